@@ -1,0 +1,73 @@
+/**
+ * What the control store knows of one repository. The words are those of replicated logs: a write
+ * is an entry, the LSN is the position of the last one, and a replica is in sync when it is there.
+ */
+export interface RepositoryRecord {
+  /** Never used again, not even after removal. */
+  readonly id: bigint;
+  readonly virtualStorage: string;
+  /** The path that GitLab uses. Unique in the virtual storage. */
+  readonly relativePath: string;
+  /** The path on each storage. Derived from the id when the repository was made, then never again. */
+  readonly replicaPath: string;
+  /** Grows with every change of the record: the token of compare-and-swap. */
+  readonly version: bigint;
+  /** Grows when the primary moves or a dead owner's writes are settled: fences everything older. */
+  readonly epoch: bigint;
+  /** Number of writes that were completed. */
+  readonly lsn: bigint;
+  /** Storage name. In sync at {@link lsn} (invariant I5). */
+  readonly primary: string;
+  /** At least one, storage names unique. */
+  readonly replicas: readonly Replica[];
+  /** Writes that may have changed something and are not settled. At most {@link maxIntents}. */
+  readonly intents: readonly Intent[];
+  /** Set while one repair brings a replica in sync: no new intent is taken. */
+  readonly barrier?: Barrier;
+}
+
+/** Voters decide writes; learners take part but do not count; leaving ones get nothing new. */
+export type ReplicaRole = 'voter' | 'learner' | 'leaving';
+
+export interface Replica {
+  readonly storage: string;
+  /** The last write that it surely holds. In sync: equal to the record's. */
+  readonly lsn: bigint;
+  readonly role: ReplicaRole;
+}
+
+/** A write in flight, made durable before the first node is told to commit (invariant I1). */
+export interface Intent {
+  /** Unique over all proxies and time. */
+  readonly transaction: string;
+  /** The proxy that runs it, as in its lease. */
+  readonly owner: string;
+  readonly kind: 'write' | 'creation';
+  readonly epoch: bigint;
+  /** Storages whose votes count. All were in sync when the intent was taken. */
+  readonly voters: readonly string[];
+}
+
+export interface Barrier {
+  /** The proxy that repairs, as in its lease. */
+  readonly owner: string;
+  /** Milliseconds since 1970-01-01 UTC, by the store's clock; after that it counts for nothing. */
+  readonly expiresAtMs: number;
+}
+
+/** A repository with more writes in flight refuses further ones until some are settled. */
+export const maxIntents = 64;
+
+/** Storages that hold every completed write and vote, in the record's order. */
+export function inSyncVoters(record: RepositoryRecord): readonly string[] {
+  return record.replicas
+    .filter((replica) => replica.role === 'voter' && replica.lsn === record.lsn)
+    .map((replica) => replica.storage);
+}
+
+export function isInSync(record: RepositoryRecord, storage: string): boolean {
+  return record.replicas.some(
+    (replica) =>
+      replica.storage === storage && replica.role !== 'leaving' && replica.lsn === record.lsn,
+  );
+}

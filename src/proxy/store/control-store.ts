@@ -1,0 +1,123 @@
+import type { Stoppable } from '../../base/scope.ts';
+import type { RepositoryRecord } from '../routing/repository-record.ts';
+
+/**
+ * The one place where control state lives. All coordination between proxies goes through it; it is
+ * never asked for file contents. Implementations: memory (tests), PostgreSQL.
+ *
+ * Every call rejects with {@link StoreUnavailableError} when the store cannot be reached within its
+ * limit; a change may then have been made or not.
+ */
+export interface ControlStore extends Stoppable {
+  /** The record, or undefined if there is no such repository. Always current, never cached. */
+  get(key: RepositoryKey): Promise<RepositoryRecord | undefined>;
+  getById(id: bigint): Promise<RepositoryRecord | undefined>;
+
+  /** Takes a fresh repository id. It is never given out again. */
+  nextRepositoryId(): Promise<bigint>;
+
+  /** Adds a record with version 1. `exists` if id or key is taken. */
+  create(record: NewRepositoryRecord): Promise<CreateOutcome>;
+
+  /**
+   * Replaces the record with `next.id` if its version is still `next.version`, and gives it the
+   * version after that. `stale` carries what is there now (undefined: removed).
+   */
+  compareAndSwap(next: RepositoryRecord): Promise<SwapOutcome>;
+
+  /** Removes the record if its version is still `record.version`. */
+  remove(record: RepositoryRecord): Promise<SwapOutcome>;
+
+  /** Records in ascending order of id, `limit` at most, ids greater than `afterId` only. */
+  list(query: ListQuery): Promise<readonly RepositoryRecord[]>;
+
+  /** Sums over all records of a virtual storage, computed by the store. */
+  summarize(query: SummaryQuery): Promise<StoreSummary>;
+
+  /** Begins to report changes; resolves when nothing that happens from now on will be missed. */
+  watch(events: WatchEvents): Promise<Stoppable>;
+
+  /**
+   * Announces this proxy as alive, or goes on doing so. While its lease lasts, other proxies wait
+   * for its acknowledgement before they rely on a replica being out of the in-sync set.
+   * Only possible while the watch is connected: a proxy that hears nothing must not hold others up.
+   */
+  renewLease(lease: { readonly owner: string; readonly durationMs: number }): Promise<void>;
+  /** Gives the lease up at once. */
+  releaseLease(owner: string): Promise<void>;
+  /** Proxies whose lease has not run out, by the store's clock. */
+  liveOwners(): Promise<ReadonlyMap<string, { readonly remainingMs: number }>>;
+
+  /** Tells the other proxies that this one has taken note of that version. See {@link WatchEvents}. */
+  acknowledge(owner: string, id: bigint, version: bigint): Promise<void>;
+}
+
+export interface RepositoryKey {
+  readonly virtualStorage: string;
+  readonly relativePath: string;
+}
+
+/** A record before the store has numbered its version. */
+export type NewRepositoryRecord = Omit<RepositoryRecord, 'version'>;
+
+export type CreateOutcome =
+  | { readonly kind: 'created'; readonly record: RepositoryRecord }
+  | { readonly kind: 'exists' };
+
+export type SwapOutcome =
+  | { readonly kind: 'swapped'; readonly record: RepositoryRecord }
+  | { readonly kind: 'stale'; readonly current: RepositoryRecord | undefined };
+
+export interface ListQuery {
+  readonly virtualStorage?: string;
+  readonly afterId?: bigint;
+  /** 1 to 1000. */
+  readonly limit: number;
+  /** Only records with a replica that is not in sync, an intent or a barrier. Uses an index. */
+  readonly onlyUnsettled?: boolean;
+}
+
+export interface SummaryQuery {
+  readonly virtualStorage: string;
+  readonly replicationFactor: number;
+  readonly minInSyncReplicas: number;
+}
+
+/** Numbers of repositories; a repository is in exactly one of the last four. */
+export interface StoreSummary {
+  readonly repositories: number;
+  /** At least `replicationFactor` in-sync voters. */
+  readonly fullyReplicated: number;
+  /** Fewer, but at least `minInSyncReplicas`. */
+  readonly degraded: number;
+  /** Fewer still, but at least one. */
+  readonly atRisk: number;
+  /** No replica is in sync. Only a person can create this state. */
+  readonly unavailable: number;
+  readonly storages: ReadonlyMap<
+    string,
+    { readonly replicas: number; readonly inSync: number; readonly primaries: number }
+  >;
+}
+
+export interface WatchEvents {
+  /** The record is now like this. Delivered in the order of versions, some may be skipped. */
+  onChanged(record: RepositoryRecord): void;
+  /** The record changed and is too big to be sent along: what was known of it is void. */
+  onInvalidated(id: bigint, key: RepositoryKey): void;
+  onRemoved(id: bigint, key: RepositoryKey, version: bigint): void;
+  /** Another proxy has taken note of that version, or of a later one. */
+  onAcknowledged(owner: string, id: bigint, version: bigint): void;
+  /** Changes may have been missed: everything known is void. Also called after each reconnect. */
+  onReset(): void;
+  /** The store is not heard any more; `onReset` follows when it is. */
+  onDisconnected(error: Error): void;
+}
+
+/** The store could not be asked, or did not answer in time. Nothing is known of the outcome. */
+export class StoreUnavailableError extends Error {
+  constructor(cause: Error) {
+    super(`the control store cannot be reached: ${cause.message}`, { cause });
+    this.name = 'StoreUnavailableError';
+  }
+}
