@@ -1,0 +1,402 @@
+/* Generated from crds/ by `npm run generate`. Edit the CRD instead. */
+
+/**
+ * Highly available Git storage for GitLab: Gitaly storages, the proxies in front of them, and the database in which the proxies record what each replica holds.
+ */
+export interface GitalyCluster {
+  /**
+   * Always `gitaly.dev/v1alpha1`.
+   */
+  apiVersion: string;
+  /**
+   * Always `GitalyCluster`.
+   */
+  kind: string;
+  metadata: import('../kubernetes.ts').ObjectMeta;
+  spec: GitalyClusterSpec;
+  status?: GitalyClusterStatus;
+}
+/**
+ * What is wanted.
+ */
+export interface GitalyClusterSpec {
+  /**
+   * The storages that GitLab sees. GitLab's default installation has one, named `default`.
+   *
+   * @minItems 1
+   * @maxItems 16
+   */
+  virtualStorages?: VirtualStorageSpec[];
+  gitaly: GitalySpec;
+  gitlab?: GitlabSpec;
+  proxy?: ProxySpec;
+  database: DatabaseSpec;
+  auth?: AuthSpec;
+  /**
+   * Secrets to pull the images with, as in a pod.
+   *
+   * @maxItems 16
+   */
+  imagePullSecrets?: ImagePullSecret[];
+  /**
+   * What `kubectl delete` does with the volumes and the generated Secrets. `Retain` keeps them: a cluster of the same name takes them up again. `Delete` deletes the repositories for good.
+   */
+  deletionPolicy?: 'Retain' | 'Delete';
+  /**
+   * True stops the operator from changing anything; the status goes on.
+   */
+  paused?: boolean;
+}
+/**
+ * A storage that GitLab sees, and the Gitaly storages behind it.
+ */
+export interface VirtualStorageSpec {
+  /**
+   * The storage's name in GitLab's configuration. Part of the pods' names.
+   */
+  name: string;
+  /**
+   * How many Gitaly storages, each a pod with a volume of its own. May only grow.
+   */
+  storages?: number;
+  /**
+   * How many storages hold each new repository. Default: 3, or `storages` if that is smaller.
+   */
+  replicationFactor?: number;
+  /**
+   * A write is acknowledged when at least this many replicas hold it. With fewer left, writes are refused and reads go on. Default: 2 if `replicationFactor` is 3 or more, else 1.
+   */
+  minInSyncReplicas?: number;
+  volume?: VolumeSpec;
+  resources?: ResourceRequirements;
+  /**
+   * Labels that a node must have, as in a pod.
+   */
+  nodeSelector?: {
+    [k: string]: string;
+  };
+  /**
+   * As in a pod. Replaces the default, which spreads the pods over nodes.
+   */
+  affinity?: {
+    [k: string]: unknown;
+  };
+  /**
+   * As in a pod.
+   *
+   * @maxItems 32
+   */
+  tolerations?: Toleration[];
+}
+/**
+ * The volume of each storage.
+ */
+export interface VolumeSpec {
+  /**
+   * A Kubernetes quantity, such as `50Gi`. May only grow.
+   */
+  size?: string;
+  /**
+   * Default: the StorageClass that is marked as default.
+   */
+  storageClassName?: string;
+}
+/**
+ * CPU and memory of the container, as in a pod.
+ */
+export interface ResourceRequirements {
+  /**
+   * By resource name, such as `cpu` and `memory`.
+   */
+  requests?: {
+    [k: string]: number | string;
+  };
+  /**
+   * By resource name, such as `cpu` and `memory`.
+   */
+  limits?: {
+    [k: string]: number | string;
+  };
+}
+export interface Toleration {
+  key?: string;
+  operator?: 'Exists' | 'Equal';
+  value?: string;
+  effect?: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+  tolerationSeconds?: number;
+}
+/**
+ * The Gitaly servers.
+ */
+export interface GitalySpec {
+  /**
+   * Any stock Gitaly image, such as `registry.gitlab.com/gitlab-org/build/cng/gitaly:v18.9.0`.
+   */
+  image: string;
+  /**
+   * How long a Gitaly that was told to stop waits for the calls that it is serving.
+   */
+  gracefulRestartTimeoutSeconds?: number;
+}
+/**
+ * Where Gitaly asks whether a push is allowed. Without it, Gitaly refuses every push.
+ */
+export interface GitlabSpec {
+  /**
+   * The address of GitLab's internal API, such as `http://gitlab-webservice-default.gitlab.svc:8181`.
+   */
+  url: string;
+  secretRef: SecretKeyRef;
+}
+/**
+ * The Secret that GitLab Shell shares with GitLab.
+ */
+export interface SecretKeyRef {
+  name: string;
+  key?: string;
+}
+/**
+ * The proxies that GitLab connects to.
+ */
+export interface ProxySpec {
+  /**
+   * How many. Any proxy can serve any request; two survive a node.
+   */
+  replicas?: number;
+  /**
+   * Default: the operator's own image.
+   */
+  image?: string;
+  /**
+   * CPU and memory of the container, as in a pod.
+   */
+  resources?: ResourceRequirements;
+  /**
+   * Labels that a node must have, as in a pod.
+   */
+  nodeSelector?: {
+    [k: string]: string;
+  };
+  /**
+   * As in a pod. Replaces the default, which spreads the pods over nodes.
+   */
+  affinity?: {
+    [k: string]: unknown;
+  };
+  /**
+   * As in a pod.
+   *
+   * @maxItems 32
+   */
+  tolerations?: Toleration[];
+}
+/**
+ * The PostgreSQL database of the proxies. Exactly one of `secretRef` and `managed`.
+ */
+export interface DatabaseSpec {
+  secretRef?: DatabaseSecretRef;
+  managed?: ManagedDatabaseSpec;
+}
+/**
+ * A Secret with the database's coordinates under the keys that CloudNativePG uses: `uri`, or `host`, `port`, `dbname`, `username` and `password`.
+ */
+export interface DatabaseSecretRef {
+  name: string;
+}
+/**
+ * One small PostgreSQL server, for trying out. It is a single point of failure: while it is down, writes are refused.
+ */
+export interface ManagedDatabaseSpec {
+  /**
+   * An image with the conventions of the official `postgres` image.
+   */
+  image?: string;
+  volume?: DatabaseVolumeSpec;
+  /**
+   * CPU and memory of the container, as in a pod.
+   */
+  resources?: ResourceRequirements;
+}
+/**
+ * The server's volume.
+ */
+export interface DatabaseVolumeSpec {
+  /**
+   * A Kubernetes quantity, such as `5Gi`. May only grow.
+   */
+  size?: string;
+  /**
+   * Default: the StorageClass that is marked as default.
+   */
+  storageClassName?: string;
+}
+/**
+ * How clients prove who they are to the proxies.
+ */
+export interface AuthSpec {
+  tokenSecretRef?: TokenSecretRef;
+}
+/**
+ * The Secret with the token that GitLab signs with (`gitaly_token`). Default: the operator makes one, named `<cluster>-client-token`.
+ */
+export interface TokenSecretRef {
+  name: string;
+  key?: string;
+}
+export interface ImagePullSecret {
+  name: string;
+}
+/**
+ * What the operator observed.
+ */
+export interface GitalyClusterStatus {
+  /**
+   * The generation of the spec that this status is about.
+   */
+  observedGeneration?: number;
+  /**
+   * `Creating` until it was available once; `Ready`; `Progressing` while something changes and service goes on; `Unavailable`; `Paused`; `Deleting`.
+   */
+  phase?: 'Creating' | 'Ready' | 'Progressing' | 'Unavailable' | 'Paused' | 'Deleting';
+  /**
+   * Why the cluster is in this phase; a reason of one of the conditions.
+   */
+  reason?: string;
+  /**
+   * What is going on and what to do next, for a person.
+   */
+  message?: string;
+  /**
+   * Gitaly storages that are ready, of those wanted, such as `3/3`.
+   */
+  ready?: string;
+  /**
+   * `Safe`: each replica that should exist is in sync. `Degraded`: some are not, but every repository has its `minInSyncReplicas`. `AtRisk`: a repository has fewer and accepts no writes. `Unavailable`: a repository has no healthy replica that is in sync. `Unknown`: no proxy can say.
+   */
+  data?: 'Safe' | 'Degraded' | 'AtRisk' | 'Unavailable' | 'Unknown';
+  /**
+   * Repositories in all virtual storages, when a proxy last said.
+   */
+  repositories?: number;
+  /**
+   * Repositories that are not fully replicated: degraded, at risk or unavailable.
+   */
+  degradedRepositories?: number;
+  endpoint?: EndpointStatus;
+  proxy?: ProxyStatus;
+  virtualStorages?: VirtualStorageStatus[];
+  conditions?: Condition[];
+}
+/**
+ * What to write into GitLab's configuration.
+ */
+export interface EndpointStatus {
+  /**
+   * The `gitaly_address` of each virtual storage.
+   */
+  address: string;
+  /**
+   * The Secret with the `gitaly_token`.
+   */
+  tokenSecret: string;
+  /**
+   * Its key.
+   */
+  tokenKey: string;
+}
+export interface ProxyStatus {
+  /**
+   * Such as `2/2`.
+   */
+  ready: string;
+  /**
+   * Proxies wanted.
+   */
+  replicas: number;
+  readyReplicas: number;
+}
+/**
+ * Repository counts are absent until a proxy has said them. Each repository is in exactly one of the four classes.
+ */
+export interface VirtualStorageStatus {
+  name: string;
+  /**
+   * Storages that are ready, of those wanted, such as `3/3`.
+   */
+  ready: string;
+  /**
+   * The value in effect.
+   */
+  replicationFactor: number;
+  /**
+   * The value in effect.
+   */
+  minInSyncReplicas: number;
+  repositories?: number;
+  /**
+   * Each replica that should exist is in sync.
+   */
+  fullyReplicated?: number;
+  /**
+   * A replica is behind or missing; enough are in sync to write.
+   */
+  degraded?: number;
+  /**
+   * Fewer than `minInSyncReplicas` are in sync; writes are refused.
+   */
+  atRisk?: number;
+  /**
+   * No healthy replica is in sync.
+   */
+  unavailable?: number;
+  storages: StorageStatus[];
+}
+export interface StorageStatus {
+  /**
+   * The storage's name, which is also its pod's.
+   */
+  name: string;
+  /**
+   * Whether the pod is ready.
+   */
+  ready: boolean;
+  /**
+   * What the proxies say.
+   */
+  health: 'Healthy' | 'Unhealthy' | 'Unknown';
+  /**
+   * Why it is not ready or not healthy.
+   */
+  message?: string;
+  /**
+   * True if the pod runs an older revision than the one wanted.
+   */
+  outdated?: boolean;
+  /**
+   * The size that the volume has now.
+   */
+  volumeSize?: string;
+  /**
+   * Replicas of repositories on this storage.
+   */
+  replicas?: number;
+  /**
+   * Those that are in sync.
+   */
+  inSync?: number;
+  /**
+   * Those that are primary.
+   */
+  primaries?: number;
+}
+/**
+ * A condition as Kubernetes defines it (metav1.Condition).
+ */
+export interface Condition {
+  type: string;
+  status: 'True' | 'False' | 'Unknown';
+  observedGeneration?: number;
+  lastTransitionTime: string;
+  reason: string;
+  message: string;
+}
