@@ -1,0 +1,17 @@
+/** What a proxy knows of one storage right now. */
+export interface NodeStatus {
+  readonly storage: string;
+  /** Whether calls may be sent there. */
+  readonly healthy: boolean;
+  /** Why not, for people. */
+  readonly reason?: string;
+  /** Calls that this proxy has running there. */
+  readonly outstanding: number;
+}
+
+/** The storages of one virtual storage, by name. */
+export type NodeView = ReadonlyMap<string, NodeStatus>;
+
+export function isHealthy(nodes: NodeView, storage: string): boolean {
+  return nodes.get(storage)?.healthy ?? false;
+}

@@ -1,0 +1,133 @@
+import { pick, type Random } from '../../base/random.ts';
+import { isHealthy, type NodeView } from './node-view.ts';
+import { inSyncVoters, type RepositoryRecord } from './repository-record.ts';
+
+/** What is expected of the replicas of a virtual storage. */
+export interface ReplicationPolicy {
+  readonly replicationFactor: number;
+  readonly minInSyncReplicas: number;
+}
+
+/** Nothing can serve the call now; the text tells why, for the client. */
+export interface Unavailable {
+  readonly kind: 'unavailable';
+  readonly reason: string;
+}
+
+export type ReadRoute = { readonly kind: 'read'; readonly storage: string } | Unavailable;
+
+/**
+ * Where to send a read: the least busy healthy replica that is in sync, `excluded` ones left out
+ * (a first attempt failed there). Reads that ask for the primary get it.
+ */
+export function routeRead(
+  record: RepositoryRecord,
+  nodes: NodeView,
+  options: {
+    readonly primaryOnly: boolean;
+    readonly excluded: ReadonlySet<string>;
+    readonly random: Random;
+  },
+): ReadRoute {
+  const { primaryOnly, excluded, random } = options;
+  const inSync = inSyncVoters(record);
+  const wanted = primaryOnly ? [record.primary] : inSync;
+  const usable = wanted.filter((storage) => isHealthy(nodes, storage) && !excluded.has(storage));
+  const storage = leastBusy(usable, nodes, random);
+  if (storage !== undefined) return { kind: 'read', storage };
+  return {
+    kind: 'unavailable',
+    reason: primaryOnly
+      ? `the primary ${record.primary} cannot be reached`
+      : `none of the in-sync replicas (${inSync.join(', ') || 'none'}) can be reached`,
+  };
+}
+
+function leastBusy(
+  storages: readonly string[],
+  nodes: NodeView,
+  random: Random,
+): string | undefined {
+  const load = (storage: string) => nodes.get(storage)?.outstanding ?? 0;
+  const least = Math.min(...storages.map(load));
+  return pick(
+    random,
+    storages.filter((storage) => load(storage) === least),
+  );
+}
+
+export type WriteRoute =
+  | {
+      readonly kind: 'write';
+      readonly primary: string;
+      /** Primary first. */
+      readonly voters: readonly string[];
+      readonly learners: readonly string[];
+    }
+  /** The primary has to move to this storage first. */
+  | { readonly kind: 'failover'; readonly to: string }
+  | Unavailable;
+
+/** Who takes part in a write: the primary and every healthy in-sync voter, and healthy learners. */
+export function routeWrite(
+  record: RepositoryRecord,
+  nodes: NodeView,
+  policy: ReplicationPolicy,
+): WriteRoute {
+  const inSync = inSyncVoters(record);
+  const voters = inSync.filter((storage) => isHealthy(nodes, storage));
+  const [successor] = voters;
+  if (successor === undefined || voters.length < policy.minInSyncReplicas) {
+    return {
+      kind: 'unavailable',
+      reason:
+        `a write needs ${policy.minInSyncReplicas} in-sync replicas, ` +
+        `and ${voters.length} of ${inSync.length} can be reached`,
+    };
+  }
+  if (!voters.includes(record.primary)) return { kind: 'failover', to: successor };
+  const learners = record.replicas
+    .filter((replica) => replica.role === 'learner' && isHealthy(nodes, replica.storage))
+    .map((replica) => replica.storage);
+  const secondaries = voters.filter((storage) => storage !== record.primary);
+  return {
+    kind: 'write',
+    primary: record.primary,
+    voters: [record.primary, ...secondaries],
+    learners,
+  };
+}
+
+export type PlacementRoute =
+  | { readonly kind: 'place'; readonly primary: string; readonly voters: readonly string[] }
+  | Unavailable;
+
+/** Where a new repository goes: up to `replicationFactor` healthy storages, at random. */
+export function placeRepository(
+  nodes: NodeView,
+  policy: ReplicationPolicy,
+  random: Random,
+): PlacementRoute {
+  const healthy = shuffled(
+    [...nodes.values()].filter((node) => node.healthy).map((node) => node.storage),
+    random,
+  );
+  const voters = healthy.slice(0, policy.replicationFactor);
+  const [primary] = voters;
+  if (primary === undefined || voters.length < policy.minInSyncReplicas) {
+    return {
+      kind: 'unavailable',
+      reason:
+        `a new repository needs ${policy.minInSyncReplicas} storages, ` +
+        `and ${healthy.length} of ${nodes.size} can be reached`,
+    };
+  }
+  return { kind: 'place', primary, voters };
+}
+
+function shuffled<T>(items: readonly T[], random: Random): readonly T[] {
+  return items
+    .map((item) => ({ item, rank: random.next() }))
+    .toSorted((a, b) => a.rank - b.rank)
+    .map(({ item }) => item);
+}

@@ -1,0 +1,211 @@
+import {
+  inSyncVoters,
+  isInSync,
+  maxIntents,
+  type Barrier,
+  type Intent,
+  type Replica,
+  type RepositoryRecord,
+} from '../routing/repository-record.ts';
+
+/**
+ * Every change that a proxy makes to a repository's record, as pure functions from the record that
+ * the store has to the one that it should have. The shell around them applies the result by
+ * compare-and-swap and starts over when somebody else was faster.
+ */
+export type RecordChange<Refusal> =
+  | { readonly kind: 'change'; readonly next: RepositoryRecord }
+  | { readonly kind: 'refuse'; readonly reason: Refusal };
+
+/** Why an intent is not taken. All but `barrier` and `busy` are final for the write. */
+export type IntentRefusal =
+  /** The primary has moved, or a dead owner's writes were settled, since the write was routed. */
+  | 'fenced'
+  /** Too few of the routed voters are still in sync. */
+  | 'tooFewVoters'
+  /** A repair holds writes back for a moment. */
+  | 'barrier'
+  /** Too many writes are in flight. */
+  | 'busy';
+
+/**
+ * Makes a write durable before the first node is told to commit (invariant I1). Voters that have
+ * fallen behind since the write was routed are left out; the others stay.
+ */
+export function takeIntent(
+  record: RepositoryRecord,
+  intent: Intent,
+  options: { readonly minInSyncReplicas: number; readonly nowMs: number },
+): RecordChange<IntentRefusal> {
+  if (record.epoch !== intent.epoch) return { kind: 'refuse', reason: 'fenced' };
+  if (hasBarrier(record, options.nowMs)) return { kind: 'refuse', reason: 'barrier' };
+  if (record.intents.length >= maxIntents) return { kind: 'refuse', reason: 'busy' };
+  const inSync = inSyncVoters(record);
+  const voters = intent.voters.filter((storage) => inSync.includes(storage));
+  if (voters.length < options.minInSyncReplicas || !voters.includes(record.primary)) {
+    return { kind: 'refuse', reason: 'tooFewVoters' };
+  }
+  const intents = [...record.intents, { ...intent, voters }];
+  return { kind: 'change', next: { ...withoutBarrier(record), intents } };
+}
+
+/** Removes an intent of a write that has changed nothing. */
+export function dropIntent(record: RepositoryRecord, transaction: string): RecordChange<'gone'> {
+  const intents = record.intents.filter((intent) => intent.transaction !== transaction);
+  if (intents.length === record.intents.length) return { kind: 'refuse', reason: 'gone' };
+  return { kind: 'change', next: { ...record, intents } };
+}
+
+/** Why a write that some nodes hold is not recorded. The client must not be told that it is. */
+export type SettleRefusal =
+  /** Its intent is gone: another proxy took the owner for dead and settled the write. */
+  'gone';
+
+/**
+ * Records a write that `holders` hold: the LSN grows, in-sync holders move along, and every other
+ * replica is behind from now on (invariant I3). A primary that is not among them is replaced (I5).
+ *
+ * Where no in-sync voter holds the write, other writes have overtaken it: the record stays as it
+ * is and only the intent goes. {@link heldBy} on the result tells how many hold it.
+ */
+export function settleWrite(
+  record: RepositoryRecord,
+  transaction: string,
+  holders: readonly string[],
+): RecordChange<SettleRefusal> {
+  const dropped = dropIntent(record, transaction);
+  if (dropped.kind === 'refuse') return dropped;
+  const remaining = inSyncVoters(record).filter((storage) => holders.includes(storage));
+  const [successor] = remaining;
+  if (successor === undefined) return dropped;
+
+  const lsn = record.lsn + 1n;
+  const replicas = record.replicas.map((replica) =>
+    isInSync(record, replica.storage) && holders.includes(replica.storage)
+      ? { ...replica, lsn }
+      : replica,
+  );
+  const settled = { ...dropped.next, lsn, replicas };
+  return {
+    kind: 'change',
+    next: remaining.includes(record.primary) ? settled : withPrimary(settled, successor),
+  };
+}
+
+/** The in-sync voters that hold a write which {@link settleWrite} has recorded. */
+export function heldBy(settled: RepositoryRecord, holders: readonly string[]): readonly string[] {
+  return inSyncVoters(settled).filter((storage) => holders.includes(storage));
+}
+
+/** Moves the primary to an in-sync voter, in a new epoch. */
+export function movePrimary(
+  record: RepositoryRecord,
+  to: string,
+): RecordChange<'notInSync' | 'already'> {
+  if (record.primary === to) return { kind: 'refuse', reason: 'already' };
+  if (!inSyncVoters(record).includes(to)) return { kind: 'refuse', reason: 'notInSync' };
+  return { kind: 'change', next: withPrimary(record, to) };
+}
+
+function withPrimary(record: RepositoryRecord, primary: string): RepositoryRecord {
+  return { ...record, primary, epoch: record.epoch + 1n };
+}
+
+/** Whether repair holds writes back right now. */
+export function hasBarrier(record: RepositoryRecord, nowMs: number): boolean {
+  return record.barrier !== undefined && record.barrier.expiresAtMs > nowMs;
+}
+
+/** Holds new writes back, so that what is in flight can run out and contents can be compared. */
+export function raiseBarrier(
+  record: RepositoryRecord,
+  barrier: Barrier,
+  nowMs: number,
+): RecordChange<'barrier'> {
+  if (hasBarrier(record, nowMs) && record.barrier?.owner !== barrier.owner) {
+    return { kind: 'refuse', reason: 'barrier' };
+  }
+  return { kind: 'change', next: { ...record, barrier } };
+}
+
+/** Lets writes in again. */
+export function lowerBarrier(record: RepositoryRecord, owner: string): RecordChange<'notOwner'> {
+  if (record.barrier?.owner !== owner) return { kind: 'refuse', reason: 'notOwner' };
+  return { kind: 'change', next: withoutBarrier(record) };
+}
+
+function withoutBarrier(record: RepositoryRecord): RepositoryRecord {
+  const { barrier: _, ...rest } = record;
+  return rest;
+}
+
+/**
+ * Gives a storage a part in the writes that begin from now on, without a vote that counts: the
+ * first step of bringing it in sync.
+ */
+export function addLearner(record: RepositoryRecord, storage: string): RecordChange<'already'> {
+  const replica = record.replicas.find((candidate) => candidate.storage === storage);
+  if (replica?.role === 'learner' || isInSync(record, storage)) {
+    return { kind: 'refuse', reason: 'already' };
+  }
+  const learner: Replica = { storage, lsn: replica?.lsn ?? -1n, role: 'learner' };
+  const others = record.replicas.filter((candidate) => candidate.storage !== storage);
+  return { kind: 'change', next: { ...record, replicas: [...others, learner] } };
+}
+
+/** Why contents that were found equal cannot be relied on. */
+export type PromoteRefusal = 'writesInFlight' | 'notBarrierOwner' | 'unknownReplica';
+
+/**
+ * Declares storages in sync whose contents were found equal to an in-sync replica's, under the
+ * barrier of `owner` and with no write in flight. Lowers the barrier.
+ */
+export function promote(
+  record: RepositoryRecord,
+  storages: readonly string[],
+  owner: string,
+): RecordChange<PromoteRefusal> {
+  if (record.barrier?.owner !== owner) return { kind: 'refuse', reason: 'notBarrierOwner' };
+  if (record.intents.length > 0) return { kind: 'refuse', reason: 'writesInFlight' };
+  const known = new Set(record.replicas.map((replica) => replica.storage));
+  if (storages.some((storage) => !known.has(storage))) {
+    return { kind: 'refuse', reason: 'unknownReplica' };
+  }
+  const replicas = record.replicas.map((replica) =>
+    storages.includes(replica.storage)
+      ? { ...replica, role: 'voter' as const, lsn: record.lsn }
+      : replica,
+  );
+  return { kind: 'change', next: { ...withoutBarrier(record), replicas } };
+}
+
+/**
+ * Settles the writes of owners that are gone, under the barrier of `owner`: of the in-sync voters
+ * those in `equal` have the same contents and go on, in a new epoch; the others are behind.
+ * Nothing acknowledged is lost, since every in-sync voter holds every acknowledged write (I2).
+ */
+export function settleAbandoned(
+  record: RepositoryRecord,
+  options: {
+    readonly owner: string;
+    readonly equal: readonly string[];
+    readonly isAbandoned: (intent: Intent) => boolean;
+  },
+): RecordChange<PromoteRefusal | 'noneInSync'> {
+  const { owner, equal, isAbandoned } = options;
+  if (record.barrier?.owner !== owner) return { kind: 'refuse', reason: 'notBarrierOwner' };
+  if (!record.intents.every(isAbandoned)) return { kind: 'refuse', reason: 'writesInFlight' };
+  const remaining = inSyncVoters(record).filter((storage) => equal.includes(storage));
+  const [successor] = remaining;
+  if (successor === undefined) return { kind: 'refuse', reason: 'noneInSync' };
+
+  const lsn = record.lsn + 1n;
+  const replicas = record.replicas.map((replica) =>
+    remaining.includes(replica.storage) ? { ...replica, lsn } : replica,
+  );
+  const primary = remaining.includes(record.primary) ? record.primary : successor;
+  return {
+    kind: 'change',
+    next: withPrimary({ ...withoutBarrier(record), lsn, replicas, intents: [] }, primary),
+  };
+}

@@ -1,0 +1,140 @@
+import { backoffDelayMs, type BackoffPolicy } from '../../base/backoff.ts';
+import { sleep, withTimeout, type Clock } from '../../base/clock.ts';
+import { errorMessage } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import type { Stoppable } from '../../base/scope.ts';
+import { dialBackchannel } from '../wire/backchannel.ts';
+import { Http2Session, type SessionEvents } from '../wire/http2/session.ts';
+import type { Transport } from '../wire/transport.ts';
+
+export interface StorageConnectionOptions {
+  readonly storage: string;
+  /** Opens a byte stream to the storage. */
+  connect(signal: AbortSignal): Promise<Transport>;
+  /** Serves the calls that Gitaly makes on the connection it was called on: its votes. */
+  readonly backchannel: Pick<SessionEvents, 'onRequest'>;
+  /** Gitaly opens a sidechannel for a call that carried this id. */
+  onSidechannel(id: bigint, stream: Transport): void;
+  onConnected(): void;
+  /** The connection broke, or could not be made. Called for each attempt. */
+  onLost(reason: string): void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const reconnectPolicy: BackoffPolicy = { initialMs: 50, maxMs: 1000 };
+const connectLimitMs = 3000;
+
+/**
+ * The connection to one Gitaly: the `backchannel` magic, yamux, and HTTP/2 on its first stream. It
+ * is made again whenever it breaks, until it is stopped.
+ */
+export class StorageConnection implements Stoppable {
+  readonly #options: StorageConnectionOptions;
+  readonly #stopping = new AbortController();
+  #session: Http2Session | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: StorageConnectionOptions) {
+    this.#options = options;
+  }
+
+  get storage(): string {
+    return this.#options.storage;
+  }
+
+  /** The session to send calls on, or undefined while there is none. */
+  get session(): Http2Session | undefined {
+    return this.#session?.state === 'open' ? this.#session : undefined;
+  }
+
+  /** Calls of this proxy that run there. */
+  get outstanding(): number {
+    return this.#session?.activeStreams ?? 0;
+  }
+
+  start(): void {
+    this.#running ??= this.#connectForever();
+  }
+
+  /** Drops the connection and every call on it; a new one is made. For a storage that hangs. */
+  drop(reason: string): void {
+    this.#session?.destroy(new Error(reason));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#session?.destroy(new Error('the proxy stops'));
+    await this.#running;
+  }
+
+  async #connectForever(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { clock, random } = this.#options;
+    for (let failures = 0; !signal.aborted; ) {
+      const connectedAtMs = clock.monotonicMs();
+      const reason = await this.#runConnection();
+      if (signal.aborted) return;
+      this.#options.onLost(reason);
+      // A connection that lasted starts the series anew.
+      failures = clock.monotonicMs() - connectedAtMs > 10_000 ? 1 : failures + 1;
+      await sleep(clock, backoffDelayMs(reconnectPolicy, failures, random), signal).catch(() => {});
+    }
+  }
+
+  /** Connects, and resolves with the reason when the connection is gone. */
+  async #runConnection(): Promise<string> {
+    const { clock, connect, storage } = this.#options;
+    const attempt = new AbortController();
+    const abort = () => attempt.abort();
+    this.#stopping.signal.addEventListener('abort', abort);
+    try {
+      const what = `connecting to ${storage}`;
+      const transport = await withTimeout(clock, connectLimitMs, what, connect(attempt.signal));
+      return await this.#serve(transport);
+    } catch (error) {
+      attempt.abort();
+      return errorMessage(error);
+    } finally {
+      this.#stopping.signal.removeEventListener('abort', abort);
+    }
+  }
+
+  #serve(transport: Transport): Promise<string> {
+    const { clock, backchannel, onSidechannel, onConnected } = this.#options;
+    return new Promise((resolve) => {
+      const { http2 } = dialBackchannel({
+        transport,
+        clock,
+        onSidechannel,
+        onHttp2: (stream) => {
+          new Http2Session({
+            transport: stream,
+            role: 'server',
+            clock,
+            events: { onRequest: backchannel.onRequest, onClosed() {} },
+          }).start();
+        },
+      });
+      const session = new Http2Session({
+        transport: http2,
+        role: 'client',
+        clock,
+        events: {
+          onRequest: () => {
+            throw new Error('a server does not make requests on a client session');
+          },
+          onClosed: (error) => {
+            this.#session = undefined;
+            resolve(error?.message ?? 'the storage closed the connection');
+          },
+        },
+      });
+      session.start();
+      this.#session = session;
+      onConnected();
+    });
+  }
+}

@@ -1,0 +1,89 @@
+import { sleep, type Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Stoppable } from '../../base/scope.ts';
+import type { Intent } from '../routing/repository-record.ts';
+import type { ControlStore } from '../store/control-store.ts';
+
+export interface MembershipOptions {
+  readonly store: ControlStore;
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long the others go on counting on this proxy after it fell silent. Default 3 s. */
+  readonly leaseMs?: number;
+}
+
+/**
+ * This proxy's lease, and what is known of the others'. A proxy whose lease may have run out must
+ * not commit anything: the others may already be settling its writes.
+ */
+export class Membership implements Stoppable {
+  readonly #options: MembershipOptions;
+  readonly #leaseMs: number;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+  #validUntilMs = Number.NEGATIVE_INFINITY;
+  #live: ReadonlySet<string> = new Set();
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+    this.#leaseMs = options.leaseMs ?? 3000;
+  }
+
+  /** Takes the lease and goes on renewing it. Resolves when it is held for the first time. */
+  async start(): Promise<void> {
+    await this.#renew();
+    this.#running = this.#renewForever();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    this.#validUntilMs = Number.NEGATIVE_INFINITY;
+    await this.#options.store.releaseLease(this.#options.owner).catch(() => {
+      // It runs out by itself.
+    });
+  }
+
+  /**
+   * Whether the lease surely lasts: counted from before the renewal was sent, with a fifth kept as
+   * margin for what is on its way to the nodes.
+   */
+  get holdsLease(): boolean {
+    return this.#options.clock.monotonicMs() < this.#validUntilMs;
+  }
+
+  /** The proxies that were alive at the last renewal, this one included. */
+  get live(): ReadonlySet<string> {
+    return this.#live;
+  }
+
+  /** Whether the owner of a write was gone, as far as is known here. */
+  isAbandoned(intent: Intent): boolean {
+    return intent.owner !== this.#options.owner && !this.#live.has(intent.owner);
+  }
+
+  /** Asks the store who is alive now. */
+  async refresh(): Promise<void> {
+    this.#live = new Set((await this.#options.store.liveOwners()).keys());
+  }
+
+  async #renew(): Promise<void> {
+    const { store, clock, owner } = this.#options;
+    const sentMs = clock.monotonicMs();
+    await store.renewLease({ owner, durationMs: this.#leaseMs });
+    this.#validUntilMs = sentMs + this.#leaseMs * 0.8;
+    await this.refresh();
+  }
+
+  async #renewForever(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await sleep(this.#options.clock, this.#leaseMs / 4, signal).catch(() => {});
+      if (signal.aborted) return;
+      await this.#renew().catch((error: unknown) => {
+        this.#options.logger.warn({ err: error }, 'the lease could not be renewed');
+      });
+    }
+  }
+}

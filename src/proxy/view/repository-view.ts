@@ -1,0 +1,262 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Stoppable } from '../../base/scope.ts';
+import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
+import {
+  StoreUnavailableError,
+  type ControlStore,
+  type RepositoryKey,
+  type WatchEvents,
+} from '../store/control-store.ts';
+import type { RecordChange } from '../transactions/record-changes.ts';
+
+export interface RepositoryViewOptions {
+  readonly store: ControlStore;
+  /** This proxy, as in its lease. */
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Records kept at most; the ones used longest ago go first. Default 100,000. */
+  readonly maxRecords?: number;
+  /** How long reads are served from what is known while the store is not heard. Default 5 minutes. */
+  readonly staleReadLimitMs?: number;
+}
+
+export type ChangeOutcome<Refusal> =
+  | { readonly kind: 'changed'; readonly record: RepositoryRecord }
+  | { readonly kind: 'refused'; readonly reason: Refusal; readonly record: RepositoryRecord }
+  | { readonly kind: 'removed' };
+
+/**
+ * What this proxy knows of the repositories that it serves. The store pushes every change, so a read
+ * costs no round trip; after a gap in the pushes everything is forgotten and asked for again.
+ */
+export class RepositoryView implements Stoppable, WatchEvents {
+  readonly #options: RepositoryViewOptions;
+  readonly #maxRecords: number;
+  readonly #staleReadLimitMs: number;
+  /** In the order of last use. */
+  readonly #records = new Map<string, RepositoryRecord>();
+  readonly #fetches = new Map<string, Promise<RepositoryRecord | undefined>>();
+  readonly #waiters = new Map<string, Set<(owner: string, version: bigint) => void>>();
+  /** Grows whenever what was being fetched can no longer be trusted. */
+  #generation = 0;
+  /** Monotonic time since which the store is not heard. */
+  #silentSinceMs: number | undefined;
+  #watch: Stoppable | undefined;
+
+  constructor(options: RepositoryViewOptions) {
+    this.#options = options;
+    this.#maxRecords = options.maxRecords ?? 100_000;
+    this.#staleReadLimitMs = options.staleReadLimitMs ?? 300_000;
+  }
+
+  /** Begins to listen; resolves when nothing will be missed any more. */
+  async start(): Promise<void> {
+    this.#watch = await this.#options.store.watch(this);
+  }
+
+  async stop(): Promise<void> {
+    await this.#watch?.stop();
+    this.#records.clear();
+  }
+
+  /** Whether the store's changes are being heard. */
+  get connected(): boolean {
+    return this.#watch !== undefined && this.#silentSinceMs === undefined;
+  }
+
+  /** What is known without asking, or undefined if the store has to be asked. */
+  peek(key: RepositoryKey): RepositoryRecord | undefined {
+    if (this.#isTooStale()) return undefined;
+    const name = nameOf(key);
+    const record = this.#records.get(name);
+    if (record !== undefined) {
+      this.#records.delete(name);
+      this.#records.set(name, record);
+    }
+    return record;
+  }
+
+  /**
+   * The record, or undefined if there is no such repository.
+   *
+   * @throws StoreUnavailableError if it is not known here and the store does not answer
+   */
+  async get(key: RepositoryKey): Promise<RepositoryRecord | undefined> {
+    return this.peek(key) ?? (await this.#fetch(key));
+  }
+
+  /** The record as the store has it now. */
+  async refresh(key: RepositoryKey): Promise<RepositoryRecord | undefined> {
+    this.#forget(nameOf(key));
+    return this.#fetch(key);
+  }
+
+  /** Takes note of a record that the store has confirmed. */
+  learn(record: RepositoryRecord): void {
+    const name = nameOf(record);
+    const known = this.#records.get(name);
+    if (known !== undefined && known.id === record.id && known.version >= record.version) return;
+    this.#records.delete(name);
+    this.#records.set(name, record);
+    for (const oldest of this.#records.keys()) {
+      if (this.#records.size <= this.#maxRecords) break;
+      this.#records.delete(oldest);
+    }
+  }
+
+  /**
+   * Changes a record by compare-and-swap, starting from `record` and over again from the store's
+   * version as long as somebody else is faster.
+   *
+   * @throws StoreUnavailableError if the store does not answer; the change may have been made or not
+   */
+  async change<Refusal>(
+    record: RepositoryRecord,
+    decide: (current: RepositoryRecord) => RecordChange<Refusal>,
+  ): Promise<ChangeOutcome<Refusal>> {
+    let current = record;
+    for (;;) {
+      const decision = decide(current);
+      if (decision.kind === 'refuse') {
+        return { kind: 'refused', reason: decision.reason, record: current };
+      }
+      const outcome = await this.#options.store.compareAndSwap(decision.next);
+      if (outcome.kind === 'swapped') {
+        this.learn(outcome.record);
+        return { kind: 'changed', record: outcome.record };
+      }
+      if (outcome.current === undefined) {
+        this.#forget(nameOf(record));
+        return { kind: 'removed' };
+      }
+      this.learn(outcome.current);
+      current = outcome.current;
+    }
+  }
+
+  /**
+   * Waits until no other proxy relies on an older version: each has taken note, or its lease has
+   * run out (invariant I4). Needed after a replica has left the in-sync set, and after removal.
+   *
+   * @throws StoreUnavailableError if the other proxies cannot be found out
+   */
+  async settled(id: bigint, version: bigint): Promise<void> {
+    const { store, clock, owner } = this.#options;
+    const acknowledged = new Set<string>([owner]);
+    const name = String(id);
+    const waiters = this.#waiters.get(name) ?? new Set();
+    this.#waiters.set(name, waiters);
+    let check = () => {};
+    const onAcknowledged = (from: string, seen: bigint) => {
+      if (seen >= version) acknowledged.add(from);
+      check();
+    };
+    waiters.add(onAcknowledged);
+    try {
+      const others = await store.liveOwners();
+      const remainingMs = Math.max(0, ...[...others.values()].map((lease) => lease.remainingMs));
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(remainingMs, resolve);
+        check = () => {
+          if (![...others.keys()].every((other) => acknowledged.has(other))) return;
+          timer.cancel();
+          resolve();
+        };
+        check();
+      });
+    } finally {
+      waiters.delete(onAcknowledged);
+      if (waiters.size === 0) this.#waiters.delete(name);
+    }
+  }
+
+  onChanged(record: RepositoryRecord): void {
+    const name = nameOf(record);
+    if (this.#records.has(name) || this.#fetches.has(name)) this.learn(record);
+    if (inSyncVoters(record).length < record.replicas.length) {
+      this.#acknowledge(record.id, record.version);
+    }
+  }
+
+  onInvalidated(id: bigint, key: RepositoryKey): void {
+    this.#forget(nameOf(key));
+    this.#acknowledge(id, maxVersion);
+  }
+
+  onRemoved(id: bigint, key: RepositoryKey, version: bigint): void {
+    this.#forget(nameOf(key));
+    this.#acknowledge(id, version);
+  }
+
+  onAcknowledged(owner: string, id: bigint, version: bigint): void {
+    for (const waiter of this.#waiters.get(String(id)) ?? []) waiter(owner, version);
+  }
+
+  onReset(): void {
+    this.#generation += 1;
+    this.#records.clear();
+    this.#fetches.clear();
+    if (this.#silentSinceMs === undefined) return;
+    this.#silentSinceMs = undefined;
+    this.#options.logger.info({}, 'the control store is heard again');
+  }
+
+  onDisconnected(error: Error): void {
+    if (this.#silentSinceMs !== undefined) return;
+    this.#silentSinceMs = this.#options.clock.monotonicMs();
+    this.#options.logger.warn(
+      { err: error, staleReadLimitMs: this.#staleReadLimitMs },
+      'the control store is not heard; reads go on from what is known',
+    );
+  }
+
+  #isTooStale(): boolean {
+    return (
+      this.#silentSinceMs !== undefined &&
+      this.#options.clock.monotonicMs() - this.#silentSinceMs > this.#staleReadLimitMs
+    );
+  }
+
+  #fetch(key: RepositoryKey): Promise<RepositoryRecord | undefined> {
+    const name = nameOf(key);
+    const running = this.#fetches.get(name);
+    if (running !== undefined) return running;
+    const fetching = this.#fetchNow(name, key).finally(() => {
+      if (this.#fetches.get(name) === fetching) this.#fetches.delete(name);
+    });
+    this.#fetches.set(name, fetching);
+    return fetching;
+  }
+
+  async #fetchNow(name: string, key: RepositoryKey): Promise<RepositoryRecord | undefined> {
+    const generation = this.#generation;
+    const record = await this.#options.store.get(key);
+    if (record === undefined || generation !== this.#generation) return record;
+    this.learn(record);
+    return this.#records.get(name) ?? record;
+  }
+
+  #forget(name: string): void {
+    this.#generation += 1;
+    this.#records.delete(name);
+    this.#fetches.delete(name);
+  }
+
+  #acknowledge(id: bigint, version: bigint): void {
+    const { store, owner, logger } = this.#options;
+    store.acknowledge(owner, id, version).catch((error: unknown) => {
+      // The others wait for our lease to run out instead.
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      logger.debug({ err: error }, 'a change could not be acknowledged');
+    });
+  }
+}
+
+/** Acknowledges whatever version it was that could not be sent along. */
+const maxVersion = 2n ** 63n - 1n;
+
+function nameOf(key: RepositoryKey): string {
+  return `${key.virtualStorage}\0${key.relativePath}`;
+}
