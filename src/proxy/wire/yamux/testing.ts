@@ -1,0 +1,219 @@
+import type { Clock } from '../../../base/clock.ts';
+import type { Transport, TransportEvents } from '../transport.ts';
+
+/** Two connected transports in memory, for tests. Nothing moves but by {@link MemoryLink.settle}. */
+export interface MemoryLink {
+  readonly a: Transport;
+  readonly b: Transport;
+  /** Delivers until nothing moves any more. */
+  settle(): Promise<void>;
+}
+
+export interface MemoryLinkOptions {
+  /** What each side may have written and the other not consumed. Default 65536. */
+  readonly capacityBytes?: number;
+  /** The size of the next chunk, at least 1. Default: all there is. */
+  nextChunk?(): number;
+  /** Sees all bytes in the order of delivery. */
+  observe?(from: 'a' | 'b', chunk: Buffer): void;
+}
+
+export function memoryLink(options: MemoryLinkOptions = {}): MemoryLink {
+  const a = new MemoryTransport('a', options);
+  const b = new MemoryTransport('b', options);
+  a.connect(b);
+  b.connect(a);
+  return {
+    a,
+    b,
+    async settle() {
+      do {
+        await turn();
+      } while ([a.step(), b.step()].includes(true));
+    },
+  };
+}
+
+/** Lets everything run that is due now, microtasks included. */
+export async function turn(): Promise<void> {
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+class MemoryTransport implements Transport {
+  readonly peer: string;
+  readonly #name: 'a' | 'b';
+  readonly #options: MemoryLinkOptions;
+  #other: MemoryTransport | undefined;
+  #events: TransportEvents | undefined;
+  #sent: Buffer[] = [];
+  /** Written and not consumed by the other side. */
+  #outstanding = 0;
+  #wantsDrain = false;
+  #hasEnded = false;
+  #endIsDelivered = false;
+  #closed: { readonly error: Error | undefined } | undefined;
+  #closeIsReported = false;
+
+  constructor(name: 'a' | 'b', options: MemoryLinkOptions) {
+    this.#name = name;
+    this.#options = options;
+    this.peer = `memory:${name}`;
+  }
+
+  connect(other: MemoryTransport): void {
+    this.#other = other;
+  }
+
+  start(events: TransportEvents): void {
+    if (this.#events !== undefined) throw new Error('started twice');
+    this.#events = events;
+  }
+
+  capacity(): number {
+    if (this.#closed !== undefined || this.#hasEnded) return 0;
+    const capacity = (this.#options.capacityBytes ?? 65_536) - this.#outstanding;
+    if (capacity === 0) this.#wantsDrain = true;
+    return capacity;
+  }
+
+  write(bytes: Buffer, length: number): boolean {
+    if (this.#closed !== undefined) return true;
+    if (length > this.capacity()) throw new RangeError('write beyond the capacity');
+    this.#sent.push(Buffer.from(bytes.subarray(0, length)));
+    this.#outstanding += length;
+    return this.#outstanding % 2 === 0 || this.#poison(bytes, length);
+  }
+
+  consumed(length: number): void {
+    if (this.#other !== undefined) this.#other.#outstanding -= length;
+  }
+
+  end(): void {
+    this.#hasEnded = true;
+  }
+
+  destroy(error?: Error): void {
+    this.#closed ??= { error };
+    if (this.#other !== undefined) this.#other.#closed ??= { error: undefined };
+  }
+
+  /** Moves at most one chunk and reports what is due. @returns true if something happened */
+  step(): boolean {
+    const events = this.#events;
+    if (events === undefined || this.#closeIsReported) return false;
+    if (this.#closed !== undefined) {
+      this.#closeIsReported = true;
+      events.onClose(this.#closed.error);
+      return true;
+    }
+    const moved = this.#deliver();
+    if (this.#endIsDelivered && this.#other !== undefined && this.#other.#endIsDelivered) {
+      this.#closed = { error: undefined };
+      return true;
+    }
+    if (!this.#wantsDrain || this.capacity() === 0) return moved;
+    this.#wantsDrain = false;
+    events.onDrain();
+    return true;
+  }
+
+  #deliver(): boolean {
+    const other = this.#other;
+    const events = other === undefined ? undefined : other.#events;
+    if (events === undefined || this.#endIsDelivered) return false;
+    const sent = Buffer.concat(this.#sent);
+    if (sent.length > 0) {
+      const length = Math.min(sent.length, this.#options.nextChunk?.() ?? sent.length);
+      const chunk = Buffer.from(sent.subarray(0, length));
+      this.#sent = [sent.subarray(length)];
+      this.#options.observe?.(this.#name, chunk);
+      events.onData(chunk);
+      // Whoever keeps a view of it shows up as corrupt data.
+      chunk.fill(0xee);
+      return true;
+    }
+    if (!this.#hasEnded) return false;
+    this.#endIsDelivered = true;
+    events.onEnd();
+    return true;
+  }
+
+  /** Takes ownership, visibly. */
+  #poison(bytes: Buffer, length: number): false {
+    bytes.fill(0xdd, 0, length);
+    return false;
+  }
+}
+
+/** A clock that only moves by {@link ManualClock.advance}. */
+export class ManualClock implements Clock {
+  #nowMs = 0;
+  readonly #timers = new Map<object, { readonly atMs: number; readonly callback: () => void }>();
+
+  get timerCount(): number {
+    return this.#timers.size;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, callback: () => void) {
+    const key = {};
+    this.#timers.set(key, { atMs: this.#nowMs + delayMs, callback });
+    return { cancel: () => void this.#timers.delete(key) };
+  }
+
+  /** Lets `ms` go by and makes the calls that are due, in order. */
+  advance(ms: number): void {
+    const endMs = this.#nowMs + ms;
+    for (;;) {
+      const due = [...this.#timers]
+        .filter(([, timer]) => timer.atMs <= endMs)
+        .sort(([, x], [, y]) => x.atMs - y.atMs)[0];
+      if (due === undefined) break;
+      const [key, timer] = due;
+      this.#timers.delete(key);
+      this.#nowMs = Math.max(this.#nowMs, timer.atMs);
+      timer.callback();
+    }
+    this.#nowMs = endMs;
+  }
+}
+
+/** Collects what a transport reports. */
+export class Recorder implements TransportEvents {
+  readonly #chunks: Buffer[] = [];
+  readonly log: string[] = [];
+  drains = 0;
+  closeError: Error | undefined;
+
+  /** All bytes so far. */
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  onData(chunk: Buffer): void {
+    this.#chunks.push(Buffer.from(chunk));
+    if (this.log.at(-1) !== 'data') this.log.push('data');
+  }
+
+  onDrain(): void {
+    this.drains += 1;
+  }
+
+  onEnd(): void {
+    this.log.push('end');
+  }
+
+  onClose(error: Error | undefined): void {
+    this.closeError = error;
+    this.log.push('close');
+  }
+}
