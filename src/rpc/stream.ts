@@ -1,6 +1,7 @@
 import { status as Status, type ClientDuplexStream, type StatusObject } from '@grpc/grpc-js';
 import { deferred } from '../base/deferred.ts';
 import { errorOfStatus } from './rpc-error.ts';
+import { toStatusCode, type StatusCode } from './status.ts';
 
 /** A call under way, seen from the client. */
 export interface RpcStream<Request, Response> {
@@ -16,6 +17,8 @@ export interface RpcStream<Request, Response> {
    * RpcError after the last message. Leaving the loop early cancels the call.
    */
   readonly responses: AsyncIterable<Response>;
+  /** Resolves with the code that the call ended with. */
+  readonly ended: Promise<StatusCode>;
   /** Ends the call at once with CANCELLED. No effect on a call that has ended. */
   cancel(): void;
 }
@@ -64,6 +67,7 @@ export function openStream<Request, Response>(
       call.end();
     },
     responses: responses(),
+    ended: status.promise.then(({ code }) => toStatusCode(code)),
     cancel,
   };
 }

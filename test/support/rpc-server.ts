@@ -73,6 +73,8 @@ export interface RpcServer extends Stoppable {
   readonly port: number;
   /** Like `tcp://127.0.0.1:4711`. */
   readonly address: string;
+  /** Takes no more calls, says so to the clients (GOAWAY), and resolves when the last has ended. */
+  drain(): Promise<void>;
 }
 
 export interface RpcServerOptions {
@@ -102,6 +104,11 @@ export async function startRpcServer(
   return {
     port: bound,
     address: `tcp://${host}:${bound}`,
+    drain() {
+      return new Promise((resolve) => {
+        server.tryShutdown(() => resolve());
+      });
+    },
     stop() {
       server.forceShutdown();
       return Promise.resolve();
