@@ -130,6 +130,28 @@ describe('YamuxSession opening', () => {
     expect(second.capacity()).toBeGreaterThan(0);
   });
 
+  test('a queued stream that was ended opens and ends when it is its turn', async () => {
+    const peer = createPeer({ role: 'client', acceptBacklog: 1 });
+    peer.session.open();
+    peer.session.open().end();
+    await peer.send();
+    expect(await peer.send(frame(windowUpdate, ack, 1, 0))).toBe(
+      '000100010000000300000000000100040000000300000000',
+    );
+  });
+
+  test('a queued stream that was destroyed never reaches the peer', async () => {
+    const peer = createPeer({ role: 'client', acceptBacklog: 1 });
+    peer.session.open();
+    const recorder = new Recorder();
+    const queued = peer.session.open();
+    queued.start(recorder);
+    queued.destroy();
+    await peer.send();
+    expect(await peer.send(frame(windowUpdate, ack, 1, 0))).toBe('');
+    expect(recorder.log).toEqual(['close']);
+  });
+
   test('a reset of an unacknowledged opening lets the next one go', async () => {
     const peer = createPeer({ role: 'client', acceptBacklog: 1 });
     const recorder = new Recorder();

@@ -315,7 +315,7 @@ export class YamuxSession {
     this.#watchOutput();
     if (this.#state === 'failing' && this.#output.pending === 0) this.#options.transport.end();
     if (!this.#output.hasRoom) return;
-    for (const stream of [...this.#waiting]) {
+    for (const stream of Array.from(this.#waiting)) {
       if (this.#output.room() === 0) return;
       this.#waiting.delete(stream);
       stream.onRoom();

@@ -75,8 +75,8 @@ export class YamuxStream implements Transport {
   }
 
   capacity(): number {
-    if (!this.#isWritable) return 0;
-    const capacity = Math.min(this.#sendWindow, this.#host.room());
+    if (this.#hasEnded || this.#closed !== undefined) return 0;
+    const capacity = this.#isOpen ? Math.min(this.#sendWindow, this.#host.room()) : 0;
     if (capacity === 0) this.#awaitDrain();
     return capacity;
   }
@@ -106,13 +106,7 @@ export class YamuxStream implements Transport {
   end(): void {
     if (this.#hasEnded || this.#closed !== undefined) return;
     this.#hasEnded = true;
-    if (!this.#isOpen) {
-      this.close(undefined);
-      return;
-    }
-    this.#host.sendWindowUpdate(this.id, frameFlag.fin, 0);
-    if (this.#peerHasEnded) this.close(undefined);
-    else this.#armCloseTimer();
+    if (this.#isOpen) this.#sendEnd();
   }
 
   /** Resets the stream; the session goes on. */
@@ -128,7 +122,8 @@ export class YamuxStream implements Transport {
   /** The opening was sent: writes may follow. */
   opened(): void {
     this.#isOpen = true;
-    this.#drain();
+    if (this.#hasEnded) this.#sendEnd();
+    else queueMicrotask(() => this.#drain());
   }
 
   /** A data frame of this length begins. @throws YamuxProtocolError if the window is too small */
@@ -180,19 +175,21 @@ export class YamuxStream implements Transport {
     if (events !== undefined) queueMicrotask(() => events.onClose(error));
   }
 
-  get #isWritable(): boolean {
-    return this.#isOpen && !this.#hasEnded && this.#closed === undefined;
+  #sendEnd(): void {
+    this.#host.sendWindowUpdate(this.id, frameFlag.fin, 0);
+    if (this.#peerHasEnded) this.close(undefined);
+    else this.#armCloseTimer();
   }
 
   #awaitDrain(): void {
     this.#wantsDrain = true;
-    if (this.#sendWindow > 0) this.#host.awaitRoom(this);
+    if (this.#isOpen && this.#sendWindow > 0) this.#host.awaitRoom(this);
   }
 
   /** Tells the writer to go on, if it waits and both window and output have room. */
   #drain(): void {
-    if (!this.#wantsDrain || !this.#isWritable || this.#sendWindow === 0) return;
-    if (this.#events === undefined) return;
+    if (!this.#wantsDrain || !this.#isOpen || this.#sendWindow === 0) return;
+    if (this.#events === undefined || this.#hasEnded || this.#closed !== undefined) return;
     if (this.#host.room() === 0) {
       this.#host.awaitRoom(this);
       return;
