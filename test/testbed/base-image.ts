@@ -1,0 +1,114 @@
+import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Cache, hashInputs } from './cache.ts';
+import { describeImage, type LayerFile, writeArchive } from './oci-image.ts';
+import type { Progress } from './progress.ts';
+import { run, runSealed } from './run.ts';
+import { type Blob, blobOf, writeTar } from './tar.ts';
+
+/** An archive that can be imported into a node, and the name that it gets there. */
+export interface ImageArchive {
+  readonly name: string;
+  readonly file: string;
+}
+
+/** What the product's images stand on: Debian with git, and node. */
+export interface BaseImage extends ImageArchive {
+  readonly layers: readonly Blob[];
+}
+
+/** The registry that all our images seem to come from. Its domain (RFC 2606) belongs to no one. */
+export const registry = 'registry.testbed.example';
+
+const suite = 'bookworm';
+
+const packages = [
+  'ca-certificates',
+  'git',
+  'libstdc++6', // node is linked to it
+  'postgresql-client', // pg_isready, for probes that expect it of a PostgreSQL image
+  'tini',
+] as const;
+
+const users = [
+  { name: 'postgres', id: 999, home: '/var/lib/postgresql' },
+  { name: 'git', id: 1000, home: '/home/git' },
+  { name: 'nonroot', id: 65532, home: '/home/nonroot' },
+] as const;
+
+const unneeded = [
+  '/usr/share/man/*',
+  '/usr/share/doc/*',
+  '/usr/share/locale/*',
+  '/usr/share/info/*',
+];
+
+const bootstrapLimitMs = 15 * 60_000;
+
+/**
+ * The base image, made without a registry: Debian by mmdebstrap, and over it the node program
+ * that runs this. Built once for each version of node and of this file's choices.
+ */
+export async function baseImage(cache: Cache, progress: Progress): Promise<BaseImage> {
+  const key = hashInputs({
+    choices: JSON.stringify([suite, packages, users, unneeded]),
+    node: process.version,
+    arch: process.arch,
+    archive: '1',
+  });
+  const name = `${registry}/base:${key}`;
+  const folder = await cache.get('base-image', key, (unfinished) =>
+    progress.during('the base image (mmdebstrap)', () => buildBase(unfinished, name)),
+  );
+  const layers = JSON.parse(await readFile(join(folder, 'layers.json'), 'utf8')) as Blob[];
+  return { name, file: join(folder, 'image.tar'), layers };
+}
+
+async function buildBase(folder: string, name: string): Promise<void> {
+  const debian = join(folder, 'debian.tar');
+  await bootstrap(debian);
+  const debianLayer: LayerFile = { path: debian, ...(await blobOf(debian)) };
+  const nodeLayer = await layOutNode(folder);
+  const layers = [debianLayer, nodeLayer];
+  await writeArchive(join(folder, 'image.tar'), name, describeImage(layers, {}), layers);
+  const blobs: Blob[] = layers.map(({ digest, size }) => ({ digest, size }));
+  await writeFile(join(folder, 'layers.json'), JSON.stringify(blobs));
+  await Promise.all(layers.map((layer) => rm(layer.path)));
+}
+
+async function bootstrap(out: string): Promise<void> {
+  const accounts = users.flatMap(({ name, id, home }) => [
+    `--customize-hook=echo "${name}:x:${id}:${id}::${home}:/bin/sh" >> "$1/etc/passwd"`,
+    `--customize-hook=echo "${name}:x:${id}:" >> "$1/etc/group"`,
+    `--customize-hook=install -d -o ${id} -g ${id} "$1${home}"`,
+  ]);
+  await runSealed(
+    'mmdebstrap',
+    [
+      '--quiet',
+      '--mode=root',
+      '--variant=minbase',
+      `--include=${packages.join(',')}`,
+      ...unneeded.map((glob) => `--dpkgopt=path-exclude=${glob}`),
+      ...accounts,
+      // The node that goes on top must run in it: better to learn of it here than in a pod.
+      `--customize-hook=cp ${process.execPath} "$1/node" && chroot "$1" /node --version && rm "$1/node"`,
+      suite,
+      out,
+    ],
+    { limitMs: bootstrapLimitMs, env: { SOURCE_DATE_EPOCH: '0' } },
+  );
+}
+
+async function layOutNode(folder: string): Promise<LayerFile> {
+  const node = join(folder, 'node');
+  await copyFile(process.execPath, node);
+  await run('chmod', ['0755', node]);
+  const { size } = await stat(node);
+  const tar = join(folder, 'node.tar');
+  const blob = await writeTar(tar, [
+    { kind: 'copy', path: 'usr/local/bin/node', mode: 0o755, from: node, size },
+  ]);
+  await rm(node);
+  return { path: tar, ...blob };
+}

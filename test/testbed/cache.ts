@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** How many versions of one thing stay: enough to switch between branches without rebuilding. */
+const keptVersions = 3;
+
+/**
+ * The key of some inputs: equal inputs give equal keys, in whatever order they are named, and no
+ * two different sets of named inputs are confused with each other.
+ */
+export function hashInputs(inputs: Readonly<Record<string, string | Buffer>>): string {
+  const hash = createHash('sha256');
+  for (const name of Object.keys(inputs).sort()) {
+    const content = Buffer.from(inputs[name] ?? '');
+    // Lengths go in too, so that text can't move from one input to the next unseen.
+    hash.update(`${Buffer.byteLength(name)} ${content.length} ${name}`).update(content);
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** The files below a folder, by their path in it: inputs for {@link hashInputs}. */
+export async function filesBelow(folder: string): Promise<Record<string, Buffer>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const pairs = files.map(async (file): Promise<[string, Buffer]> => {
+    const path = join(file.parentPath, file.name);
+    return [path.slice(folder.length + 1), await readFile(path)];
+  });
+  return Object.fromEntries(await Promise.all(pairs));
+}
+
+/** Folders that are built once for each key, and found again. */
+export class Cache {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /**
+   * The folder of `name` with this key. `build` fills it if there is none; a build that fails or
+   * dies leaves nothing that a later call takes for a result.
+   */
+  async get(name: string, key: string, build: (folder: string) => Promise<void>): Promise<string> {
+    const folder = this.path(name, key);
+    if (await this.has(name, key)) {
+      const now = new Date();
+      await utimes(folder, now, now);
+      return folder;
+    }
+    const unfinished = join(this.#root, `unfinished-${name}-${key}`);
+    await rm(unfinished, { recursive: true, force: true });
+    await mkdir(unfinished, { recursive: true });
+    await build(unfinished);
+    await rename(unfinished, folder);
+    await this.#prune(name);
+    return folder;
+  }
+
+  /** Whether {@link get} would build nothing. */
+  async has(name: string, key: string): Promise<boolean> {
+    return stat(this.path(name, key)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Where {@link get} puts its result. */
+  path(name: string, key: string): string {
+    return join(this.#root, `${name}-${key}`);
+  }
+
+  /** Removes what builds that died have left. Only when no other build can be running. */
+  async removeUnfinished(): Promise<void> {
+    for (const entry of await readdir(this.#root).catch(() => [])) {
+      if (entry.startsWith('unfinished-')) {
+        await rm(join(this.#root, entry), { recursive: true, force: true });
+      }
+    }
+  }
+
+  async #prune(name: string): Promise<void> {
+    const ours = new RegExp(`^${name}-[0-9a-f]{16}$`);
+    const versions = (await readdir(this.#root)).filter((entry) => ours.test(entry));
+    const dated = await Promise.all(
+      versions.map(async (entry) => {
+        const path = join(this.#root, entry);
+        return { path, usedMs: (await stat(path)).mtimeMs };
+      }),
+    );
+    const stale = dated.sort((a, b) => b.usedMs - a.usedMs).slice(keptVersions);
+    await Promise.all(stale.map(({ path }) => rm(path, { recursive: true, force: true })));
+  }
+}

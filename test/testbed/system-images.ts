@@ -1,0 +1,67 @@
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ImageArchive, registry } from './base-image.ts';
+import { type Cache, hashInputs } from './cache.ts';
+import { describeImage, type ImageConfig, writeArchive } from './oci-image.ts';
+import { run } from './run.ts';
+import { type TarEntry, writeTar } from './tar.ts';
+
+/** What pods of the cluster itself run. The names stand in the manifests too. */
+export const systemImages = {
+  pause: `${registry}/pause:1`,
+  busybox: `${registry}/busybox:1`,
+  coredns: `${registry}/coredns:1`,
+} as const;
+
+const busyboxFile = '/bin/busybox';
+
+/** Makes the images of the cluster's own pods, from the machine's static busybox and our CoreDNS. */
+export async function buildSystemImages(
+  cache: Cache,
+  binaries: string,
+): Promise<readonly ImageArchive[]> {
+  const applets = (await run(busyboxFile, ['--list'])).trim().split('\n');
+  const key = hashInputs({ binaries, busybox: await run('sha256sum', [busyboxFile]), layout: '1' });
+  const folder = await cache.get('system-images', key, async (unfinished) => {
+    const busybox = await busyboxEntries(applets);
+    await writeImage(unfinished, 'busybox', busybox, { command: ['sh'] });
+    // It only holds the pod's namespaces open; containerd ends it with SIGKILL.
+    await writeImage(unfinished, 'pause', busybox, { entrypoint: ['/bin/sleep', '2147483647'] });
+    await writeImage(unfinished, 'coredns', await coreDnsEntries(binaries), {
+      entrypoint: ['/coredns'],
+    });
+  });
+  return Object.entries(systemImages).map(([image, name]) => {
+    return { name, file: join(folder, `${image}.tar`) };
+  });
+}
+
+async function busyboxEntries(applets: readonly string[]): Promise<readonly TarEntry[]> {
+  const { size } = await stat(busyboxFile);
+  return [
+    ...['bin', 'etc', 'tmp'].map((path): TarEntry => ({ kind: 'directory', path })),
+    { kind: 'copy', path: 'bin/busybox', mode: 0o755, from: busyboxFile, size },
+    ...applets
+      .filter((applet) => applet !== 'busybox' && applet !== '')
+      .map((applet): TarEntry => ({ kind: 'symlink', path: `bin/${applet}`, target: 'busybox' })),
+  ];
+}
+
+async function coreDnsEntries(binaries: string): Promise<readonly TarEntry[]> {
+  const from = join(binaries, 'coredns');
+  return [{ kind: 'copy', path: 'coredns', mode: 0o755, from, size: (await stat(from)).size }];
+}
+
+async function writeImage(
+  folder: string,
+  image: keyof typeof systemImages,
+  entries: readonly TarEntry[],
+  config: ImageConfig,
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, `${image}-layer.tar`);
+  const layer = { path, ...(await writeTar(path, entries)) };
+  const file = join(folder, `${image}.tar`);
+  await writeArchive(file, systemImages[image], describeImage([layer], config), [layer]);
+  await rm(path);
+}

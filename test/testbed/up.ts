@@ -1,0 +1,211 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { baseImage, type ImageArchive } from './base-image.ts';
+import { Cache, filesBelow, hashInputs } from './cache.ts';
+import {
+  type ControlPlaneContext,
+  isApiReady,
+  startControlPlane,
+  startServiceProxy,
+  startVolumeProvisioner,
+} from './control-plane.ts';
+import { installMissing } from './debian-tools.ts';
+import { bringUp } from './faults.ts';
+import { goBinaries, hasGoBinaries } from './go-binaries.ts';
+import { createNetwork, plugIn } from './network.ts';
+import { npmTools } from './npm-tools.ts';
+import { claim, evict, release } from './owner.ts';
+import { type Paths, stateLayout } from './paths.ts';
+import { createPki } from './pki.ts';
+import { buildProductImages, type ImageArchives } from './product-images.ts';
+import { inParallel, type Progress, waitFor } from './progress.ts';
+import { requirements } from './requirements.ts';
+import { type Binaries, RunningTestbed } from './running-testbed.ts';
+import { buildSystemImages } from './system-images.ts';
+import { tearDown } from './teardown.ts';
+
+/** What `up` and `down` work with. */
+export interface TestbedOptions {
+  readonly paths: Paths;
+  readonly progress: Progress;
+}
+
+/** A testbed that is up. */
+export interface UpResult {
+  readonly testbed: RunningTestbed;
+  /** The product's images, built from `dist` and in every node; undefined if not asked for. */
+  readonly images: ImageArchives | undefined;
+}
+
+const readyLimitMs = 180_000;
+
+/**
+ * Brings a testbed up, whatever was there before:
+ *
+ * 1. Build what isn't in the cache: binaries, base image, system images, product images.
+ * 2. A cluster of this very testbed that works is kept; its nodes are healed of all faults.
+ *    Anything else that there is of a cluster is removed, and a new one made.
+ * 3. Load the images that changed, and wait until nodes and DNS are ready.
+ *
+ * `withProduct` asks for the product's images, for which `npm run build` must have run.
+ */
+export async function up(options: TestbedOptions, withProduct: boolean): Promise<UpResult> {
+  const { paths, progress } = options;
+  const cache = new Cache(paths.cache);
+  const verdict = await requirements(await hasGoBinaries(paths, cache));
+  if (verdict.kind === 'unsupported') {
+    throw new Error(`this machine can't carry the testbed:\n- ${verdict.reasons.join('\n- ')}`);
+  }
+  await claim();
+  try {
+    await installMissing(progress);
+    await mkdir(paths.cache, { recursive: true });
+    await cache.removeUnfinished();
+    const binaries = await buildBinaries(options, cache);
+    const base = await baseImage(cache, progress);
+    const system = await buildSystemImages(cache, binaries.kubernetes);
+    const product = withProduct ? await buildProductImages(paths, cache, base) : undefined;
+    const images = [...system, base, ...Object.values(product ?? {})];
+
+    const testbed = new RunningTestbed(paths, binaries);
+    const fingerprint = await fingerprintOf(paths, binaries);
+    if (await isHealthy(paths, testbed, fingerprint)) {
+      progress.say('the cluster is there already');
+      await heal(testbed, images);
+    } else {
+      await tearDown(paths);
+      await create(options, testbed, binaries, images);
+    }
+    await waitUntilReady(testbed, progress);
+    await writeFile(stateLayout(paths.state).fingerprint, fingerprint);
+    return { testbed, images: product };
+  } finally {
+    await release();
+  }
+}
+
+/** Removes the testbed and ends an `up` that is at work. The cache stays. */
+export async function down({ paths }: TestbedOptions): Promise<void> {
+  await evict();
+  await tearDown(paths);
+  await new Cache(paths.cache).removeUnfinished();
+}
+
+/** A handle on the testbed that is up, or undefined if none was finished. Starts and builds nothing. */
+export async function findTestbed({
+  paths,
+  progress,
+}: TestbedOptions): Promise<RunningTestbed | undefined> {
+  const { fingerprint } = stateLayout(paths.state);
+  const isFinished = await readFile(fingerprint).then(
+    () => true,
+    () => false,
+  );
+  const cache = new Cache(paths.cache);
+  if (!isFinished || !(await hasGoBinaries(paths, cache))) return undefined;
+  return new RunningTestbed(paths, await buildBinaries({ paths, progress }, cache));
+}
+
+async function buildBinaries(options: TestbedOptions, cache: Cache): Promise<Binaries> {
+  const { paths, progress } = options;
+  return {
+    kubernetes: await goBinaries(paths, cache, progress),
+    tools: await npmTools(paths, cache),
+  };
+}
+
+async function create(
+  { paths, progress }: TestbedOptions,
+  testbed: RunningTestbed,
+  binaries: Binaries,
+  images: readonly ImageArchive[],
+): Promise<void> {
+  const layout = stateLayout(paths.state);
+  const plans = testbed.nodes.map(({ plan }) => plan);
+  for (const folder of [layout.config, layout.logs, layout.scratch]) {
+    await mkdir(folder, { recursive: true });
+  }
+  await createPki(layout.pki, plans);
+  await createNetwork(plans);
+
+  const context: ControlPlaneContext = {
+    paths,
+    binaries: binaries.kubernetes,
+    processes: testbed.processes,
+    progress,
+  };
+  await inParallel(
+    [
+      () => startControlPlane(context),
+      () => progress.during('nodes and their images', () => bootNodes(testbed, images)),
+    ],
+    (action) => action(),
+  );
+  await inParallel(testbed.nodes, (node) => node.startKubelet());
+  await applyManifests(paths, testbed);
+  await startVolumeProvisioner(context);
+  await progress.during('nodes to register', () => waitUntilRegistered(testbed));
+  const [first] = plans;
+  if (first !== undefined) await startServiceProxy(context, first);
+}
+
+async function bootNodes(testbed: RunningTestbed, images: readonly ImageArchive[]): Promise<void> {
+  await inParallel(testbed.nodes, (node) => node.powerOn());
+  await testbed.loadImages(images);
+}
+
+async function applyManifests(paths: Paths, { tools }: RunningTestbed): Promise<void> {
+  const files = ['dns.yaml', 'storage.yaml'].map((name) => join(paths.source, 'manifests', name));
+  await tools.kubectl(['apply', ...files.flatMap((file) => ['-f', file])]);
+}
+
+/** Undoes all faults. */
+async function heal(testbed: RunningTestbed, images: readonly ImageArchive[]): Promise<void> {
+  await testbed.loadImages(images);
+  const wanted = await testbed.images();
+  await inParallel(testbed.nodes, async (node) => {
+    await plugIn(node.plan);
+    await bringUp(node, wanted);
+  });
+}
+
+async function waitUntilReady({ tools }: RunningTestbed, progress: Progress): Promise<void> {
+  const timeout = `--timeout=${readyLimitMs / 1000}s`;
+  const options = { limitMs: readyLimitMs + 10_000 };
+  await progress.during('nodes to be ready', () =>
+    tools.kubectl(['wait', '--for=condition=Ready', 'nodes', '--all', timeout], options),
+  );
+  const coredns = ['--namespace=kube-system', 'rollout', 'status', 'daemonset/coredns', timeout];
+  await progress.during('DNS to be ready', () => tools.kubectl(coredns, options));
+}
+
+async function waitUntilRegistered({ tools, nodes }: RunningTestbed): Promise<void> {
+  const options = { limitMs: readyLimitMs, everyMs: 300 };
+  await waitFor('nodes to register', options, async () => {
+    const registered = (await tools.kubectl(['get', 'nodes', '-o', 'name'])).split('\n');
+    const missing = nodes.filter(({ plan }) => !registered.includes(`node/${plan.name}`));
+    if (missing.length === 0) return { kind: 'done', value: undefined };
+    return { kind: 'waiting', for: missing.map(({ plan }) => plan.name).join(', ') };
+  });
+}
+
+async function isHealthy(
+  paths: Paths,
+  testbed: RunningTestbed,
+  fingerprint: string,
+): Promise<boolean> {
+  const made = await readFile(stateLayout(paths.state).fingerprint, 'utf8').catch(() => undefined);
+  if (made !== fingerprint) return false;
+  const nodeNames = new Set(testbed.nodes.map(({ plan }) => plan.name));
+  for (const name of await testbed.processes.names()) {
+    if (!nodeNames.has(name) && (await testbed.processes.find(name)) === undefined) return false;
+  }
+  return isApiReady(paths.state);
+}
+
+/** What a cluster depends on; a cluster that was made from something else is made anew. */
+async function fingerprintOf(paths: Paths, binaries: Binaries): Promise<string> {
+  const sources = Object.entries(await filesBelow(paths.source));
+  const relevant = sources.filter(([file]) => !/\.test\.ts$|\.md$/.test(file));
+  return hashInputs({ ...Object.fromEntries(relevant), '/binaries': binaries.kubernetes });
+}
