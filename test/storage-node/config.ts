@@ -1,0 +1,91 @@
+import { parse } from 'smol-toml';
+
+/** What a node needs to know; see {@link parseConfig}. */
+export interface NodeConfig {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly prometheusListen: { readonly host: string; readonly port: number } | undefined;
+  /** The shared secret; empty admits everybody. */
+  readonly token: string;
+  /** Name and folder of each storage. */
+  readonly storages: ReadonlyMap<string, string>;
+  readonly gitlab: { readonly url: string; readonly secret: string } | undefined;
+  readonly gracefulRestartTimeoutMs: number;
+  /** For hooks and the like; has to be on a file system that allows to execute. */
+  readonly runtimeDir: string;
+  readonly gitBinary: string;
+}
+
+const defaultGraceMs = 60_000;
+
+/**
+ * Reads the keys of Gitaly's configuration that mean something here. Others are ignored, as Gitaly does.
+ *
+ * @throws Error naming the key if a value cannot be used
+ */
+export function parseConfig(toml: string): NodeConfig {
+  const root = parse(toml);
+  const listen = text(root, 'listen_addr');
+  if (listen === undefined) throw new Error('config: listen_addr is missing');
+  const prometheus = text(root, 'prometheus_listen_addr');
+  const gitlab = table(root, 'gitlab');
+  const url = text(gitlab, 'url');
+  const grace = text(root, 'graceful_restart_timeout');
+  return {
+    listen: parseAddress('listen_addr', listen),
+    prometheusListen: prometheus ? parseAddress('prometheus_listen_addr', prometheus) : undefined,
+    token: text(table(root, 'auth'), 'token') ?? '',
+    storages: parseStorages(root['storage']),
+    gitlab: url ? { url, secret: text(gitlab, 'secret') ?? '' } : undefined,
+    gracefulRestartTimeoutMs: grace === undefined ? defaultGraceMs : parseDuration(grace),
+    runtimeDir: text(root, 'runtime_dir') ?? '/tmp',
+    gitBinary: text(table(root, 'git'), 'bin_path') ?? 'git',
+  };
+}
+
+/** Milliseconds of a duration in Go's form, like `1m30s` or `500ms`. */
+export function parseDuration(duration: string): number {
+  const units: Readonly<Record<string, number>> = {
+    h: 3_600_000,
+    m: 60_000,
+    s: 1_000,
+    ms: 1,
+    us: 1e-3,
+    ns: 1e-6,
+  };
+  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(h|ms|us|ns|m|s)/g)];
+  const read = parts.map(([part]) => part).join('');
+  if (parts.length === 0 || read !== duration) {
+    throw new Error(`config: ${JSON.stringify(duration)} is no duration; write it like "1m30s"`);
+  }
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
+}
+
+function parseStorages(value: unknown): ReadonlyMap<string, string> {
+  const storages = new Map<string, string>();
+  for (const entry of Array.isArray(value) ? (value as unknown[]) : []) {
+    const name = text(entry, 'name');
+    const path = text(entry, 'path');
+    if (!name || !path) throw new Error('config: each [[storage]] needs name and path');
+    storages.set(name, path.replace(/\/+$/, ''));
+  }
+  if (storages.size === 0) throw new Error('config: no [[storage]]');
+  return storages;
+}
+
+function parseAddress(key: string, address: string): { host: string; port: number } {
+  const match = /^(?:tcp:\/\/)?(.*):(\d+)$/.exec(address);
+  const host = match?.[1]?.replace(/^\[(.*)\]$/, '$1');
+  if (host === undefined) throw new Error(`config: ${key} has to be host:port`);
+  return { host: host === '' ? '0.0.0.0' : host, port: Number(match?.[2]) };
+}
+
+function table(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null
+    ? (value as Record<string, unknown>)[key]
+    : undefined;
+}
+
+function text(value: unknown, key: string): string | undefined {
+  const found = table(value, key);
+  return typeof found === 'string' ? found : undefined;
+}

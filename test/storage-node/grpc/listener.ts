@@ -1,0 +1,106 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Clock } from '../../../src/base/clock.ts';
+import type { Logger } from '../../../src/base/logger.ts';
+import { serveMultiplexed } from './multiplexed-connection.ts';
+import type { GrpcServer } from './server.ts';
+
+const magic = Buffer.from('backchannel');
+
+/** How long a client may take to send the first bytes. */
+const openingTimeoutMs = 120_000;
+
+export interface ListenerOptions {
+  readonly server: GrpcServer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Accepts connections on one port. The first 11 bytes tell what a connection is: plain HTTP/2, or yamux after the
+ * word `backchannel`.
+ */
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #tcp: Server;
+  readonly #sockets = new Set<Socket>();
+  #draining = false;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#tcp = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+    this.#tcp.on('connection', (socket: Socket) => this.#onConnection(socket));
+  }
+
+  /** @returns where it listens, `host:port` */
+  async start(host: string, port: number): Promise<string> {
+    await new Promise<void>((resolve, reject) => {
+      this.#tcp.once('error', reject);
+      this.#tcp.listen({ host, port, backlog: 1024 }, resolve);
+    });
+    const address = this.#tcp.address();
+    if (address === null || typeof address === 'string') throw new Error('not a TCP address');
+    return `${host}:${address.port}`;
+  }
+
+  /**
+   * Serves no new connections and finishes the calls under way. As with Gitaly, the port stays open for so long, but who
+   * connects gets no answer.
+   *
+   * @returns true if all calls ended within `graceMs`
+   */
+  async drain(graceMs: number): Promise<boolean> {
+    this.#draining = true;
+    return this.#options.server.drain(graceMs);
+  }
+
+  /** Cuts every connection and closes the port. */
+  async close(): Promise<void> {
+    this.#draining = true;
+    const closed = new Promise<void>((resolve) => {
+      this.#tcp.close(() => resolve());
+    });
+    this.#options.server.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #onConnection(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    socket.on('error', (error) => {
+      this.#options.logger.debug({ err: error }, 'socket failed');
+    });
+    if (this.#draining) return;
+    this.#readOpening(socket);
+  }
+
+  #readOpening(socket: Socket): void {
+    let opening = Buffer.alloc(0);
+    const timer = this.#options.clock.after(openingTimeoutMs, () => socket.destroy());
+    const onData = (chunk: Buffer) => {
+      opening = Buffer.concat([opening, chunk]);
+      if (opening.length < magic.length) return;
+      timer.cancel();
+      socket.off('data', onData);
+      socket.pause();
+      this.#serve(socket, opening);
+    };
+    socket.on('data', onData);
+    socket.once('close', () => timer.cancel());
+    socket.once('end', () => {
+      if (opening.length < magic.length) socket.destroy();
+    });
+    socket.resume();
+  }
+
+  #serve(socket: Socket, opening: Buffer): void {
+    const { server, clock } = this.#options;
+    if (opening.subarray(0, magic.length).equals(magic)) {
+      serveMultiplexed({ socket, initial: opening.subarray(magic.length), server, clock });
+      return;
+    }
+    socket.unshift(opening);
+    const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
+    server.serve(socket, { peer, backchannel: undefined });
+  }
+}

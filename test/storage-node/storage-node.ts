@@ -1,0 +1,96 @@
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock } from '../../src/base/clock.ts';
+import type { Logger } from '../../src/base/logger.ts';
+import type { Stoppable } from '../../src/base/scope.ts';
+import type { NodeConfig } from './config.ts';
+import { type FaultPoints, noFaults } from './faults.ts';
+import { Git } from './git/git.ts';
+import { removeStaleLocks } from './git/stale-locks.ts';
+import { Storages } from './git/storages.ts';
+import { costOf } from './grpc/cost.ts';
+import { Listener } from './grpc/listener.ts';
+import { GrpcServer } from './grpc/server.ts';
+import { checkToken } from './grpc/token.ts';
+import { HttpGitLabApi, permissiveGitLab } from './hooks/gitlab-api.ts';
+import { writeHookScripts } from './hooks/hook-scripts.ts';
+import { allHandlers, knownServices } from './services/all.ts';
+
+const healthCheck = '/grpc.health.v1.Health/Check';
+
+export interface StorageNodeOptions {
+  readonly config: NodeConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly faults?: FaultPoints;
+}
+
+/** A storage node that runs. */
+export interface StorageNode extends Stoppable {
+  /** Where it listens, `host:port`. */
+  readonly address: string;
+  /**
+   * Finishes the calls under way, within the grace period of the configuration, and stops.
+   *
+   * @returns true if they all ended in time
+   */
+  drain(): Promise<boolean>;
+}
+
+/**
+ * Starts a storage node.
+ *
+ * 1. Make the storages' folders, and remove what a git that died left behind.
+ * 2. Write the hooks into the runtime folder.
+ * 3. Listen.
+ */
+export async function runStorageNode(options: StorageNodeOptions): Promise<StorageNode> {
+  const { config, clock, logger, faults = noFaults } = options;
+  const storages = new Storages(config.storages);
+  for (const [, root] of storages.entries()) {
+    await mkdir(root, { recursive: true });
+    await removeStaleLocks(root, logger);
+  }
+  const runtimeDir = path.join(config.runtimeDir, `gitaly-${process.pid}-${config.storages.size}`);
+  const home = path.join(config.runtimeDir, 'home');
+  await mkdir(home, { recursive: true });
+  const hooksPath = await writeHookScripts(runtimeDir);
+  const git = new Git({ binary: config.gitBinary, hooksPath, home });
+  const gitlab = config.gitlab ? new HttpGitLabApi(config.gitlab) : permissiveGitLab;
+  const server = new GrpcServer({
+    handlers: allHandlers({ git, storages, gitlab, faults, clock, logger }),
+    services: knownServices,
+    authorize(called, metadata) {
+      if (called === healthCheck) return;
+      checkToken(config.token, metadata.get('authorization'), clock.wallMs());
+    },
+    trailers: (called, bytes) => ({ 'x-gitaly-cost': String(costOf(called, bytes)) }),
+    async intercept(call, work) {
+      await faults.beforeCall(call);
+      return work();
+    },
+    clock,
+    logger,
+  });
+  const listener = new Listener({ server, clock, logger });
+  const address = await listener.start(config.listen.host, config.listen.port);
+  logger.info({ address, storages: [...config.storages.keys()] }, 'storage node listens');
+
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= (async () => {
+      await listener.close();
+      await rm(runtimeDir, { recursive: true, force: true });
+    })();
+    return stopping;
+  };
+  return {
+    address,
+    stop,
+    async drain() {
+      const inTime = await listener.drain(config.gracefulRestartTimeoutMs);
+      await stop();
+      return inTime;
+    },
+  };
+}
