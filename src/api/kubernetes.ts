@@ -34,13 +34,12 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
-/** core/v1 Secret. `data` is base64; `stringData` is for writing only. */
+/** core/v1 Secret. `data` is base64. */
 export interface Secret extends KubeObject {
   readonly apiVersion: 'v1';
   readonly kind: 'Secret';
   readonly type?: string;
   readonly data?: Readonly<Record<string, string>>;
-  readonly stringData?: Readonly<Record<string, string>>;
 }
 
 /** core/v1 ConfigMap. */
@@ -272,7 +271,7 @@ export interface EnvVar {
 export interface Probe {
   readonly grpc?: { readonly port: number };
   readonly httpGet?: { readonly path: string; readonly port: string };
-  readonly exec?: { readonly command: readonly string[] };
+  readonly tcpSocket?: { readonly port: string };
   readonly initialDelaySeconds?: number;
   readonly periodSeconds: number;
   readonly timeoutSeconds: number;

@@ -1,0 +1,31 @@
+import type { EffectiveSpec, EffectiveVirtualStorage } from '../api/effective-spec.ts';
+import { grpcPort, objectNames } from '../api/names.ts';
+
+/** What the builders know of a cluster. */
+export interface ClusterContext {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly spec: EffectiveSpec;
+  /** A short text that is the same for the same input, and reveals nothing of it. */
+  digest(text: string): string;
+}
+
+/** A Gitaly storage: its pod, its name in Gitaly's configuration, and its address. */
+export interface StorageIdentity {
+  readonly name: string;
+  /** `tcp://host:port`, by the name that the headless Service gives the pod. */
+  readonly address: string;
+}
+
+/** The storages that a virtual storage should have, by ordinal. */
+export function storagesOf(
+  { name: cluster, namespace }: Pick<ClusterContext, 'name' | 'namespace'>,
+  virtualStorage: Pick<EffectiveVirtualStorage, 'name' | 'storages'>,
+): StorageIdentity[] {
+  const service = objectNames.storages(cluster, virtualStorage.name);
+  return Array.from({ length: virtualStorage.storages }, (_, ordinal) => {
+    const name = objectNames.storage(cluster, virtualStorage.name, ordinal);
+    return { name, address: `tcp://${name}.${service}.${namespace}.svc:${grpcPort}` };
+  });
+}

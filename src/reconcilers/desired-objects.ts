@@ -1,0 +1,84 @@
+import type { KubeObject } from '../api/kubernetes.ts';
+import { objectNames } from '../api/names.ts';
+import type { ClusterContext } from './cluster-context.ts';
+import { gitalyConfigSecret, gitalyDisruptionBudget, gitalyService } from './gitaly-objects.ts';
+import { gitalyStatefulSet, repositoriesClaimName } from './gitaly-stateful-set.ts';
+import { databaseClaimName, databaseService, databaseStatefulSet } from './managed-database.ts';
+import { byName, type ObservedCluster } from './observed-cluster.ts';
+import { proxyDeployment } from './proxy-deployment.ts';
+import {
+  proxyConfigMap,
+  proxyDisruptionBudget,
+  proxyHeadlessService,
+  proxyService,
+} from './proxy-objects.ts';
+import { storagesOf } from './cluster-context.ts';
+import { growClaim } from './volume-claims.ts';
+
+/** What the desired objects depend on beside the spec. */
+export interface DesiredObjectsInput {
+  readonly context: ClusterContext;
+  readonly observed: Pick<ObservedCluster, 'statefulSets' | 'claims'>;
+  /** The token of the Gitaly storages, read from the generated Secret. */
+  readonly gitalyToken: string;
+}
+
+/**
+ * Everything that is applied, in this order: a pod's configuration comes before the pod, and growing
+ * a volume comes last, as it is the step that a storage class may refuse.
+ */
+export function desiredObjects(input: DesiredObjectsInput): KubeObject[] {
+  const { context } = input;
+  return [
+    ...databaseObjects(input),
+    ...context.spec.virtualStorages.flatMap((virtualStorage) => [
+      gitalyConfigSecret(context, virtualStorage, input.gitalyToken),
+      gitalyService(context, virtualStorage),
+      gitalyDisruptionBudget(context, virtualStorage),
+      gitalyStatefulSet({
+        context,
+        virtualStorage,
+        token: input.gitalyToken,
+        current: currentSet(input, objectNames.storages(context.name, virtualStorage.name)),
+      }),
+    ]),
+    proxyConfigMap(context),
+    proxyService(context),
+    proxyHeadlessService(context),
+    proxyDisruptionBudget(context),
+    proxyDeployment(context),
+    ...growingClaims(input),
+  ];
+}
+
+function databaseObjects(input: DesiredObjectsInput): KubeObject[] {
+  const { context } = input;
+  const { database } = context.spec;
+  if (database.kind === 'external') return [];
+  const current = currentSet(input, objectNames.database(context.name));
+  return [databaseService(context), databaseStatefulSet(context, database, current)];
+}
+
+function growingClaims({ context, observed }: DesiredObjectsInput): KubeObject[] {
+  const { database, virtualStorages } = context.spec;
+  const wanted = [
+    ...virtualStorages.flatMap((virtualStorage) =>
+      storagesOf(context, virtualStorage).map(({ name }) => ({
+        name: repositoriesClaimName(name),
+        size: virtualStorage.volume.size,
+      })),
+    ),
+    ...(database.kind === 'managed'
+      ? [{ name: databaseClaimName(context.name), size: database.volume.size }]
+      : []),
+  ];
+  return wanted.flatMap(({ name, size }) => {
+    const claim = byName(observed.claims, name);
+    const grown = claim && growClaim(claim, size);
+    return grown ? [grown] : [];
+  });
+}
+
+function currentSet({ observed }: DesiredObjectsInput, name: string) {
+  return byName(observed.statefulSets, name);
+}

@@ -1,0 +1,35 @@
+import type { Deployment, PersistentVolumeClaim, Pod, StatefulSet } from '../api/kubernetes.ts';
+import type { ProxyReport } from './proxy-report.ts';
+
+/** What exists of a cluster, and what its proxies say. */
+export interface ObservedCluster {
+  readonly statefulSets: readonly StatefulSet[];
+  readonly deployments: readonly Deployment[];
+  readonly pods: readonly Pod[];
+  readonly claims: readonly PersistentVolumeClaim[];
+  readonly databaseSecret: SecretState;
+  readonly report: ProxyReport;
+}
+
+/** Whether a Secret exists, and which keys it has. Never its contents. */
+export type SecretState =
+  { readonly kind: 'missing' } | { readonly kind: 'present'; readonly keys: readonly string[] };
+
+/** How the last attempt to apply the spec went. */
+export type ApplyOutcome =
+  | { readonly kind: 'applied' }
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'deleting' }
+  | {
+      readonly kind: 'failed';
+      readonly reason: 'ApplyFailed' | 'NameTaken' | 'SecretInvalid';
+      readonly message: string;
+    };
+
+/** The object of that name, if it exists. */
+export function byName<T extends { readonly metadata: { readonly name: string } }>(
+  objects: readonly T[],
+  name: string,
+): T | undefined {
+  return objects.find(({ metadata }) => metadata.name === name);
+}

@@ -1,0 +1,110 @@
+import type { Container, Deployment, Volume, VolumeMount } from '../api/kubernetes.ts';
+import { generatedTokenKey, grpcPort, httpPort, objectNames } from '../api/names.ts';
+import type { ClusterContext } from './cluster-context.ts';
+import { labelsOf, ownedMeta, selectorOf } from './object-meta.ts';
+import { spreadPlacement } from './pod-placement.ts';
+import { restrictedContainer, restrictedPod } from './pod-security.ts';
+import { proxyPaths } from './proxy-config.ts';
+import { proxyPart } from './proxy-objects.ts';
+
+/** The user and group that the proxy's image is made for. */
+const proxyUser = 1000;
+
+/**
+ * The proxies. A new one is ready before an old one goes, one at a time. The template holds neither
+ * the storages nor any secret: a proxy takes both up from its files while it runs.
+ */
+export function proxyDeployment(context: ClusterContext): Deployment {
+  const { proxy, imagePullSecrets } = context.spec;
+  const selector = selectorOf(context, proxyPart);
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: ownedMeta(context, proxyPart, objectNames.proxy(context.name)),
+    spec: {
+      replicas: proxy.replicas,
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      selector,
+      template: {
+        metadata: { labels: labelsOf(context, proxyPart) },
+        spec: {
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          terminationGracePeriodSeconds: 60,
+          securityContext: restrictedPod(proxyUser),
+          imagePullSecrets,
+          ...spreadPlacement(proxy, selector),
+          containers: [container(context)],
+          volumes: volumes(context),
+        },
+      },
+    },
+  };
+}
+
+function container({ spec }: ClusterContext): Container {
+  return {
+    name: 'proxy',
+    image: spec.proxy.image,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['node', '/app/proxy.js', '--config', proxyPaths.configFile],
+    // Its name is a proxy's identity among the others.
+    env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+    ports: [
+      { name: 'grpc', containerPort: grpcPort, protocol: 'TCP' },
+      { name: 'http', containerPort: httpPort, protocol: 'TCP' },
+    ],
+    ...(spec.proxy.resources && { resources: spec.proxy.resources }),
+    startupProbe: {
+      httpGet: { path: '/livez', port: 'http' },
+      periodSeconds: 1,
+      timeoutSeconds: 2,
+      failureThreshold: 60,
+    },
+    readinessProbe: {
+      httpGet: { path: '/readyz', port: 'http' },
+      periodSeconds: 2,
+      timeoutSeconds: 2,
+      failureThreshold: 2,
+    },
+    livenessProbe: {
+      httpGet: { path: '/livez', port: 'http' },
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 3,
+    },
+    securityContext: restrictedContainer,
+    volumeMounts,
+  };
+}
+
+const volumeMounts: readonly VolumeMount[] = [
+  // The folder, not the file: only then does Kubernetes bring changes into a running pod.
+  { name: 'config', mountPath: proxyPaths.configDir, readOnly: true },
+  { name: 'client-tokens', mountPath: proxyPaths.clientTokenDir, readOnly: true },
+  { name: 'gitaly-token', mountPath: proxyPaths.gitalyTokenDir, readOnly: true },
+  { name: 'database', mountPath: proxyPaths.databaseDir, readOnly: true },
+  { name: 'tmp', mountPath: '/tmp' },
+];
+
+function volumes({ name, spec }: ClusterContext): Volume[] {
+  return [
+    { name: 'config', configMap: { name: objectNames.proxyConfig(name) } },
+    {
+      name: 'client-tokens',
+      secret: {
+        secretName: spec.clientToken.name,
+        items: [{ key: spec.clientToken.key, path: 'token' }],
+      },
+    },
+    {
+      name: 'gitaly-token',
+      secret: {
+        secretName: objectNames.gitalyToken(name),
+        items: [{ key: generatedTokenKey, path: 'token' }],
+      },
+    },
+    { name: 'database', secret: { secretName: spec.database.secretName } },
+    { name: 'tmp', emptyDir: {} },
+  ];
+}
