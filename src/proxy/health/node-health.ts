@@ -43,9 +43,7 @@ export function stepHealth(
 function afterPass(health: NodeHealth, policy: HealthPolicy): NodeHealth {
   if (health.kind !== 'unhealthy') return { kind: 'healthy', misses: 0 };
   const passes = health.passes + 1;
-  return passes >= policy.passesToRegain
-    ? { kind: 'healthy', misses: 0 }
-    : { ...health, passes };
+  return passes >= policy.passesToRegain ? { kind: 'healthy', misses: 0 } : { ...health, passes };
 }
 
 function afterMiss(health: NodeHealth, reason: string, policy: HealthPolicy): NodeHealth {

@@ -61,8 +61,7 @@ export interface RepositoryKey {
 export type NewRepositoryRecord = Omit<RepositoryRecord, 'version'>;
 
 export type CreateOutcome =
-  | { readonly kind: 'created'; readonly record: RepositoryRecord }
-  | { readonly kind: 'exists' };
+  { readonly kind: 'created'; readonly record: RepositoryRecord } | { readonly kind: 'exists' };
 
 export type SwapOutcome =
   | { readonly kind: 'swapped'; readonly record: RepositoryRecord }

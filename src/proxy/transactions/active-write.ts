@@ -57,6 +57,13 @@ export class ActiveWrite {
     return this.#state.voters;
   }
 
+  /** Whether some node was told to commit: from then on the write can only run out. */
+  get isDecided(): boolean {
+    return [...this.#state.nodes.values()].some(({ ballots }) =>
+      ballots.some((ballot) => ballot.phase === 'prepared' && ballot.answer === 'commit'),
+    );
+  }
+
   /** Casts a node's next vote. `answer` is called exactly once, maybe at once. */
   vote(node: string, vote: Vote, answer: (answer: Answer) => void): void {
     if (!this.#state.nodes.has(node) || this.#ended) {

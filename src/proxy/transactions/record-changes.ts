@@ -56,6 +56,20 @@ export function dropIntent(record: RepositoryRecord, transaction: string): Recor
   return { kind: 'change', next: { ...record, intents } };
 }
 
+/** The owner of writes that are left to be settled by whoever comes first. No proxy has this name. */
+export const nobody = '';
+
+/** Gives up the ownership of a write whose outcome its owner cannot find out. */
+export function abandonIntent(record: RepositoryRecord, transaction: string): RecordChange<'gone'> {
+  if (!record.intents.some((intent) => intent.transaction === transaction)) {
+    return { kind: 'refuse', reason: 'gone' };
+  }
+  const intents = record.intents.map((intent) =>
+    intent.transaction === transaction ? { ...intent, owner: nobody } : intent,
+  );
+  return { kind: 'change', next: { ...record, intents } };
+}
+
 /** Why a write that some nodes hold is not recorded. The client must not be told that it is. */
 export type SettleRefusal =
   /** Its intent is gone: another proxy took the owner for dead and settled the write. */

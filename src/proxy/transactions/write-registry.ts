@@ -3,8 +3,7 @@ import type { Answer, Vote } from './voting.ts';
 
 /** What a node gets for a vote. */
 export type VoteResult =
-  | { readonly kind: 'answered'; readonly answer: Answer }
-  | { readonly kind: 'unknownTransaction' };
+  { readonly kind: 'answered'; readonly answer: Answer } | { readonly kind: 'unknownTransaction' };
 
 /** Finds the write that a node's vote belongs to. Votes come back to the proxy that sent the call. */
 export class WriteRegistry {

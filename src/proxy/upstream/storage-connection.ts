@@ -73,7 +73,7 @@ export class StorageConnection implements Stoppable {
   async #connectForever(): Promise<void> {
     const { signal } = this.#stopping;
     const { clock, random } = this.#options;
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted;) {
       const connectedAtMs = clock.monotonicMs();
       const reason = await this.#runConnection();
       if (signal.aborted) return;

@@ -20,6 +20,8 @@ export interface RepositoryViewOptions {
   readonly maxRecords?: number;
   /** How long reads are served from what is known while the store is not heard. Default 5 minutes. */
   readonly staleReadLimitMs?: number;
+  /** No proxy's lease lasts longer than this. Default 10 s. */
+  readonly maxLeaseMs?: number;
 }
 
 export type ChangeOutcome<Refusal> =
@@ -35,6 +37,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
   readonly #options: RepositoryViewOptions;
   readonly #maxRecords: number;
   readonly #staleReadLimitMs: number;
+  readonly #maxLeaseMs: number;
   /** In the order of last use. */
   readonly #records = new Map<string, RepositoryRecord>();
   readonly #fetches = new Map<string, Promise<RepositoryRecord | undefined>>();
@@ -49,6 +52,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
     this.#options = options;
     this.#maxRecords = options.maxRecords ?? 100_000;
     this.#staleReadLimitMs = options.staleReadLimitMs ?? 300_000;
+    this.#maxLeaseMs = options.maxLeaseMs ?? 10_000;
   }
 
   /** Begins to listen; resolves when nothing will be missed any more. */
@@ -139,8 +143,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
   /**
    * Waits until no other proxy relies on an older version: each has taken note, or its lease has
    * run out (invariant I4). Needed after a replica has left the in-sync set, and after removal.
-   *
-   * @throws StoreUnavailableError if the other proxies cannot be found out
+   * While the store cannot tell who else is alive, that takes as long as any lease can last.
    */
   async settled(id: bigint, version: bigint): Promise<void> {
     const { store, clock, owner } = this.#options;
@@ -155,8 +158,9 @@ export class RepositoryView implements Stoppable, WatchEvents {
     };
     waiters.add(onAcknowledged);
     try {
-      const others = await store.liveOwners();
-      const remainingMs = Math.max(0, ...[...others.values()].map((lease) => lease.remainingMs));
+      const others = await store.liveOwners().catch(() => unknownOwners);
+      const leases = [...others.values()].map((lease) => lease?.remainingMs ?? this.#maxLeaseMs);
+      const remainingMs = Math.max(0, ...leases);
       await new Promise<void>((resolve) => {
         const timer = clock.after(remainingMs, resolve);
         check = () => {
@@ -253,6 +257,11 @@ export class RepositoryView implements Stoppable, WatchEvents {
     });
   }
 }
+
+/** Stands for proxies of which nothing is known: one that never acknowledges. */
+const unknownOwners: ReadonlyMap<string, { readonly remainingMs: number } | undefined> = new Map([
+  ['', undefined],
+]);
 
 /** Acknowledges whatever version it was that could not be sent along. */
 const maxVersion = 2n ** 63n - 1n;

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import type { ProxyConfig } from '../api/proxy-config.ts';
+import { systemClock, withTimeout } from '../base/clock.ts';
+import { errorMessage } from '../base/errors.ts';
+import { systemRandom } from '../base/random.ts';
+import { migratePostgres } from '../proxy/store/migrate.ts';
+import { connectPostgresStore } from '../proxy/store/postgres-store.ts';
+import { databaseConnection } from './database-connection.ts';
+import { startProxyServer } from './proxy-server.ts';
+import { readSecretDir, readSecretFile } from './secrets.ts';
+
+/** Secrets are read again this often: that is how long a rotation takes to be seen. */
+const secretsIntervalMs = 10_000;
+const stopLimitMs = 55_000;
+
+const logger = pino({ level: process.env['LOG_LEVEL'] ?? 'info', base: { component: 'proxy' } });
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { config: { type: 'string' } } });
+  if (values.config === undefined) {
+    throw new Error(
+      'tell where the configuration is: proxy --config /etc/gitaly-proxy/config.json',
+    );
+  }
+  const config = JSON.parse(await readFile(values.config, 'utf8')) as ProxyConfig;
+  let clientTokens = [...(await readSecretDir(config.clientTokenDir)).values()];
+  let gitalyToken = await readSecretFile(config.gitalyTokenFile);
+  const rereadSecrets = async () => {
+    clientTokens = [...(await readSecretDir(config.clientTokenDir)).values()];
+    gitalyToken = await readSecretFile(config.gitalyTokenFile);
+  };
+  const rereading = setInterval(() => {
+    rereadSecrets().catch((error: unknown) => {
+      logger.warn({ err: error }, 'secrets cannot be read again; the ones before stay in use');
+    });
+  }, secretsIntervalMs);
+
+  const connection = databaseConnection(await readSecretDir(config.databaseDir));
+  const migrationsDir = join(dirname(fileURLToPath(import.meta.url)), 'migrations');
+  await migratePostgres({ connection, migrationsDir, logger });
+  const store = await connectPostgresStore({
+    connection,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  });
+  const owner = `${process.env['POD_NAME'] ?? hostname()}-${randomBytes(4).toString('hex')}`;
+  const server = await startProxyServer({
+    config,
+    owner,
+    store,
+    logger,
+    clientTokens: () => clientTokens,
+    gitalyToken: () => gitalyToken,
+  });
+
+  const stop = (signal: string) => {
+    logger.info({ signal }, 'proxy stops');
+    clearInterval(rereading);
+    withTimeout(systemClock, stopLimitMs, 'stopping', server.stop()).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'proxy did not stop in order');
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+main().catch((error: unknown) => {
+  logger.fatal({ err: error }, `the proxy cannot start: ${errorMessage(error)}`);
+  process.exit(1);
+});

@@ -1,0 +1,55 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+import type { Stoppable } from '../../base/scope.ts';
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Why the proxy should get no calls now, or undefined if it should. */
+  notReady(): string | undefined;
+  readonly metrics: Registry;
+}
+
+/** `/livez`, `/readyz` and `/metrics`, over plain HTTP. */
+export async function startHttpServer(
+  options: HttpServerOptions,
+): Promise<Stoppable & { readonly port: number }> {
+  const { host, port, notReady, metrics } = options;
+  const server = createServer((request, response) => {
+    const answer = (status: number, body: string, type = 'text/plain') => {
+      response.writeHead(status, { 'content-type': type }).end(`${body}\n`);
+    };
+    switch (request.url) {
+      case '/livez':
+        answer(200, 'ok');
+        break;
+      case '/readyz': {
+        const reason = notReady();
+        answer(reason === undefined ? 200 : 503, reason ?? 'ok');
+        break;
+      }
+      case '/metrics':
+        metrics.metrics().then(
+          (text) => answer(200, text, metrics.contentType),
+          (error: unknown) => answer(500, String(error)),
+        );
+        break;
+      default:
+        answer(404, 'there are /livez, /readyz and /metrics');
+    }
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

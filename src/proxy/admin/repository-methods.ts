@@ -1,0 +1,60 @@
+import { RepositoryService } from '../../gen/gitaly/repository_pb.ts';
+import type { Repository } from '../../gen/gitaly/shared_pb.ts';
+import { statusCodes } from '../../rpc/status.ts';
+import type { RelayContext } from '../relay/context.ts';
+import { LocalCallError, unaryMethod, type LocalMethod } from '../relay/local-method.ts';
+import { isBeingCreated } from '../relay/write-admission.ts';
+import { removeReplicas } from '../replication/settler.ts';
+import type { RepositoryRecord } from '../routing/repository-record.ts';
+import type { RepositoryKey } from '../store/control-store.ts';
+
+/** Calls about the existence of repositories: the control store knows, no storage is asked. */
+export function repositoryMethods(context: RelayContext): readonly LocalMethod[] {
+  return [
+    unaryMethod(RepositoryService.method.repositoryExists, async ({ repository }) => {
+      const record = await context.view.get(keyOf(repository));
+      return { exists: record !== undefined && !isBeingCreated(record) };
+    }),
+    unaryMethod(RepositoryService.method.removeRepository, async ({ repository }) => {
+      await removeRepository(keyOf(repository), context);
+      return {};
+    }),
+  ];
+}
+
+/**
+ * Removes a repository: from the store first, so that it is gone for everybody at once, then from
+ * the storages. One that cannot be reached keeps its replica, which nothing refers to any more.
+ */
+async function removeRepository(key: RepositoryKey, context: RelayContext): Promise<void> {
+  const { view, store, storages, logger } = context;
+  for (;;) {
+    const record = await view.refresh(key);
+    if (record === undefined || isBeingCreated(record)) {
+      throw new LocalCallError(statusCodes.NOT_FOUND, 'repository does not exist');
+    }
+    const outcome = await store.remove(record);
+    if (outcome.kind === 'stale') continue;
+    await view.refresh(key);
+    await view.settled(record.id, removalVersion(record));
+    const virtualStorage = storages.get(key.virtualStorage);
+    if (virtualStorage !== undefined) {
+      await removeReplicas(record, record.replicaPath, virtualStorage, logger);
+    }
+    return;
+  }
+}
+
+/** Proxies acknowledge a removal with at least the version that was removed. */
+function removalVersion(record: RepositoryRecord): bigint {
+  return record.version;
+}
+
+function keyOf(repository: Repository | undefined): RepositoryKey {
+  const { storageName = '', relativePath = '' } = repository ?? {};
+  const missing = (text: string) => new LocalCallError(statusCodes.INVALID_ARGUMENT, text);
+  if (storageName === '' && relativePath === '') throw missing('repository not set');
+  if (storageName === '') throw missing('storage name not set');
+  if (relativePath === '') throw missing('repository path not set');
+  return { virtualStorage: storageName, relativePath };
+}

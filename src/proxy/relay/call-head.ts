@@ -1,0 +1,125 @@
+import { parseTimeoutMs } from '../wire/grpc-status.ts';
+import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
+
+/** What the proxy reads of a call's request headers, and what of them goes on to Gitaly. */
+export interface CallHead {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly authorization: string | undefined;
+  /** What is left of the call's time, if it has a limit. */
+  readonly timeoutMs: number | undefined;
+  /** The client serves a sidechannel under this id. */
+  readonly sidechannelId: bigint | undefined;
+  /** The client asks for the primary: it reads what only the primary has. */
+  readonly primaryOnly: boolean;
+  readonly correlationId: string | undefined;
+  /** The client compresses its messages, which the proxy cannot look into. */
+  readonly compressed: boolean;
+  /** The client's metadata, without what belongs to this hop and what the proxy sets itself. */
+  readonly metadata: readonly HeaderField[];
+}
+
+/** Fields of one hop, or that the proxy sets anew for each storage. */
+const notForwarded: ReadonlySet<string> = new Set([
+  ':method',
+  ':scheme',
+  ':authority',
+  ':path',
+  'te',
+  'content-type',
+  'content-length',
+  'host',
+  'grpc-timeout',
+  'grpc-encoding',
+  'grpc-accept-encoding',
+  'authorization',
+  'gitaly-sidechannel-id',
+  'gitaly-reference-transaction',
+  'virtual_storage',
+]);
+
+/** Reads request headers. A repeated field counts as its first value, a sidechannel id as its last. */
+export function readCallHead(fields: readonly HeaderField[]): CallHead {
+  const metadata: HeaderField[] = [];
+  let path = '';
+  let authorization: string | undefined;
+  let timeoutMs: number | undefined;
+  let sidechannelId: bigint | undefined;
+  let correlationId: string | undefined;
+  let primaryOnly = false;
+  let compressed = false;
+  for (const field of fields) {
+    const { name, value } = field;
+    if (!notForwarded.has(name)) metadata.push(field);
+    switch (name) {
+      case ':path':
+        path = value;
+        break;
+      case 'authorization':
+        authorization ??= value;
+        break;
+      case 'grpc-timeout':
+        timeoutMs ??= parseTimeoutMs(value);
+        break;
+      case 'gitaly-sidechannel-id':
+        sidechannelId = /^\d{1,18}$/.test(value) ? BigInt(value) : undefined;
+        break;
+      case 'gitaly-route-repository-accessor-policy':
+        primaryOnly ||= value === 'primary-only';
+        break;
+      case 'x-gitlab-correlation-id':
+        correlationId ??= value;
+        break;
+      case 'grpc-encoding':
+        compressed = value !== 'identity';
+        break;
+      default:
+        break;
+    }
+  }
+  return {
+    path,
+    authorization,
+    timeoutMs,
+    sidechannelId,
+    primaryOnly,
+    correlationId,
+    compressed,
+    metadata,
+  };
+}
+
+const postField = headerField(':method', 'POST');
+const schemeField = headerField(':scheme', 'http');
+const contentTypeField = headerField('content-type', 'application/grpc');
+const trailersField = headerField('te', 'trailers');
+
+/** The request headers for a storage: the client's metadata, and the proxy's own for that storage. */
+export function upstreamHeaders(options: {
+  readonly head: CallHead;
+  readonly authority: string;
+  readonly authorization: HeaderField | undefined;
+  readonly virtualStorage: string | undefined;
+  readonly timeoutMs: number | undefined;
+  /** Further fields, like a transaction's. */
+  readonly extra?: readonly HeaderField[];
+}): readonly HeaderField[] {
+  const { head, authority, authorization, virtualStorage, timeoutMs, extra = [] } = options;
+  const fields = [
+    postField,
+    schemeField,
+    headerField(':path', head.path),
+    headerField(':authority', authority),
+    contentTypeField,
+    trailersField,
+  ];
+  // Gitaly reads the first value, so the proxy's must be the only one.
+  if (authorization !== undefined) fields.push(authorization);
+  fields.push(...head.metadata);
+  if (virtualStorage !== undefined) fields.push(headerField('virtual_storage', virtualStorage));
+  if (timeoutMs !== undefined) {
+    fields.push(headerField('grpc-timeout', `${Math.max(1, Math.ceil(timeoutMs))}m`));
+  }
+  fields.push(...extra);
+  return fields;
+}

@@ -1,0 +1,70 @@
+import { statusCodes } from '../../rpc/status.ts';
+import { verifyToken } from '../../rpc/token.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { HeaderField } from '../wire/hpack/header-field.ts';
+import type { Http2Stream, StreamEvents } from '../wire/http2/stream.ts';
+import type { YamuxSession } from '../wire/yamux/session.ts';
+import { readCallHead } from './call-head.ts';
+import type { LocalMethod } from './local-method.ts';
+import { ServerCall } from './server-call.ts';
+
+export interface DispatcherOptions {
+  /** Methods that the proxy answers itself. */
+  readonly localMethods: readonly LocalMethod[];
+  /** Takes every other call, once its first message is there. Never rejects. */
+  forward(call: ServerCall): Promise<void>;
+  /** The tokens that clients may sign with. None accepted yet: every call is refused. */
+  tokens(): readonly string[];
+  onEnded(call: ServerCall, code: number): void;
+  readonly clock: Clock;
+}
+
+/** Receives calls: checks who calls, and hands each to whoever answers it. */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #localMethods: ReadonlyMap<string, LocalMethod>;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#localMethods = new Map(options.localMethods.map((method) => [method.path, method]));
+  }
+
+  /** @param mux the client's yamux session, if its connection has one */
+  onRequest(
+    stream: Http2Stream,
+    fields: readonly HeaderField[],
+    endStream: boolean,
+    mux: YamuxSession | undefined,
+  ): StreamEvents {
+    const { clock, onEnded, forward } = this.#options;
+    const head = readCallHead(fields);
+    const local = this.#localMethods.get(head.path);
+    const call = new ServerCall({
+      stream,
+      head,
+      mux,
+      clock,
+      onEnded,
+      onFirstMessage: (ready) => {
+        void (local === undefined ? forward(ready) : local.serve(ready));
+      },
+    });
+    if (local?.needsToken !== false) this.#checkToken(call);
+    if (head.compressed && !call.ended) {
+      call.fail({
+        code: statusCodes.UNIMPLEMENTED,
+        message: 'compressed messages are not supported',
+      });
+    }
+    if (endStream) call.onData(noBytes, 0, 0, true);
+    return call;
+  }
+
+  #checkToken(call: ServerCall): void {
+    const { tokens, clock } = this.#options;
+    const outcome = verifyToken(call.head.authorization, tokens(), clock.wallMs());
+    if (outcome.kind === 'refused') call.fail({ code: outcome.code, message: outcome.message });
+  }
+}
+
+const noBytes = Buffer.alloc(0);

@@ -1,0 +1,189 @@
+import { statusCodes } from '../../rpc/status.ts';
+import type { ReadRoute } from '../routing/route.ts';
+import type { VirtualStorage } from '../upstream/storage-directory.ts';
+import { describeAbort } from '../upstream/unary-call.ts';
+import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
+import { upstreamHeaders } from './call-head.ts';
+import type { RelayContext } from './context.ts';
+import { MessageBoundary } from './message-boundary.ts';
+import { NodeCall, type NodeCallEnd } from './node-call.ts';
+import type { CallAbort, RequestSink, ServerCall } from './server-call.ts';
+import type { OfferedSidechannel } from './sidechannel-registry.ts';
+
+export interface ReadCallOptions {
+  readonly call: ServerCall;
+  readonly virtualStorage: VirtualStorage;
+  readonly context: RelayContext;
+  /** Chooses a storage, without those that failed already. */
+  route(excluded: ReadonlySet<string>): ReadRoute;
+  /** The first message as that storage is to get it, with its prefix. */
+  rewrite(storage: string): Buffer;
+}
+
+/** A read is tried elsewhere only as long as all that the client has sent is kept. */
+const maxReplayBytes = 64 * 1024;
+/** The answer of a call with a sidechannel waits until that is done; it is a small message. */
+const maxHeldBytes = 64 * 1024;
+/** RFC 9113, section 7. Clients take it for "unavailable". */
+const refusedStreamCode = 0x7;
+
+/**
+ * A call that one storage answers. As long as the client has seen nothing of the answer, a storage
+ * that fails is replaced by another, and the client does not notice.
+ */
+export class ReadCall implements RequestSink {
+  readonly #options: ReadCallOptions;
+  readonly #failed = new Set<string>();
+  readonly #boundary = new MessageBoundary();
+  #node: NodeCall | undefined;
+  #sidechannel: OfferedSidechannel | undefined;
+  /** What the client sent after the first message, or undefined if it became too much to keep. */
+  #replay: Buffer | undefined = Buffer.alloc(0);
+  #requestEnded: boolean;
+  #head: readonly HeaderField[] | undefined;
+  #held: Buffer[] = [];
+  #answering = false;
+
+  constructor(options: ReadCallOptions) {
+    this.#options = options;
+    this.#requestEnded = options.call.isWhole;
+  }
+
+  start(): void {
+    this.#attempt('');
+    this.#options.call.attach(this);
+  }
+
+  onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    if (endStream) this.#requestEnded = true;
+    if (this.#replay !== undefined && end > start) {
+      const kept = this.#replay.length + end - start <= maxReplayBytes;
+      this.#replay = kept ? Buffer.concat([this.#replay, bytes.subarray(start, end)]) : undefined;
+    }
+    const { credit } = this.#options.call;
+    const stream = this.#node?.stream;
+    if (stream === undefined || stream.closed) credit.consumed(end - start);
+    else if (end > start || endStream) stream.sendData(bytes, start, end, endStream, credit);
+  }
+
+  onAbort(_cause: CallAbort): void {
+    this.#node?.cancel();
+    this.#sidechannel?.cancel();
+  }
+
+  #attempt(lastFailure: string): void {
+    const { call, context, virtualStorage, route, rewrite } = this.#options;
+    const chosen = route(this.#failed);
+    if (chosen.kind === 'unavailable') {
+      const message = lastFailure === '' ? chosen.reason : `${chosen.reason}; ${lastFailure}`;
+      call.fail({ code: statusCodes.UNAVAILABLE, message });
+      return;
+    }
+    const { storage } = chosen;
+    const node = new NodeCall(storage, {
+      onHead: (fields) => {
+        this.#head = fields;
+      },
+      onData: (bytes, start, end) => this.#onAnswer(node, bytes, start, end),
+      onEnd: (end) => void this.#onEnd(node, end),
+    });
+    this.#node = node;
+    this.#head = undefined;
+    const replay = this.#replay ?? Buffer.alloc(0);
+    const isWhole = this.#requestEnded && replay.length === 0;
+    context.metrics.readRouted(virtualStorage.name, storage);
+    node.start(
+      virtualStorage.session(storage),
+      upstreamHeaders({
+        head: call.head,
+        authority: storage,
+        authorization: context.storages.authorization(),
+        virtualStorage: virtualStorage.name,
+        timeoutMs: call.remainingMs,
+        extra: this.#offerSidechannel(),
+      }),
+      rewrite(storage),
+      isWhole,
+    );
+    if (replay.length > 0) {
+      node.stream?.sendData(replay, 0, replay.length, this.#requestEnded, undefined);
+    }
+  }
+
+  #offerSidechannel(): readonly HeaderField[] {
+    const { call, context } = this.#options;
+    this.#sidechannel?.cancel();
+    if (call.mux === undefined || call.head.sidechannelId === undefined) return [];
+    this.#sidechannel = context.sidechannels.offer(call.mux, call.head.sidechannelId);
+    return [headerField('gitaly-sidechannel-id', String(this.#sidechannel.id))];
+  }
+
+  #onAnswer(node: NodeCall, bytes: Buffer, start: number, end: number): void {
+    if (this.#sidechannel !== undefined) {
+      this.#held.push(Buffer.from(bytes.subarray(start, end)));
+      node.stream?.consumed(end - start);
+      const total = this.#held.reduce((sum, piece) => sum + piece.length, 0);
+      if (total > maxHeldBytes) {
+        node.cancel();
+        this.#options.call.fail({
+          code: statusCodes.INTERNAL,
+          message: `the answer to a call with a sidechannel is longer than ${maxHeldBytes} bytes`,
+        });
+      }
+      return;
+    }
+    this.#answer(bytes, start, end, node);
+  }
+
+  #answer(bytes: Buffer, start: number, end: number, node: NodeCall | undefined): void {
+    const { call } = this.#options;
+    if (!this.#answering) {
+      this.#answering = true;
+      if (this.#head !== undefined) call.sendHeaders(this.#head);
+    }
+    this.#boundary.pass(bytes, start, end);
+    call.sendData(bytes, start, end, node?.stream);
+  }
+
+  async #onEnd(node: NodeCall, end: NodeCallEnd): Promise<void> {
+    const { call, context } = this.#options;
+    if (node !== this.#node || call.ended) return;
+    if (this.#canGoElsewhere(end)) {
+      this.#failed.add(node.storage);
+      context.metrics.readRetried(node.storage);
+      this.#attempt(`${node.storage}: ${describeEnd(end)}`);
+      return;
+    }
+    const relayFailure = await this.#sidechannel?.finished();
+    for (const piece of this.#held) this.#answer(piece, 0, piece.length, undefined);
+    if (end.kind === 'lost') this.#breakOff(node.storage, end);
+    else if (relayFailure !== undefined && end.code === statusCodes.OK) {
+      const message = `sidechannel: proxy callback: ${relayFailure}`;
+      call.fail({ code: statusCodes.INTERNAL, message });
+    } else {
+      if (!this.#answering && this.#head !== undefined) call.sendHeaders(this.#head);
+      call.sendTrailers(end.trailers, end.code);
+    }
+  }
+
+  #canGoElsewhere(end: NodeCallEnd): boolean {
+    if (this.#answering || this.#held.length > 0 || this.#replay === undefined) return false;
+    if (this.#sidechannel?.used) return false;
+    return (
+      end.kind === 'lost' || (this.#head === undefined && end.code === statusCodes.UNAVAILABLE)
+    );
+  }
+
+  #breakOff(storage: string, end: NodeCallEnd): void {
+    const { call } = this.#options;
+    if (!this.#boundary.atBoundary) call.reset(refusedStreamCode, statusCodes.UNAVAILABLE);
+    else {
+      const message = `storage ${storage} failed during the answer: ${describeEnd(end)}`;
+      call.fail({ code: statusCodes.UNAVAILABLE, message });
+    }
+  }
+}
+
+function describeEnd(end: NodeCallEnd): string {
+  return end.kind === 'lost' ? describeAbort(end.cause) : `status ${end.code}`;
+}

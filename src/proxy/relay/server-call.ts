@@ -1,0 +1,254 @@
+import type { Clock, Timer } from '../../base/clock.ts';
+import { statusCodes } from '../../rpc/status.ts';
+import { statusTrailers, type GrpcStatus } from '../wire/grpc-status.ts';
+import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
+import type { FlowCredit, Http2Stream, StreamAbort, StreamEvents } from '../wire/http2/stream.ts';
+import type { YamuxSession } from '../wire/yamux/session.ts';
+import type { CallHead } from './call-head.ts';
+
+/** Takes over a call once its first message is there. */
+export interface RequestSink {
+  /** Bytes after the first message, as they came: message prefixes included. */
+  onData(bytes: Buffer, start: number, end: number, endStream: boolean): void;
+  /** The client, or the call's time limit, has ended the call. */
+  onAbort(cause: CallAbort): void;
+}
+
+export type CallAbort = StreamAbort | { readonly kind: 'deadlineExceeded' };
+
+export interface ServerCallOptions {
+  readonly stream: Http2Stream;
+  readonly head: CallHead;
+  /** The client's yamux session, if its connection has one: the way to its sidechannels. */
+  readonly mux: YamuxSession | undefined;
+  readonly clock: Clock;
+  /** Largest first message. grpc-go's limit for any message. Default 4 MiB. */
+  readonly maxFirstMessageBytes?: number;
+  /** The first message has arrived complete. */
+  onFirstMessage(call: ServerCall): void;
+  /** The call is over, with what the client was told. */
+  onEnded(call: ServerCall, code: number): void;
+}
+
+const prefixBytes = 5;
+const defaultMaxFirstMessageBytes = 4 * 1024 * 1024;
+const okHeaders = [headerField(':status', '200'), headerField('content-type', 'application/grpc')];
+
+/**
+ * A client's call: collects its first message, which tells where it goes, and hands everything after
+ * that to a {@link RequestSink} as it comes. Until there is one, what arrives is kept, bounded by the
+ * stream's window.
+ */
+export class ServerCall implements StreamEvents {
+  readonly head: CallHead;
+  readonly mux: YamuxSession | undefined;
+  readonly startedMs: number;
+  readonly #options: ServerCallOptions;
+  readonly #stream: Http2Stream;
+  readonly #deadline: Timer | undefined;
+  #collected: Buffer = Buffer.alloc(0);
+  /** Bytes of {@link #collected} for which the client already has its window back. */
+  #credited = 0;
+  #firstMessage: Buffer | undefined;
+  #requestEnded = false;
+  #sink: RequestSink | undefined;
+  #abort: CallAbort | undefined;
+  #ended = false;
+  #sentHeaders = false;
+
+  constructor(options: ServerCallOptions) {
+    this.#options = options;
+    this.#stream = options.stream;
+    this.head = options.head;
+    this.mux = options.mux;
+    this.startedMs = options.clock.monotonicMs();
+    const { timeoutMs } = options.head;
+    if (timeoutMs !== undefined) {
+      this.#deadline = options.clock.after(timeoutMs, () => this.#onDeadline());
+    }
+  }
+
+  /** The first message, without its prefix. Only after `onFirstMessage`. */
+  get firstMessage(): Buffer {
+    if (this.#firstMessage === undefined) throw new Error('the first message is not there yet');
+    return this.#firstMessage;
+  }
+
+  /** Whether the first message was the whole request. */
+  get isWhole(): boolean {
+    return this.#requestEnded && this.#collected.length === 0;
+  }
+
+  /** Milliseconds until the call's time is up, if it has a limit. */
+  get remainingMs(): number | undefined {
+    const { timeoutMs } = this.head;
+    if (timeoutMs === undefined) return undefined;
+    return timeoutMs - (this.#options.clock.monotonicMs() - this.startedMs);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Gives the client window back for bytes that a sink has used. */
+  get credit(): FlowCredit {
+    return this.#stream;
+  }
+
+  /** Delivers what follows the first message to `sink`: first what was kept, maybe at once. */
+  attach(sink: RequestSink): void {
+    this.#sink = sink;
+    if (this.#abort !== undefined) {
+      sink.onAbort(this.#abort);
+      return;
+    }
+    const kept = this.#collected;
+    this.#collected = Buffer.alloc(0);
+    if (kept.length > 0 || this.#requestEnded) {
+      sink.onData(kept, 0, kept.length, this.#requestEnded);
+    }
+  }
+
+  sendHeaders(fields: readonly HeaderField[]): void {
+    if (this.#ended) return;
+    this.#sentHeaders = true;
+    this.#stream.sendHeaders(fields, false);
+  }
+
+  sendData(bytes: Buffer, start: number, end: number, source: FlowCredit | undefined): void {
+    if (this.#ended) source?.consumed(end - start);
+    else this.#stream.sendData(bytes, start, end, false, source);
+  }
+
+  /** Ends the call with a storage's own trailers. */
+  sendTrailers(fields: readonly HeaderField[], code: number): void {
+    if (this.#ended) return;
+    const withHead =
+      this.#sentHeaders || hasStatusField(fields) ? fields : [...okHeaders, ...fields];
+    this.#stream.sendHeaders(withHead, true);
+    this.#finish(code);
+  }
+
+  /** Ends the call with a status of the proxy's own. */
+  fail(status: GrpcStatus): void {
+    this.sendTrailers(statusTrailers(status), status.code);
+  }
+
+  /** Answers with one message, prefix included. */
+  reply(message: Buffer): void {
+    this.sendHeaders(okHeaders);
+    this.sendData(message, 0, message.length, undefined);
+    this.succeed();
+  }
+
+  /** Sends one of many messages, prefix included. Resolves when the client has room for more. */
+  async sendMessage(message: Buffer): Promise<void> {
+    if (!this.#sentHeaders) this.sendHeaders(okHeaders);
+    await new Promise<void>((resolve) => {
+      let left = message.length;
+      this.sendData(message, 0, message.length, {
+        consumed(bytes) {
+          left -= bytes;
+          if (left === 0) resolve();
+        },
+      });
+    });
+  }
+
+  succeed(): void {
+    if (!this.#sentHeaders) this.sendHeaders(okHeaders);
+    this.sendTrailers(statusTrailers({ code: statusCodes.OK, message: '' }), statusCodes.OK);
+  }
+
+  /** Breaks the call off in the middle of a message, where a status would be taken for its end. */
+  reset(code: number, status: number): void {
+    if (this.#ended) return;
+    this.#stream.reset(code);
+    this.#finish(status);
+  }
+
+  onHeaders(): void {
+    // Requests have no trailers in gRPC; what comes is ignored.
+  }
+
+  onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    if (this.#ended) {
+      this.#stream.consumed(end - start);
+      return;
+    }
+    if (endStream) this.#requestEnded = true;
+    if (this.#sink !== undefined) {
+      this.#sink.onData(bytes, start, end, endStream);
+      return;
+    }
+    if (end > start) {
+      this.#collected = Buffer.concat([this.#collected, bytes.subarray(start, end)]);
+    }
+    if (this.#firstMessage === undefined) this.#collectFirstMessage();
+  }
+
+  onAbort(cause: StreamAbort): void {
+    this.#endWith(cause, statusCodes.CANCELLED);
+  }
+
+  #collectFirstMessage(): void {
+    const { maxFirstMessageBytes = defaultMaxFirstMessageBytes, onFirstMessage } = this.#options;
+    const collected = this.#collected;
+    if (collected.length >= prefixBytes) {
+      const length = collected.readUInt32BE(1);
+      if (length > maxFirstMessageBytes) {
+        this.fail({
+          code: statusCodes.RESOURCE_EXHAUSTED,
+          message: `grpc: received message larger than max (${length} vs. ${maxFirstMessageBytes})`,
+        });
+        return;
+      }
+      const end = prefixBytes + length;
+      if (collected.length >= end) {
+        this.#firstMessage = collected.subarray(prefixBytes, end);
+        this.#collected = collected.subarray(end);
+        this.#stream.consumed(Math.max(0, end - this.#credited));
+        onFirstMessage(this);
+        return;
+      }
+    }
+    if (this.#requestEnded) {
+      this.fail(
+        collected.length === 0
+          ? { code: statusCodes.INTERNAL, message: 'the request holds no message' }
+          : { code: statusCodes.INTERNAL, message: 'the request ends inside its first message' },
+      );
+      return;
+    }
+    // The message is longer than what came: the client needs its window to send the rest.
+    this.#stream.consumed(collected.length - this.#credited);
+    this.#credited = collected.length;
+  }
+
+  #onDeadline(): void {
+    if (this.#ended) return;
+    const { path } = this.head;
+    this.fail({ code: statusCodes.DEADLINE_EXCEEDED, message: `the time for ${path} is up` });
+    this.#endWith({ kind: 'deadlineExceeded' }, statusCodes.DEADLINE_EXCEEDED);
+  }
+
+  #endWith(cause: CallAbort, code: number): void {
+    if (this.#abort !== undefined) return;
+    this.#abort = cause;
+    this.#finish(code);
+    this.#sink?.onAbort(cause);
+  }
+
+  #finish(code: number): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#deadline?.cancel();
+    this.#collected = Buffer.alloc(0);
+    this.#options.onEnded(this, code);
+  }
+}
+
+/** Trailers-only answers of a storage begin with `:status`. */
+function hasStatusField(fields: readonly HeaderField[]): boolean {
+  return fields[0]?.name === ':status';
+}

@@ -1,0 +1,95 @@
+import { sleep } from '../../base/clock.ts';
+import type { RepositoryRecord } from '../routing/repository-record.ts';
+import { routeWrite, type Unavailable, type WriteRoute } from '../routing/route.ts';
+import type { RepositoryKey } from '../store/control-store.ts';
+import { hasBarrier, movePrimary } from '../transactions/record-changes.ts';
+import type { VirtualStorage } from '../upstream/storage-directory.ts';
+import type { RelayContext } from './context.ts';
+
+/** Whether a write may begin, and with whom. */
+export type Admission =
+  | {
+      readonly kind: 'admitted';
+      readonly record: RepositoryRecord;
+      readonly route: WriteRoute & { readonly kind: 'write' };
+    }
+  | { readonly kind: 'notFound' }
+  | Unavailable;
+
+/** A write waits at most this long for a failover, a repair's barrier or abandoned writes. */
+export const admissionLimitMs = 10_000;
+/** How often a record is looked at again while something holds a write back. */
+const recheckMs = 25;
+
+/** A creation that is not settled: to everybody else the repository does not exist yet. */
+export function isBeingCreated(record: RepositoryRecord): boolean {
+  return record.intents.some((intent) => intent.kind === 'creation');
+}
+
+/**
+ * Finds out with whom a write begins, and clears the way:
+ *
+ * 1. Writes of owners that are gone are settled first: until then nobody knows what the replicas hold.
+ * 2. A repair's barrier is waited for.
+ * 3. A primary that cannot be reached is replaced by an in-sync voter, in a new epoch.
+ *
+ * @throws StoreUnavailableError if the store is needed and does not answer
+ */
+export async function admitWrite(
+  key: RepositoryKey,
+  virtualStorage: VirtualStorage,
+  context: RelayContext,
+): Promise<Admission> {
+  const { view, clock, membership } = context;
+  const giveUpAtMs = clock.monotonicMs() + admissionLimitMs;
+  let obstacle = '';
+  while (clock.monotonicMs() < giveUpAtMs) {
+    const record = await view.get(key);
+    if (record === undefined) return { kind: 'notFound' };
+    if (record.intents.some((intent) => membership.isAbandoned(intent))) {
+      obstacle = 'an earlier write is being settled';
+      await context.settleAbandoned(record);
+    } else if (isBeingCreated(record)) {
+      return { kind: 'notFound' };
+    } else if (hasBarrier(record, clock.wallMs())) {
+      obstacle = 'a replica is being brought in sync';
+    } else {
+      const route = routeWrite(record, virtualStorage.nodes(), virtualStorage.policy);
+      if (route.kind === 'write') return { kind: 'admitted', record, route };
+      if (route.kind === 'failover') {
+        await failOver(record, route.to, context);
+        continue;
+      }
+      obstacle = route.reason;
+      if (!virtualStorage.isSettling()) return route;
+    }
+    await sleep(clock, recheckMs);
+  }
+  return { kind: 'unavailable', reason: obstacle };
+}
+
+async function failOver(
+  record: RepositoryRecord,
+  to: string,
+  context: RelayContext,
+): Promise<void> {
+  const { view, logger, metrics } = context;
+  const moved = await view.change<'stale' | 'already' | 'notInSync'>(record, (current) =>
+    current.primary === record.primary ? movePrimary(current, to) : stale,
+  );
+  if (moved.kind !== 'changed') return;
+  metrics.failedOver(record.virtualStorage);
+  logger.warn(
+    {
+      virtualStorage: record.virtualStorage,
+      relativePath: record.relativePath,
+      from: record.primary,
+      to,
+      epoch: moved.record.epoch,
+    },
+    'the primary has moved: the old one cannot be reached',
+  );
+}
+
+/** Another proxy has moved the primary already. */
+const stale = { kind: 'refuse', reason: 'stale' } as const;

@@ -1,0 +1,215 @@
+import { deferred } from '../../base/deferred.ts';
+import { statusCodes } from '../../rpc/status.ts';
+import type { Intent, RepositoryRecord } from '../routing/repository-record.ts';
+import { ActiveWrite } from '../transactions/active-write.ts';
+import type { WriteOutcome } from '../transactions/outcome.ts';
+import type { NodeEnd } from '../transactions/voting.ts';
+import type { VirtualStorage } from '../upstream/storage-directory.ts';
+import { headerField } from '../wire/hpack/header-field.ts';
+import { upstreamHeaders } from './call-head.ts';
+import type { RelayContext } from './context.ts';
+import { LocalCallError, statusOf } from './local-method.ts';
+import { NodeCall, type NodeCallEnd } from './node-call.ts';
+import { RequestFanOut } from './request-fan-out.ts';
+import type { CallAbort, RequestSink, ServerCall } from './server-call.ts';
+import { WriteAnswer } from './write-answer.ts';
+import { registerIntent, type IntentOutcome } from './write-intent.ts';
+import { settle, type Settlement } from './write-settlement.ts';
+
+export interface WriteCallOptions {
+  readonly call: ServerCall;
+  readonly virtualStorage: VirtualStorage;
+  readonly context: RelayContext;
+  /** The record that the write was routed with. */
+  readonly record: RepositoryRecord;
+  readonly primary: string;
+  /** Primary first. */
+  readonly voters: readonly string[];
+  readonly learners: readonly string[];
+  /** Unique over all proxies and time. */
+  readonly transaction: string;
+  /**
+   * When the intent is taken. `taken`: it is durable already. `beforeDispatch`: no node gets the call
+   * before it is durable. `atDispatch`: while the nodes work. `atFirstVote`: for calls whose request
+   * takes long, so that they do not hold up a repair.
+   */
+  readonly intent: 'taken' | 'beforeDispatch' | 'atDispatch' | 'atFirstVote';
+  /** False for methods that can change something without a vote. */
+  readonly changesNeedVotes: boolean;
+  /** The first message as that storage is to get it, with its prefix. */
+  rewrite(storage: string): Buffer;
+}
+
+/**
+ * A call that several storages carry out together. The client sees the primary's answer, and its end
+ * only after what happened is recorded (invariant I2).
+ */
+export class WriteCall implements RequestSink {
+  readonly #options: WriteCallOptions;
+  readonly #write: ActiveWrite;
+  readonly #fanOut: RequestFanOut;
+  readonly #answer: WriteAnswer;
+  readonly #nodes = new Map<string, NodeCall>();
+  readonly #settled = deferred<Settlement>();
+  #intent: Promise<IntentOutcome> | undefined;
+  #refusal: string | undefined;
+
+  constructor(options: WriteCallOptions) {
+    const { call, context, virtualStorage } = options;
+    this.#options = options;
+    this.#fanOut = new RequestFanOut(call.credit);
+    this.#answer = new WriteAnswer(call);
+    this.#write = new ActiveWrite({
+      primary: options.primary,
+      voters: options.voters,
+      learners: options.learners,
+      quorum: virtualStorage.policy.minInSyncReplicas,
+      changesNeedVotes: options.changesNeedVotes,
+      clock: context.clock,
+      mayCommit: () => context.membership.holdsLease,
+      onFirstVote: () => {
+        if (options.intent === 'atFirstVote') void this.#takeIntent();
+      },
+      onStraggler: (node) => this.#cut(node),
+      onEnded: (outcome) => void this.#finish(outcome),
+    });
+  }
+
+  /**
+   * Sends the call out. Resolves when the write is settled and the client has its answer.
+   *
+   * @throws LocalCallError UNAVAILABLE if the intent is refused before anything was sent
+   */
+  async run(): Promise<Settlement> {
+    const { context, call, intent } = this.#options;
+    const id = context.writes.add(this.#write);
+    try {
+      if (intent === 'taken') this.#write.intentDurable(this.#options.voters);
+      if (intent === 'atDispatch') void this.#takeIntent();
+      if (intent === 'beforeDispatch') {
+        const outcome = await this.#takeIntent();
+        if (outcome.kind === 'refused') throw notWritten(outcome.reason);
+      }
+      for (const storage of this.#write.nodes) this.#send(id, storage);
+      call.attach(this);
+      return await this.#settled.promise;
+    } finally {
+      context.writes.remove(id);
+    }
+  }
+
+  onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    this.#fanOut.forward(bytes, start, end, endStream);
+  }
+
+  /** Before the decision nothing has changed and all can be called off; after it, it runs out. */
+  onAbort(_cause: CallAbort): void {
+    if (this.#write.isDecided) return;
+    for (const node of this.#write.nodes) this.#cut(node);
+  }
+
+  #send(id: bigint, storage: string): void {
+    const { call, context, virtualStorage, primary, rewrite } = this.#options;
+    const isPrimary = storage === primary;
+    const node = new NodeCall(storage, {
+      onHead: (fields) => this.#answer.onHead(storage, fields),
+      onData: (bytes, start, end) => this.#answer.onData(node, bytes, start, end, isPrimary),
+      onEnd: (end) => this.#onNodeEnd(node, end),
+    });
+    this.#nodes.set(storage, node);
+    const transaction = JSON.stringify({ id: Number(id), node: storage, primary: isPrimary });
+    node.start(
+      virtualStorage.session(storage),
+      upstreamHeaders({
+        head: call.head,
+        authority: storage,
+        authorization: context.storages.authorization(),
+        virtualStorage: virtualStorage.name,
+        timeoutMs: call.remainingMs,
+        extra: [
+          headerField('gitaly-reference-transaction', Buffer.from(transaction).toString('base64')),
+        ],
+      }),
+      rewrite(storage),
+      call.isWhole,
+    );
+    if (node.stream !== undefined) this.#fanOut.add(node.stream);
+  }
+
+  #takeIntent(): Promise<IntentOutcome> {
+    const { record, transaction, voters, virtualStorage, context } = this.#options;
+    const intent: Intent = {
+      transaction,
+      owner: context.owner,
+      kind: 'write',
+      epoch: record.epoch,
+      voters,
+    };
+    const { minInSyncReplicas } = virtualStorage.policy;
+    this.#intent = registerIntent(record, intent, minInSyncReplicas, context).then((outcome) => {
+      if (outcome.kind === 'durable') this.#write.intentDurable(outcome.voters);
+      else {
+        this.#refusal = outcome.reason;
+        this.#write.intentRefused();
+      }
+      return outcome;
+    });
+    return this.#intent;
+  }
+
+  #cut(storage: string): void {
+    const node = this.#nodes.get(storage);
+    if (node === undefined || node.end !== undefined) return;
+    node.cancel();
+    this.#release(node);
+    this.#write.end(storage, { kind: 'lost' });
+  }
+
+  #onNodeEnd(node: NodeCall, end: NodeCallEnd): void {
+    this.#answer.onEnd(node.storage, end);
+    this.#release(node);
+    this.#write.end(node.storage, toNodeEnd(end));
+  }
+
+  /** The node takes no more of the request, and must not hold up the others. */
+  #release(node: NodeCall): void {
+    if (node.stream !== undefined) this.#fanOut.drop(node.stream);
+  }
+
+  async #finish(outcome: WriteOutcome): Promise<void> {
+    const { record, transaction, virtualStorage, context } = this.#options;
+    // A write that ended before its intent was answered must not leave it behind.
+    const intent = await this.#intent;
+    const known = intent?.kind === 'durable' ? intent.record : record;
+    const options = { record: known, transaction, virtualStorage, context };
+    const settlement = await settle(outcome, options);
+    this.#reply(settlement);
+    this.#settled.resolve(settlement);
+  }
+
+  #reply(settlement: Settlement): void {
+    const { call, primary, context, virtualStorage } = this.#options;
+    context.metrics.writeSettled(virtualStorage.name, settlement.kind);
+    if (settlement.kind === 'failed') {
+      call.fail({ code: statusCodes.UNAVAILABLE, message: settlement.reason });
+    } else if (this.#refusal !== undefined) {
+      call.fail(statusOf(notWritten(this.#refusal)));
+    } else {
+      const reference = settlement.kind === 'recorded' ? settlement.reference : primary;
+      if (this.#answer.finishWith(reference)) return;
+      const message =
+        settlement.kind === 'recorded'
+          ? 'the write was done, but its answer was lost with the primary'
+          : `not written: storage ${primary} was lost`;
+      call.fail({ code: statusCodes.UNAVAILABLE, message });
+    }
+  }
+}
+
+function notWritten(reason: string): LocalCallError {
+  return new LocalCallError(statusCodes.UNAVAILABLE, `not written: ${reason}`);
+}
+
+function toNodeEnd(end: NodeCallEnd): NodeEnd {
+  return end.kind === 'answered' ? { kind: 'finished', code: end.code } : { kind: 'lost' };
+}

@@ -1,0 +1,44 @@
+import type { MethodInfo } from '../routing/method-table.ts';
+
+/** How a method's writes are made durable. See {@link WriteCallOptions}. */
+export interface WriteClass {
+  readonly intent: 'beforeDispatch' | 'atDispatch' | 'atFirstVote';
+  readonly changesNeedVotes: boolean;
+}
+
+/** Pushes: the request takes as long as the client's line makes it, and every change is voted on. */
+const pushes: ReadonlySet<string> = new Set([
+  '/gitaly.SSHService/SSHReceivePack',
+  '/gitaly.SmartHTTPService/PostReceivePack',
+]);
+
+/** Methods of which the recordings show a vote for every change. */
+const alwaysVoting: ReadonlySet<string> = new Set([
+  '/gitaly.OperationService/UserCreateBranch',
+  '/gitaly.OperationService/UserUpdateBranch',
+  '/gitaly.OperationService/UserDeleteBranch',
+  '/gitaly.OperationService/UserCommitFiles',
+  '/gitaly.OperationService/UserMergeBranch',
+  '/gitaly.OperationService/UserCreateTag',
+  '/gitaly.OperationService/UserDeleteTag',
+  '/gitaly.OperationService/UserFFBranch',
+  '/gitaly.OperationService/UserCherryPick',
+  '/gitaly.OperationService/UserRevert',
+  '/gitaly.OperationService/UserSquash',
+  '/gitaly.RefService/DeleteRefs',
+]);
+
+/**
+ * | class | intent | without a vote |
+ * | --- | --- | --- |
+ * | push | at the first vote, which comes when the pack is there | nothing has changed |
+ * | always voting | while the nodes work | nothing has changed |
+ * | maintenance | none: refs stay as they are | nothing has changed |
+ * | all others, unknown ones among them | before the first node gets the call | contents are compared |
+ */
+export function writeClassOf(method: MethodInfo): WriteClass {
+  if (pushes.has(method.name)) return { intent: 'atFirstVote', changesNeedVotes: true };
+  if (alwaysVoting.has(method.name)) return { intent: 'atDispatch', changesNeedVotes: true };
+  if (method.op === 'maintenance') return { intent: 'atFirstVote', changesNeedVotes: true };
+  return { intent: 'beforeDispatch', changesNeedVotes: false };
+}

@@ -1,0 +1,177 @@
+import { sleep } from '../../base/clock.ts';
+import { errorMessage } from '../../base/errors.ts';
+import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
+import { StoreUnavailableError } from '../store/control-store.ts';
+import type { WriteOutcome } from '../transactions/outcome.ts';
+import { abandonIntent, dropIntent, heldBy, settleWrite } from '../transactions/record-changes.ts';
+import type { VirtualStorage } from '../upstream/storage-directory.ts';
+import type { RelayContext } from './context.ts';
+
+/** What the client may be told. */
+export type Settlement =
+  /** The write is recorded, and on enough replicas: the reference's answer stands. */
+  | { readonly kind: 'recorded'; readonly reference: string }
+  /** Nothing has changed: the primary's answer stands, if there is one. */
+  | { readonly kind: 'unchanged' }
+  /** The client must not take the write for done; it may have happened. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface SettlementOptions {
+  readonly record: RepositoryRecord;
+  readonly transaction: string;
+  readonly virtualStorage: VirtualStorage;
+  readonly context: RelayContext;
+}
+
+/** How long the store may be away before the client is told that the outcome is unknown. */
+const recordLimitMs = 10_000;
+const retryMs = 200;
+
+/**
+ * Records what a write has left behind, before the client gets its answer (invariant I2).
+ *
+ * 1. A write that changed nothing only gives its intent back.
+ * 2. One that nobody voted on is judged by comparing contents.
+ * 3. Replicas that do not hold the write leave the in-sync set, and no other proxy reads from them
+ *    any more, before the client is told (I4).
+ * 4. One that nobody can vouch for is left to be settled like that of a dead owner.
+ *
+ * Resolves when the client can be answered; goes on in the background where the store is away.
+ */
+export async function settle(
+  outcome: WriteOutcome,
+  options: SettlementOptions,
+): Promise<Settlement> {
+  switch (outcome.kind) {
+    case 'unchanged':
+      void inBackground(options, () => giveIntentBack(options));
+      return { kind: 'unchanged' };
+    case 'inDoubt':
+      void inBackground(options, () => leaveToOthers(options));
+      return { kind: 'failed', reason: 'no replica finished the write; its outcome is unknown' };
+    case 'unverified': {
+      const [reference] = outcome.finished;
+      if (reference === undefined) return settle({ kind: 'inDoubt' }, options);
+      const holders = await withEqualContents(outcome.finished, options);
+      return record(reference, holders, options);
+    }
+    case 'committed':
+      return record(outcome.reference, outcome.holders, options);
+  }
+}
+
+async function record(
+  reference: string,
+  holders: readonly string[],
+  options: SettlementOptions,
+): Promise<Settlement> {
+  const { context, virtualStorage } = options;
+  const attempt = recordOnce(holders, options);
+  const settled = await attempt.catch((error: unknown) => retryRecording(error, holders, options));
+  if (settled.kind === 'failed') return settled;
+  const { minInSyncReplicas } = virtualStorage.policy;
+  if (settled.held >= minInSyncReplicas) return { kind: 'recorded', reference };
+  context.metrics.underReplicatedWrite(virtualStorage.name);
+  return {
+    kind: 'failed',
+    reason: `the write is on ${settled.held} of ${minInSyncReplicas} required replicas`,
+  };
+}
+
+type Recorded =
+  | { readonly kind: 'recorded'; readonly held: number }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+async function recordOnce(
+  holders: readonly string[],
+  options: SettlementOptions,
+): Promise<Recorded> {
+  const { context, transaction } = options;
+  const latest = context.view.peek(options.record) ?? options.record;
+  let before = latest;
+  const outcome = await context.view.change(latest, (current) => {
+    before = current;
+    return settleWrite(current, transaction, holders);
+  });
+  if (outcome.kind !== 'changed') {
+    return {
+      kind: 'failed',
+      reason: 'another proxy has settled the write; its outcome is unknown',
+    };
+  }
+  const after = new Set(inSyncVoters(outcome.record));
+  const dropped = inSyncVoters(before).filter((storage) => !after.has(storage));
+  if (dropped.length > 0) {
+    const { id, virtualStorage, relativePath } = outcome.record;
+    context.logger.warn({ id, virtualStorage, relativePath, dropped }, 'replicas fell behind');
+    await context.view.settled(id, outcome.record.version);
+  }
+  return { kind: 'recorded', held: heldBy(outcome.record, holders).length };
+}
+
+/** The store is away: goes on trying, for the client only up to a limit. */
+async function retryRecording(
+  error: unknown,
+  holders: readonly string[],
+  options: SettlementOptions,
+): Promise<Recorded> {
+  if (!(error instanceof StoreUnavailableError)) throw error;
+  const { clock } = options.context;
+  const giveUpAtMs = clock.monotonicMs() + recordLimitMs;
+  while (clock.monotonicMs() < giveUpAtMs) {
+    await sleep(clock, retryMs);
+    try {
+      return await recordOnce(holders, options);
+    } catch (again) {
+      if (!(again instanceof StoreUnavailableError)) throw again;
+    }
+  }
+  void inBackground(options, () => recordOnce(holders, options));
+  return { kind: 'failed', reason: `the write could not be recorded: ${error.message}` };
+}
+
+/** Which of the nodes have the same refs as the first one. */
+async function withEqualContents(
+  nodes: readonly string[],
+  options: SettlementOptions,
+): Promise<readonly string[]> {
+  const checksums = await Promise.all(
+    nodes.map((node) =>
+      options.virtualStorage
+        .control(node)
+        .checksum(options.record.replicaPath)
+        .catch(() => undefined),
+    ),
+  );
+  const [expected] = checksums;
+  return nodes.filter((_, index) => expected !== undefined && checksums[index] === expected);
+}
+
+async function giveIntentBack({ record, transaction, context }: SettlementOptions): Promise<void> {
+  const latest = context.view.peek(record) ?? record;
+  await context.view.change(latest, (current) => dropIntent(current, transaction));
+}
+
+async function leaveToOthers({ record, transaction, context }: SettlementOptions): Promise<void> {
+  const latest = context.view.peek(record) ?? record;
+  await context.view.change(latest, (current) => abandonIntent(current, transaction));
+}
+
+/** Repeats `action` while the store is away, for as long as this proxy holds its lease at all. */
+async function inBackground(
+  { context, transaction }: SettlementOptions,
+  action: () => Promise<unknown>,
+): Promise<void> {
+  for (;;) {
+    try {
+      await action();
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) {
+        context.logger.error({ transaction, err: errorMessage(error) }, 'a write is not settled');
+        return;
+      }
+      await sleep(context.clock, retryMs * 5);
+    }
+  }
+}

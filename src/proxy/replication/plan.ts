@@ -1,0 +1,71 @@
+import { isHealthy, type NodeView } from '../routing/node-view.ts';
+import { inSyncVoters, type Intent, type RepositoryRecord } from '../routing/repository-record.ts';
+import type { ReplicationPolicy } from '../routing/route.ts';
+
+/** What a repository needs next, if anything. One step at a time: the next look decides the next. */
+export type RepairStep =
+  | { readonly kind: 'nothing' }
+  /** A creation whose owner is gone was never acknowledged: it is taken back. */
+  | { readonly kind: 'takeBackCreation' }
+  /** Writes of owners that are gone have to be settled before anything else. */
+  | { readonly kind: 'settleAbandoned' }
+  /** A replica is behind, or missing. */
+  | { readonly kind: 'bringInSync'; readonly storage: string; readonly source: string }
+  /** Something is to be done, and cannot be now. */
+  | { readonly kind: 'blocked'; readonly reason: string };
+
+/** Decides the next step of repair (pure). */
+export function planRepair(
+  record: RepositoryRecord,
+  nodes: NodeView,
+  policy: ReplicationPolicy,
+  isAbandoned: (intent: Intent) => boolean,
+): RepairStep {
+  const abandoned = record.intents.filter(isAbandoned);
+  if (abandoned.some((intent) => intent.kind === 'creation')) return { kind: 'takeBackCreation' };
+  if (abandoned.length > 0) return { kind: 'settleAbandoned' };
+  if (record.intents.some((intent) => intent.kind === 'creation')) return { kind: 'nothing' };
+
+  const behind = replicaToMend(record, nodes, policy);
+  if (behind.kind !== 'bringInSync') return behind;
+  const source = sourceFor(record, nodes);
+  return source === undefined
+    ? { kind: 'blocked', reason: 'no in-sync replica can be reached' }
+    : { ...behind, source };
+}
+
+type Mending =
+  | { readonly kind: 'bringInSync'; readonly storage: string }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'blocked'; readonly reason: string };
+
+/** Existing replicas that are behind come first; a missing one is made on a storage without any. */
+function replicaToMend(
+  record: RepositoryRecord,
+  nodes: NodeView,
+  policy: ReplicationPolicy,
+): Mending {
+  const inSync = inSyncVoters(record);
+  const behind = record.replicas.filter(
+    (replica) => replica.role !== 'leaving' && !inSync.includes(replica.storage),
+  );
+  const reachable = behind.find((replica) => isHealthy(nodes, replica.storage));
+  if (reachable !== undefined) return { kind: 'bringInSync', storage: reachable.storage };
+
+  if (inSync.length + behind.length < policy.replicationFactor) {
+    const holders = new Set(record.replicas.map((replica) => replica.storage));
+    const free = [...nodes.values()].filter((node) => node.healthy && !holders.has(node.storage));
+    const [emptiest] = free.toSorted((a, b) => a.outstanding - b.outstanding);
+    if (emptiest !== undefined) return { kind: 'bringInSync', storage: emptiest.storage };
+    return { kind: 'blocked', reason: 'no further storage can be reached' };
+  }
+  if (behind.length === 0) return { kind: 'nothing' };
+  const names = behind.map((replica) => replica.storage).join(', ');
+  return { kind: 'blocked', reason: `storage ${names} cannot be reached` };
+}
+
+/** Any in-sync replica will do; the primary has the most to do already. */
+function sourceFor(record: RepositoryRecord, nodes: NodeView): string | undefined {
+  const usable = inSyncVoters(record).filter((storage) => isHealthy(nodes, storage));
+  return usable.find((storage) => storage !== record.primary) ?? usable[0];
+}

@@ -1,0 +1,133 @@
+import { backoffDelayMs, type BackoffPolicy } from '../../base/backoff.ts';
+import { sleep, type Clock } from '../../base/clock.ts';
+import { errorMessage } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import type { Stoppable } from '../../base/scope.ts';
+import type { RepositoryRecord } from '../routing/repository-record.ts';
+import type { ControlStore } from '../store/control-store.ts';
+import type { StorageDirectory } from '../upstream/storage-directory.ts';
+import type { Membership } from '../view/membership.ts';
+import { planRepair, type RepairStep } from './plan.ts';
+import { preferredOwner } from './preferred-owner.ts';
+import { bringInSync, type RepairerOptions } from './repairer.ts';
+import type { Settler } from './settler.ts';
+
+export interface RepairLoopOptions {
+  readonly owner: string;
+  readonly store: ControlStore;
+  readonly storages: StorageDirectory;
+  readonly membership: Membership;
+  readonly settler: Settler;
+  readonly repair: RepairerOptions;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Default 500 ms. */
+  readonly intervalMs?: number;
+  /** Repairs of this proxy at the same time. Default 4. */
+  readonly parallel?: number;
+}
+
+const pageSize = 200;
+const retryPolicy: BackoffPolicy = { initialMs: 500, maxMs: 60_000 };
+
+/**
+ * Looks through the repositories that are not settled and does what each needs next. The proxies
+ * share the work by agreement over who is alive; where they disagree for a moment, compare-and-swap
+ * keeps them apart.
+ */
+export class RepairLoop implements Stoppable {
+  readonly #options: RepairLoopOptions;
+  readonly #stopping = new AbortController();
+  readonly #running = new Map<bigint, Promise<void>>();
+  /** Repositories whose last step failed, and when they may be tried again. */
+  readonly #failures = new Map<bigint, { attempts: number; notBeforeMs: number }>();
+  #loop: Promise<void> | undefined;
+
+  constructor(options: RepairLoopOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#loop ??= this.#runForever();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+    await Promise.all(this.#running.values());
+  }
+
+  async #runForever(): Promise<void> {
+    const { clock, logger, intervalMs = 500 } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await sleep(clock, intervalMs, signal).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        await this.#lookThrough();
+      } catch (error) {
+        logger.warn({ err: errorMessage(error) }, 'repositories cannot be looked through');
+      }
+    }
+  }
+
+  async #lookThrough(): Promise<void> {
+    const { store, parallel = 4 } = this.#options;
+    const unsettled = new Set<bigint>();
+    let afterId = 0n;
+    for (;;) {
+      const page = await store.list({ onlyUnsettled: true, afterId, limit: pageSize });
+      for (const record of page) {
+        unsettled.add(record.id);
+        afterId = record.id;
+        while (this.#running.size >= parallel) await Promise.race(this.#running.values());
+        if (this.#stopping.signal.aborted) return;
+        this.#consider(record);
+      }
+      if (page.length < pageSize) break;
+    }
+    for (const id of this.#failures.keys()) if (!unsettled.has(id)) this.#failures.delete(id);
+  }
+
+  #consider(record: RepositoryRecord): void {
+    const { storages, membership, owner, clock } = this.#options;
+    const virtualStorage = storages.get(record.virtualStorage);
+    if (virtualStorage === undefined || this.#running.has(record.id)) return;
+    if (preferredOwner(record.id, membership.live) !== owner) return;
+    if ((this.#failures.get(record.id)?.notBeforeMs ?? 0) > clock.monotonicMs()) return;
+    const step = planRepair(record, virtualStorage.nodes(), virtualStorage.policy, (intent) =>
+      membership.isAbandoned(intent),
+    );
+    if (step.kind === 'nothing' || step.kind === 'blocked') return;
+    const running = this.#run(record, step).finally(() => this.#running.delete(record.id));
+    this.#running.set(record.id, running);
+  }
+
+  async #run(record: RepositoryRecord, step: RepairStep): Promise<void> {
+    const { settler, repair, logger } = this.#options;
+    try {
+      if (step.kind !== 'bringInSync') await settler.settle(record);
+      else {
+        const outcome = await bringInSync(record, step.storage, step.source, repair);
+        if (outcome.kind === 'notYet') throw new Error(outcome.reason);
+      }
+      this.#failures.delete(record.id);
+    } catch (error) {
+      const { id, relativePath } = record;
+      logger.warn(
+        { id, relativePath, step, err: errorMessage(error) },
+        'repair will be tried again',
+      );
+      this.#noteFailure(id);
+    }
+  }
+
+  #noteFailure(id: bigint): void {
+    const { clock, random } = this.#options;
+    const attempts = (this.#failures.get(id)?.attempts ?? 0) + 1;
+    const notBeforeMs = clock.monotonicMs() + backoffDelayMs(retryPolicy, attempts, random);
+    this.#failures.set(id, { attempts, notBeforeMs });
+  }
+}

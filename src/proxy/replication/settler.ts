@@ -1,0 +1,135 @@
+import { errorMessage } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
+import { settleAbandoned } from '../transactions/record-changes.ts';
+import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
+import type { ControlStore } from '../store/control-store.ts';
+import { underBarrier, type BarrierOptions } from './barrier.ts';
+
+export interface SettlerOptions extends BarrierOptions {
+  readonly store: ControlStore;
+  readonly storages: StorageDirectory;
+  readonly logger: Logger;
+}
+
+/**
+ * Settles writes whose owner is gone. Nobody was told that they were done, so either outcome is
+ * right; what counts is that the replicas which stay in sync are equal.
+ */
+export class Settler {
+  readonly #options: SettlerOptions;
+  /** One settlement a repository at a time; whoever comes later waits for the same one. */
+  readonly #running = new Map<bigint, Promise<void>>();
+
+  constructor(options: SettlerOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when it was tried. Rejects only when the store is away. */
+  settle(record: RepositoryRecord): Promise<void> {
+    const running = this.#running.get(record.id);
+    if (running !== undefined) return running;
+    const settling = this.#settle(record).finally(() => this.#running.delete(record.id));
+    this.#running.set(record.id, settling);
+    return settling;
+  }
+
+  async #settle(record: RepositoryRecord): Promise<void> {
+    const { storages, logger } = this.#options;
+    const virtualStorage = storages.get(record.virtualStorage);
+    if (virtualStorage === undefined) return;
+    if (record.intents.some((intent) => intent.kind === 'creation')) {
+      await this.#takeBackCreation(record, virtualStorage);
+      return;
+    }
+    const outcome = await underBarrier(record, this.#options, (quiet) =>
+      this.#compareAndSettle(quiet, virtualStorage),
+    );
+    const { id, relativePath } = record;
+    if (outcome.kind === 'busy') {
+      logger.info({ id, relativePath, reason: outcome.reason }, 'abandoned writes wait');
+    }
+  }
+
+  /**
+   * 1. Ask every in-sync voter for its checksum; one that does not answer is out.
+   * 2. Go on with the contents of the primary if it answered, else with those that most have.
+   */
+  async #compareAndSettle(quiet: RepositoryRecord, virtualStorage: VirtualStorage): Promise<void> {
+    const { view, owner, isAbandoned, logger } = this.#options;
+    const voters = inSyncVoters(quiet);
+    const checksums = await checksumsOf(voters, quiet, virtualStorage);
+    const chosen = checksums.get(quiet.primary) ?? mostFrequent([...checksums.values()]);
+    if (chosen === undefined) return;
+    const equal = voters.filter((storage) => checksums.get(storage) === chosen);
+    const settled = await view.change(quiet, (current) =>
+      settleAbandoned(current, { owner, equal, isAbandoned }),
+    );
+    if (settled.kind !== 'changed') return;
+    const { id, relativePath, epoch, version } = settled.record;
+    logger.warn(
+      { id, relativePath, epoch, equal, behind: voters.filter((voter) => !equal.includes(voter)) },
+      'writes of a proxy that is gone were settled',
+    );
+    if (equal.length < voters.length) await view.settled(id, version);
+  }
+
+  /** The client was not told that the repository exists: it does not. */
+  async #takeBackCreation(record: RepositoryRecord, virtualStorage: VirtualStorage): Promise<void> {
+    const { store, view, logger } = this.#options;
+    const removed = await store.remove(record);
+    await view.refresh(record);
+    if (removed.kind !== 'swapped') return;
+    const { id, relativePath, replicaPath } = record;
+    logger.warn({ id, relativePath }, 'a creation that was not finished was taken back');
+    await removeReplicas(record, replicaPath, virtualStorage, logger);
+  }
+}
+
+/** Removes what a repository left on its storages. Failures are logged: what stays is harmless. */
+export async function removeReplicas(
+  record: RepositoryRecord,
+  replicaPath: string,
+  virtualStorage: VirtualStorage,
+  logger: Logger,
+): Promise<void> {
+  await Promise.all(
+    record.replicas.map(async ({ storage }) => {
+      try {
+        await virtualStorage.control(storage).remove(replicaPath);
+      } catch (error) {
+        logger.warn(
+          { storage, replicaPath, err: errorMessage(error) },
+          'a replica was left behind',
+        );
+      }
+    }),
+  );
+}
+
+async function checksumsOf(
+  storages: readonly string[],
+  record: RepositoryRecord,
+  virtualStorage: VirtualStorage,
+): Promise<ReadonlyMap<string, string>> {
+  const checksums = new Map<string, string>();
+  await Promise.all(
+    storages.map(async (storage) => {
+      try {
+        checksums.set(
+          storage,
+          await virtualStorage.control(storage).checksum(record.replicaPath, 5000),
+        );
+      } catch {
+        // A storage that cannot tell what it holds cannot be in sync.
+      }
+    }),
+  );
+  return checksums;
+}
+
+function mostFrequent(values: readonly string[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].toSorted((a, b) => b[1] - a[1])[0]?.[0];
+}

@@ -1,0 +1,108 @@
+import type {
+  DescMethodUnary,
+  DescMessage,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';
+import type { Clock } from '../../base/clock.ts';
+import { RepositoryService } from '../../gen/gitaly/repository_pb.ts';
+import { ServerService, type ServerInfoResponse } from '../../gen/gitaly/server_pb.ts';
+import { Health, HealthCheckResponse_ServingStatus } from '../../gen/grpc/health/v1/health_pb.ts';
+import { statusCodes } from '../../rpc/status.ts';
+import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
+import type { Http2Session } from '../wire/http2/session.ts';
+import { callUnary, UpstreamError } from './unary-call.ts';
+
+export interface ControlCallsOptions {
+  /** The storage's name in Gitaly's own configuration. */
+  readonly storage: string;
+  session(): Http2Session | undefined;
+  authorization(): HeaderField;
+  readonly clock: Clock;
+}
+
+/** Where a storage that replicates finds its source. */
+export interface ReplicationSource {
+  readonly storage: string;
+  readonly address: string;
+  readonly token: string;
+}
+
+const quickMs = 10_000;
+
+/**
+ * The calls that a proxy makes to one storage on its own account.
+ *
+ * Each rejects with an {@link UpstreamError}: the storage's status, or UNAVAILABLE without one.
+ */
+export class ControlCalls {
+  readonly #options: ControlCallsOptions;
+
+  constructor(options: ControlCallsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the storage says that it serves. */
+  async isServing(limitMs: number): Promise<boolean> {
+    const { status } = await this.#call(Health.method.check, { service: '' }, limitMs);
+    return status === HealthCheckResponse_ServingStatus.SERVING;
+  }
+
+  /** A digest of all refs: equal for equal replicas. Empty for a repository without refs. */
+  async checksum(replicaPath: string, limitMs = quickMs): Promise<string> {
+    const repository = this.#repository(replicaPath);
+    const method = RepositoryService.method.calculateChecksum;
+    return (await this.#call(method, { repository }, limitMs)).checksum;
+  }
+
+  /** Makes this storage's replica like the source's, also if it has none yet. */
+  async replicate(replicaPath: string, source: ReplicationSource, limitMs: number): Promise<void> {
+    const { storage, address, token } = source;
+    // Gitaly reads the coordinates of other storages from this field of the metadata.
+    const servers = JSON.stringify({ [storage]: { address, token } });
+    const metadata = [headerField('gitaly-servers', Buffer.from(servers).toString('base64'))];
+    await this.#call(
+      RepositoryService.method.replicateRepository,
+      {
+        repository: this.#repository(replicaPath),
+        source: { storageName: storage, relativePath: replicaPath },
+      },
+      limitMs,
+      metadata,
+    );
+  }
+
+  /** Removes the replica; one that is not there is fine. */
+  async remove(replicaPath: string): Promise<void> {
+    const repository = this.#repository(replicaPath);
+    try {
+      await this.#call(RepositoryService.method.removeRepository, { repository }, quickMs);
+    } catch (error) {
+      if (!(error instanceof UpstreamError) || error.code !== statusCodes.NOT_FOUND) throw error;
+    }
+  }
+
+  serverInfo(): Promise<ServerInfoResponse> {
+    return this.#call(ServerService.method.serverInfo, {}, quickMs);
+  }
+
+  #repository(replicaPath: string): { storageName: string; relativePath: string } {
+    return { storageName: this.#options.storage, relativePath: replicaPath };
+  }
+
+  async #call<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    limitMs: number,
+    metadata: readonly HeaderField[] = [],
+  ): Promise<MessageShape<O>> {
+    const { session, authorization, clock, storage } = this.#options;
+    const open = session();
+    if (open === undefined) {
+      const message = `there is no connection to storage ${storage}`;
+      throw new UpstreamError(method.name, { code: statusCodes.UNAVAILABLE, message });
+    }
+    const options = { session: open, authorization: authorization(), clock, limitMs, metadata };
+    return callUnary(method, request, options);
+  }
+}

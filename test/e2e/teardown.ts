@@ -1,0 +1,2 @@
+/** Replaced when the first e2e test exists. */
+export default function teardown(): void {}
