@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { ManualClock } from '../../../../test/support/manual-clock.ts';
 import { FrameReader, frameType } from './frames.ts';
 import { YamuxSession } from './session.ts';
 import type { YamuxStream } from './stream.ts';
-import { ManualClock, memoryLink, Recorder } from './testing.ts';
+import { memoryLink, Recorder } from './testing.ts';
 
 const recordingsFile = new URL(
   '../../../../../shared/recordings/9-raw-bytes.jsonl',

@@ -1,11 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { ManualClock } from '../../../../test/support/manual-clock.ts';
 import { seededRandom } from '../../../base/random.ts';
 import type { TransportEvents } from '../transport.ts';
 import { frameFlag, FrameReader, frameType, initialWindowBytes } from './frames.ts';
 import { YamuxSession } from './session.ts';
 import type { YamuxStream } from './stream.ts';
-import { ManualClock, memoryLink, turn } from './testing.ts';
+import { memoryLink, turn } from './testing.ts';
 
 /** What one side sends on a stream, and how it ends. */
 interface Script {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { ManualClock } from '../../../../test/support/manual-clock.ts';
 import { frameFlag, frameType, writeHeader } from './frames.ts';
 import { YamuxSession, type YamuxSessionOptions } from './session.ts';
 import type { YamuxStream } from './stream.ts';
-import { ManualClock, memoryLink, type MemoryLinkOptions, Recorder } from './testing.ts';
+import { memoryLink, type MemoryLinkOptions, Recorder } from './testing.ts';
 
 const { data, windowUpdate, ping, goAway } = frameType;
 const { syn, ack, fin, rst } = frameFlag;
@@ -166,9 +167,9 @@ describe('YamuxSession opening', () => {
     const peer = createPeer({ role: 'client' });
     peer.session.open();
     await peer.send();
-    peer.clock.advance(74_999);
+    await peer.clock.advance(74_999);
     expect(peer.session.closed).toBe(false);
-    peer.clock.advance(1);
+    await peer.clock.advance(1);
     await peer.send();
     expect(peer.session.closed).toBe(true);
     expect(peer.closed[0]?.message).toMatch(/acknowledge/);
@@ -234,10 +235,10 @@ describe('YamuxSession refuses', () => {
     const peer = createPeer();
     await peer.send(frame(4, 0, 0, 0));
     expect(await peer.send(frame(windowUpdate, syn, 1, 0), frame(ping, syn, 0, 0))).toBe('');
-    peer.clock.advance(1000);
+    await peer.clock.advance(1000);
     await peer.send();
     expect(peer.closed).toHaveLength(1);
-    expect(peer.clock.timerCount).toBe(0);
+    expect(peer.clock.pendingCount).toBe(0);
   });
 });
 
@@ -278,7 +279,7 @@ describe('YamuxSession tolerates', () => {
     for (let second = 0; second < 3; second += 1) {
       const pings = Array.from({ length: 100 }, (_, index) => frame(ping, syn, 0, index));
       expect(await peer.send(...pings)).toHaveLength(100 * 24);
-      peer.clock.advance(1000);
+      await peer.clock.advance(1000);
     }
   });
 });
@@ -376,7 +377,7 @@ describe('YamuxSession ending', () => {
       );
       expect(peer.session.closed).toBe(false);
       await peer.send(...openings);
-      peer.clock.advance(100);
+      await peer.clock.advance(100);
     }
     expect(peer.session.closed).toBe(true);
     await peer.send();
@@ -389,9 +390,9 @@ describe('YamuxSession ending', () => {
     peer.link.a.write(Buffer.alloc(stuck), stuck);
     peer.session.goAway();
     await peer.send();
-    peer.clock.advance(29_999);
+    await peer.clock.advance(29_999);
     expect(peer.session.closed).toBe(false);
-    peer.clock.advance(1);
+    await peer.clock.advance(1);
     await peer.send();
     expect(peer.closed[0]?.message).toMatch(/took no data/);
   });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { ManualClock } from '../../../../test/support/manual-clock.ts';
 import { frameFlag, frameType, writeHeader } from './frames.ts';
 import { YamuxSession } from './session.ts';
 import type { YamuxStream } from './stream.ts';
-import { ManualClock, memoryLink, Recorder } from './testing.ts';
+import { memoryLink, Recorder } from './testing.ts';
 
 const { data, windowUpdate } = frameType;
 const { syn, fin, rst } = frameFlag;
@@ -275,15 +276,15 @@ describe('YamuxStream ending', () => {
     stream.start(recorder);
     stream.end();
     await send();
-    clock.advance(299_000);
+    await clock.advance(299_000);
     await send(frame(data, 0, 1, 5));
     stream.consumed(5);
-    clock.advance(300_000);
+    await clock.advance(300_000);
     expect(recorder.log).toEqual(['data']);
-    clock.advance(300_000);
+    await clock.advance(300_000);
     expect((await send()).toString('hex')).toBe('000100080000000100000000');
     expect(recorder.closeError?.message).toMatch(/in time/);
-    expect(clock.timerCount).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   test('a consumer that holds bytes back does not count as silence of the peer', async () => {
@@ -292,7 +293,7 @@ describe('YamuxStream ending', () => {
     stream.start(recorder);
     stream.end();
     await send(frame(data, 0, 1, 5));
-    clock.advance(3_600_000);
+    await clock.advance(3_600_000);
     await send();
     expect(recorder.log).toEqual(['data']);
   });

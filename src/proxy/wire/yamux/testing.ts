@@ -1,4 +1,3 @@
-import type { Clock } from '../../../base/clock.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
 
 /** Two connected transports in memory, for tests. Nothing moves but by {@link MemoryLink.settle}. */
@@ -144,46 +143,6 @@ class MemoryTransport implements Transport {
   #poison(bytes: Buffer, length: number): false {
     bytes.fill(0xdd, 0, length);
     return false;
-  }
-}
-
-/** A clock that only moves by {@link ManualClock.advance}. */
-export class ManualClock implements Clock {
-  #nowMs = 0;
-  readonly #timers = new Map<object, { readonly atMs: number; readonly callback: () => void }>();
-
-  get timerCount(): number {
-    return this.#timers.size;
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs;
-  }
-
-  wallMs(): number {
-    return this.#nowMs;
-  }
-
-  after(delayMs: number, callback: () => void) {
-    const key = {};
-    this.#timers.set(key, { atMs: this.#nowMs + delayMs, callback });
-    return { cancel: () => void this.#timers.delete(key) };
-  }
-
-  /** Lets `ms` go by and makes the calls that are due, in order. */
-  advance(ms: number): void {
-    const endMs = this.#nowMs + ms;
-    for (;;) {
-      const due = [...this.#timers]
-        .filter(([, timer]) => timer.atMs <= endMs)
-        .sort(([, x], [, y]) => x.atMs - y.atMs)[0];
-      if (due === undefined) break;
-      const [key, timer] = due;
-      this.#timers.delete(key);
-      this.#nowMs = Math.max(this.#nowMs, timer.atMs);
-      timer.callback();
-    }
-    this.#nowMs = endMs;
   }
 }
 
