@@ -26,13 +26,12 @@ const program = new Command('testbed')
 program
   .command('up')
   .description('start the cluster, or heal and refresh the one that runs')
-  .action(async () => {
+  .option('--dist <folder>', 'the bundles under test', paths.dist)
+  .action(async ({ dist }: { dist: string }) => {
     cleanUpWhenInterrupted();
-    const withProduct = await hasBundles(paths);
-    if (!withProduct) {
-      options.progress.say('no product images: `npm run build` has not been run');
-    }
-    const { testbed, images } = await up(options, withProduct);
+    const isBuilt = await hasBundles(dist);
+    if (!isBuilt) options.progress.say(`no product images: no bundles in ${dist}`);
+    const { testbed, images } = await up(options, isBuilt ? dist : undefined);
     for (const { name } of Object.values(images ?? {})) print(name);
     print(`export KUBECONFIG=${testbed.kubeconfig}`);
   });
@@ -65,14 +64,11 @@ program
       print(`${name.padEnd(26)}${record === undefined ? 'ended' : `pid ${record.pid}`}`);
     }
     for (const { name, powered, connected, kubelet } of await testbed.nodeStatus()) {
-      const words = [
-        powered ? 'on' : 'off',
-        connected ? 'connected' : 'cut off',
-        kubelet ? 'kubelet runs' : 'kubelet stopped',
-      ];
-      print(`${name.padEnd(26)}${words.join(', ')}`);
+      const network = connected ? 'connected' : 'cut off';
+      const agent = kubelet ? 'kubelet runs' : 'kubelet stopped';
+      print(`${name.padEnd(26)}${powered ? `on, ${network}, ${agent}` : 'off'}`);
     }
-    if ((await testbed.nodeStatus()).length > 0) kubectl(testbed, ['get', 'nodes']);
+    kubectl(testbed, ['get', 'nodes']);
   });
 
 program

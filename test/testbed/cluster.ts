@@ -61,7 +61,8 @@ export function imagesFromEnvironment(environment: Environment): Images {
 }
 
 async function openTestbed(progress: Progress, environment: Environment): Promise<Cluster> {
-  const { testbed, images } = await up({ paths: testbedPaths(environment), progress }, true);
+  const paths = testbedPaths(environment);
+  const { testbed, images } = await up({ paths, progress }, paths.dist);
   if (images === undefined) throw new Error('the testbed came up without images');
   return {
     ...testbed.tools,

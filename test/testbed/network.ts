@@ -13,72 +13,63 @@ const bridge = 'br0';
 
 /** Makes the control plane's namespace with the switch in it, and the machine's link to it. */
 export async function createNetwork(nodes: readonly NodePlan[]): Promise<void> {
-  const inside = ['-n', controlPlaneNamespace] as const;
-  await ip('netns', 'add', controlPlaneNamespace);
-  await ip(...inside, 'link', 'set', 'lo', 'up');
-  await ip(...inside, 'link', 'add', bridge, 'type', 'bridge');
-  await ip(...inside, 'addr', 'add', `${addresses.controlPlane}/24`, 'dev', bridge);
-  await ip(...inside, 'link', 'set', bridge, 'up');
+  const inside = `-n ${controlPlaneNamespace}`;
+  await ip(`netns add ${controlPlaneNamespace}`);
+  await ip(`${inside} link set lo up`);
+  await ip(`${inside} link add ${bridge} type bridge`);
+  await ip(`${inside} addr add ${addresses.controlPlane}/24 dev ${bridge}`);
+  await ip(`${inside} link set ${bridge} up`);
   await forward(controlPlaneNamespace);
 
-  await ip(
-    ...inside,
-    'link',
-    'add',
-    clusterLink,
-    'type',
-    'veth',
-    'peer',
-    'name',
-    hostLink,
-    'netns',
-    String(process.pid),
-  );
-  await ip(...inside, 'addr', 'add', `${addresses.clusterEnd}/30`, 'dev', clusterLink);
-  await ip(...inside, 'link', 'set', clusterLink, 'up');
-  await ip('addr', 'add', `${addresses.hostEnd}/30`, 'dev', hostLink);
-  await ip('link', 'set', hostLink, 'up');
-  await ip('route', 'add', addresses.all, 'via', addresses.clusterEnd, 'dev', hostLink);
+  const peer = `peer name ${hostLink} netns ${process.pid}`;
+  await ip(`${inside} link add ${clusterLink} type veth ${peer}`);
+  await ip(`${inside} addr add ${addresses.clusterEnd}/30 dev ${clusterLink}`);
+  await ip(`${inside} link set ${clusterLink} up`);
+  await ip(`addr add ${addresses.hostEnd}/30 dev ${hostLink}`);
+  await ip(`link set ${hostLink} up`);
+  await ip(`route add ${addresses.all} via ${addresses.clusterEnd} dev ${hostLink}`);
 
   for (const node of nodes) {
     await createNodeNetwork(node, nodes);
-    await ip(...inside, 'route', 'add', node.pods, 'via', node.address);
+    await ip(`${inside} route add ${node.pods} via ${node.address}`);
   }
   // Packets to services need some way out before kube-proxy's rules give them a real address.
-  await ip(...inside, 'route', 'add', addresses.services, 'dev', bridge);
+  await ip(`${inside} route add ${addresses.services} dev ${bridge}`);
 }
 
 async function createNodeNetwork(node: NodePlan, nodes: readonly NodePlan[]): Promise<void> {
-  const inside = ['-n', node.namespace] as const;
-  const outside = ['-n', controlPlaneNamespace] as const;
-  await ip('netns', 'add', node.namespace);
-  await ip(...inside, 'link', 'set', 'lo', 'up');
-  const peer = ['peer', 'name', 'eth0', 'netns', node.namespace] as const;
-  await ip(...outside, 'link', 'add', node.cable, 'type', 'veth', ...peer);
-  await ip(...outside, 'link', 'set', node.cable, 'master', bridge, 'up');
-  await ip(...inside, 'addr', 'add', `${node.address}/24`, 'dev', 'eth0');
-  await ip(...inside, 'link', 'set', 'eth0', 'up');
-  await ip(...inside, 'route', 'add', 'default', 'via', addresses.controlPlane);
+  const inside = `-n ${node.namespace}`;
+  const outside = `-n ${controlPlaneNamespace}`;
+  await ip(`netns add ${node.namespace}`);
+  await ip(`${inside} link set lo up`);
+  await ip(`${outside} link add ${node.cable} type veth peer name eth0 netns ${node.namespace}`);
+  await ip(`${outside} link set ${node.cable} master ${bridge} up`);
+  await ip(`${inside} addr add ${node.address}/24 dev eth0`);
+  await ip(`${inside} link set eth0 up`);
+  await ip(`${inside} route add default via ${addresses.controlPlane}`);
+  // Pods have routes of their own. Whoever asks for one that is gone gets no answer, as on a
+  // network that knows no such address; else the node would send the packet back where it came from.
+  await ip(`${inside} route add blackhole ${node.pods}`);
   for (const other of nodes) {
     if (other.name === node.name) continue;
-    await ip(...inside, 'route', 'add', other.pods, 'via', other.address);
+    await ip(`${inside} route add ${other.pods} via ${other.address}`);
   }
   await forward(node.namespace);
 }
 
 /** Pulls a node's cable. Its processes go on. */
 export async function unplug(node: NodePlan): Promise<void> {
-  await ip('-n', controlPlaneNamespace, 'link', 'set', node.cable, 'down');
+  await ip(`-n ${controlPlaneNamespace} link set ${node.cable} down`);
 }
 
 /** Plugs it in again. */
 export async function plugIn(node: NodePlan): Promise<void> {
-  await ip('-n', controlPlaneNamespace, 'link', 'set', node.cable, 'up');
+  await ip(`-n ${controlPlaneNamespace} link set ${node.cable} up`);
 }
 
 /** Whether a node's cable is plugged in. */
 export async function isPluggedIn(node: NodePlan): Promise<boolean> {
-  const link = await ip('-n', controlPlaneNamespace, 'link', 'show', node.cable);
+  const link = await ip(`-n ${controlPlaneNamespace} link show ${node.cable}`);
   return /<[^>]*\bUP\b/.test(link);
 }
 
@@ -107,7 +98,7 @@ export async function processesIn(namespace: string): Promise<readonly number[]>
 
 /** Removes the namespaces, links and routes of {@link createNetwork}, or what there is of them. */
 export async function removeNetwork(): Promise<void> {
-  for (const namespace of await ourNamespaces()) await ip('netns', 'delete', namespace);
+  for (const namespace of await ourNamespaces()) await ip(`netns delete ${namespace}`);
   // The link goes with its other end, but later; and alone if that end was never made.
   await tryRun('ip', ['link', 'delete', hostLink]);
 }
@@ -120,6 +111,7 @@ async function forward(namespace: string): Promise<void> {
   await tryRun('ip', insideNamespace(namespace, ['sysctl', '-q', '-w', bridgeFilter]));
 }
 
-function ip(...args: readonly string[]): Promise<string> {
-  return run('ip', args);
+/** Runs `ip` with arguments that hold no blanks. */
+function ip(line: string): Promise<string> {
+  return run('ip', line.split(' '));
 }

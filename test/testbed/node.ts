@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type NodePlan } from './addresses.ts';
 import type { ImageArchive } from './base-image.ts';
-import { createNodeGroup } from './cgroups.ts';
+import { createNodeGroup, removeNodeGroup } from './cgroups.ts';
 import { cniFolders, isOnMachine } from './debian-tools.ts';
 import {
   cniConfig,
@@ -13,7 +13,8 @@ import {
   type NodePlaces,
   volumesFolder,
 } from './node-config.ts';
-import { stateLayout, type Paths } from './paths.ts';
+import { plugIn, unplug } from './network.ts';
+import { type Paths, stateLayout } from './paths.ts';
 import { kubeconfigOf } from './pki.ts';
 import { childrenOf, killAndWait, type Processes } from './processes.ts';
 import { waitFor, waitUntil } from './progress.ts';
@@ -54,7 +55,9 @@ export class Node {
   /** Boots it up to where it takes images. kubelet waits for {@link startKubelet}. */
   async powerOn(): Promise<void> {
     await this.#configure();
+    await removeNodeGroup(this.plan.name);
     await createNodeGroup(this.plan.name);
+    await plugIn(this.plan);
     await writeFile(this.#stoppedFile(), '');
     await this.#context.processes.start({
       name: this.plan.name,
@@ -69,8 +72,12 @@ export class Node {
     });
   }
 
-  /** Loss of power: every process of the node is killed at once. */
+  /**
+   * Loss of power: every process of the node is killed at once. The cable goes first: a machine
+   * without power sends no FIN for its connections and no RST to those who ask.
+   */
   async powerOff(): Promise<void> {
+    await unplug(this.plan);
     const init = await this.#init();
     if (init !== undefined) await killAndWait(init);
     await this.#context.processes.kill(this.plan.name);

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 export interface Paths {
   /** The repository. */
   readonly repository: string;
+  /** Where `npm run build` puts its bundles. */
+  readonly dist: string;
   /** This folder. */
   readonly source: string;
   /** What is kept between runs: binaries, root file system, image archives. */
@@ -24,8 +26,10 @@ export function testbedPaths(environment: Environment = process.env): Paths {
   const source = fileURLToPath(new URL('.', import.meta.url)).replace(/\/$/, '');
   const userCache = environment['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   const root = join(userCache, 'gitaly-operator', 'testbed');
+  const repository = join(source, '..', '..');
   return {
-    repository: join(source, '..', '..'),
+    repository,
+    dist: join(repository, 'dist'),
     source,
     cache: join(root, 'cache'),
     state: environment['TESTBED_STATE'] || join(root, 'state'),

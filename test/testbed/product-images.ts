@@ -39,7 +39,7 @@ export async function buildProductImages(
   paths: Paths,
   cache: Cache,
   base: BaseImage,
-  dist: string = join(paths.repository, 'dist'),
+  dist: string,
 ): Promise<ImageArchives> {
   await requireBundles(dist);
   return {
@@ -49,9 +49,9 @@ export async function buildProductImages(
   };
 }
 
-/** Whether `npm run build` has been run. */
-export async function hasBundles(paths: Paths): Promise<boolean> {
-  return requireBundles(join(paths.repository, 'dist')).then(
+/** Whether `npm run build` has put its bundles there. */
+export async function hasBundles(dist: string): Promise<boolean> {
+  return requireBundles(dist).then(
     () => true,
     () => false,
   );

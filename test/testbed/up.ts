@@ -33,7 +33,7 @@ export interface TestbedOptions {
 /** A testbed that is up. */
 export interface UpResult {
   readonly testbed: RunningTestbed;
-  /** The product's images, built from `dist` and in every node; undefined if not asked for. */
+  /** The product's images, in every node; undefined if not asked for. */
   readonly images: ImageArchives | undefined;
 }
 
@@ -47,9 +47,10 @@ const readyLimitMs = 180_000;
  *    Anything else that there is of a cluster is removed, and a new one made.
  * 3. Load the images that changed, and wait until nodes and DNS are ready.
  *
- * `withProduct` asks for the product's images, for which `npm run build` must have run.
+ * `dist` is the folder of the bundles that `npm run build` makes; without it the cluster comes up
+ * without the product's images.
  */
-export async function up(options: TestbedOptions, withProduct: boolean): Promise<UpResult> {
+export async function up(options: TestbedOptions, dist?: string): Promise<UpResult> {
   const { paths, progress } = options;
   const cache = new Cache(paths.cache);
   const verdict = await requirements(await hasGoBinaries(paths, cache));
@@ -64,7 +65,8 @@ export async function up(options: TestbedOptions, withProduct: boolean): Promise
     const binaries = await buildBinaries(options, cache);
     const base = await baseImage(cache, progress);
     const system = await buildSystemImages(cache, binaries.kubernetes);
-    const product = withProduct ? await buildProductImages(paths, cache, base) : undefined;
+    const product =
+      dist === undefined ? undefined : await buildProductImages(paths, cache, base, dist);
     const images = [...system, base, ...Object.values(product ?? {})];
 
     const testbed = new RunningTestbed(paths, binaries);
