@@ -1,0 +1,49 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { formatTimeout, parseTimeoutMs, readStatus, statusTrailers } from './grpc-status.ts';
+import { headerField } from './hpack/header-field.ts';
+
+describe('a status', () => {
+  it('survives the way through trailers, whatever its text', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 16 }),
+        fc.string({ unit: 'grapheme' }),
+        (code, message) => {
+          const trailers = statusTrailers({ code, message });
+          expect(readStatus(trailers)).toEqual({ code, message });
+          for (const { value } of trailers) expect(value).toMatch(/^[ -~]*$/);
+        },
+      ),
+    );
+  });
+
+  it('is UNKNOWN where there is none, or no number', () => {
+    expect(readStatus([]).code).toBe(2);
+    expect(readStatus([headerField('grpc-status', 'x')]).code).toBe(2);
+  });
+});
+
+describe('grpc-timeout', () => {
+  it.each([
+    ['1H', 3_600_000],
+    ['2M', 120_000],
+    ['3S', 3000],
+    ['4m', 4],
+    ['500u', 0.5],
+  ])('reads %s', (value, expected) => {
+    expect(parseTimeoutMs(value)).toBeCloseTo(expected);
+  });
+
+  it.each(['', '5', 'm', '123456789m', '1x'])('takes "%s" for no limit', (value) => {
+    expect(parseTimeoutMs(value)).toBeUndefined();
+  });
+
+  it('is never shorter than what was asked for, nor too long to be written', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0.001, max: 9e10, noNaN: true }), (timeoutMs) => {
+        expect(parseTimeoutMs(formatTimeout(timeoutMs))).toBeGreaterThanOrEqual(timeoutMs);
+      }),
+    );
+  });
+});
