@@ -47,9 +47,19 @@ async function referenceTransaction(
   const [phase] = question.args;
   if (phase !== 'prepared' && phase !== 'committed') return { exitCode: 0 };
   try {
-    await hooks.referenceTransaction(phase, question.input);
+    await hooks.referenceTransaction(phase, withoutHeadEcho(question.input));
     return { exitCode: 0 };
   } catch {
     return { exitCode: 1, stderr: 'error executing git hook\n' };
   }
+}
+
+/**
+ * Git before 2.46 also lists HEAD when the branch it points to changes. That is a matter of its log only, and the vote
+ * has to be the same with all versions. What changes HEAD itself reads `ref:`.
+ */
+function withoutHeadEcho(changes: Buffer): Buffer {
+  const lines = changes.toString('latin1').split('\n');
+  const kept = lines.filter((line) => !/^[0-9a-f]+ [0-9a-f]+ HEAD$/.test(line));
+  return Buffer.from(kept.join('\n'), 'latin1');
 }

@@ -1,15 +1,18 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 
-/** Writes all chunks, as fast as they are taken, and ends the stream. Stops quietly if the reader is gone. */
+/**
+ * Writes all chunks, as fast as they are taken, and ends the stream. Once its reader is gone, the rest is read and
+ * dropped.
+ */
 export async function pumpInto(
   target: Writable,
   chunks: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
   for await (const chunk of chunks) {
-    if (!target.writable) return;
-    if (!target.write(chunk)) await drained(target, signal);
+    signal.throwIfAborted();
+    if (target.writable && !target.write(chunk)) await drained(target, signal);
   }
   target.end();
 }

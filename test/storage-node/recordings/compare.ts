@@ -1,0 +1,136 @@
+import { RpcError } from '../grpc/status.ts';
+import type { Played } from './player.ts';
+import type { RecordedCase } from './recording.ts';
+
+/** One way in which a replay was not what was recorded. */
+export interface Difference {
+  readonly what: string;
+  readonly recorded: unknown;
+  readonly played: unknown;
+}
+
+/**
+ * Compares a replay with its recording: status, details, trailers, votes, stops and messages. What differs between
+ * machines is left out: times, disk figures, the versions of git and server, and how a byte stream is cut into messages.
+ */
+export function compare(recorded: RecordedCase, played: Played): Difference[] {
+  const differences: Difference[] = [];
+  const check = (what: string, expected: unknown, actual: unknown) => {
+    if (JSON.stringify(expected) === JSON.stringify(actual)) return;
+    differences.push({ what, recorded: expected, played: actual });
+  };
+  check('status', recordedStatus(recorded), playedStatus(played));
+  check('cost', recordedCost(recorded), playedCost(recorded, played));
+  check('votes', (recorded.votes ?? []).map(formatVote), played.votes);
+  const stops = (recorded.stop_requests ?? []).map((stop) => String(stop.transaction_id));
+  check('stop requests', stops, played.stops);
+  check('messages', recordedBytes(recorded), playedBytes(recorded, played));
+  return differences;
+}
+
+function formatVote(vote: NonNullable<RecordedCase['votes']>[number]): string {
+  return `${vote.phase} ${vote.hash} ${vote.node} ${vote.transaction_id} ${vote.answer}`;
+}
+
+/** Statuses that the client makes up itself; the node is not asked. */
+const clientMade = new Set(['context deadline exceeded', 'context canceled']);
+
+function recordedStatus(recorded: RecordedCase): unknown {
+  const status = recorded.response?.status;
+  if (!status) return undefined;
+  if (clientMade.has(status.message)) return 'cancelled';
+  if (status.message.includes('error reading from server: EOF')) return 'cut';
+  const details = (status.details ?? []).map(
+    (detail) => `${detail.type_url.split('/').at(-1)} ${detail.value_b64}`,
+  );
+  return { code: status.code, message: withoutVersions(status.message), details };
+}
+
+function playedStatus({ outcome: { status } }: Played): unknown {
+  if (typeof status === 'string') return status;
+  const details = (status?.details ?? []).map(
+    ({ typeName, value }) => `${typeName} ${Buffer.from(value).toString('base64')}`,
+  );
+  return {
+    code: status?.code ?? 0,
+    message: withoutVersions(status instanceof RpcError ? status.message : ''),
+    details,
+  };
+}
+
+function recordedCost(recorded: RecordedCase): unknown {
+  return recorded.response?.trailers?.find(([name]) => name === 'x-gitaly-cost')?.[1];
+}
+
+function playedCost(recorded: RecordedCase, { outcome }: Played): unknown {
+  const ended = recordedStatus(recorded);
+  if (ended === 'cancelled' || ended === 'cut') return undefined;
+  return outcome.trailers['x-gitaly-cost'] ?? outcome.headers['x-gitaly-cost'];
+}
+
+/** Methods whose messages carry a byte stream, and the fields that do. */
+const streams: Readonly<Record<string, readonly string[]>> = {
+  SSHReceivePack: ['stdout', 'stderr'],
+  PostReceivePack: ['data'],
+  InfoRefsUploadPack: ['data'],
+  InfoRefsReceivePack: ['data'],
+  CreateBundle: ['data'],
+};
+
+/** Methods whose answers are figures of a machine. */
+const figures = new Set(['ServerInfo', 'DiskStatistics', 'WalkRepos']);
+
+function methodOf(recorded: RecordedCase): string {
+  return recorded.method?.split('/').at(-1) ?? '';
+}
+
+function recordedBytes(recorded: RecordedCase): unknown {
+  const messages = (recorded.response?.messages ?? []).map(({ b64 }) => Buffer.from(b64, 'base64'));
+  return normalize(methodOf(recorded), messages);
+}
+
+function playedBytes(recorded: RecordedCase, { outcome }: Played): unknown {
+  return normalize(methodOf(recorded), outcome.messages);
+}
+
+function normalize(method: string, messages: readonly Buffer[]): unknown {
+  if (figures.has(method)) return messages.length > 0;
+  const fields = streams[method];
+  if (!fields) return messages.map((message) => message.toString('base64'));
+  const joined = fields.map((field, i) => [field, joinField(messages, i + 1)]);
+  return joined.map(([field, text]) => `${field}: ${withoutVersions(text ?? '')}`);
+}
+
+/** The bytes of one length-delimited field of all messages, one after the other. */
+function joinField(messages: readonly Buffer[], field: number): string {
+  return messages.map((message) => readField(message, field)).join('');
+}
+
+function readField(message: Buffer, field: number): string {
+  const tag = message[0];
+  if (tag !== ((field << 3) | 2)) return '';
+  let length = 0;
+  let at = 1;
+  for (let shift = 0; ; shift += 7) {
+    const byte = message[at] ?? 0;
+    at += 1;
+    length |= (byte & 0x7f) << shift;
+    if ((byte & 0x80) === 0) break;
+  }
+  return message.toString('latin1', at, at + length);
+}
+
+/** Texts of git that differ between its versions, in one form. */
+function withoutVersions(text: string): string {
+  return unpacketed(text)
+    .replaceAll(/agent=git\/\S+/g, 'agent=git/X')
+    .replaceAll(
+      /fatal: (?:in 'prepared' phase, update|ref updates) aborted by (?:the reference-transaction )?hook/g,
+      'fatal: aborted by hook',
+    );
+}
+
+/** Joins side-band packets of the same band: how they are cut is chance. Anything else stays as it is. */
+function unpacketed(text: string): string {
+  return text.replaceAll(/^[0-9a-f]{4}(?=[^\n]*\0)/gm, 'LEN ');
+}
