@@ -1,6 +1,5 @@
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { sleep, type Clock } from '../base/clock.ts';
-import { deferred } from '../base/deferred.ts';
 import type { Stoppable } from '../base/scope.ts';
 import type { CallOptions, RpcCaller, RpcChannel, TypedMethod } from '../rpc/channel.ts';
 import { RpcError } from '../rpc/rpc-error.ts';
@@ -32,8 +31,8 @@ export class BalancedCaller implements RpcCaller, Stoppable {
   readonly #options: Required<BalancedCallerOptions>;
   readonly #channels = new Set<CountedChannel>();
   #current: CountedChannel | undefined;
-  /** Resolves when {@link #current} is replaced. */
-  #changed = deferred<void>();
+  /** Told when {@link #current} is replaced. */
+  readonly #waiting = new Set<() => void>();
   #isStopped = false;
 
   constructor(options: BalancedCallerOptions) {
@@ -43,10 +42,9 @@ export class BalancedCaller implements RpcCaller, Stoppable {
   /** Makes every call that starts from now on use `channel`, which is owned from now on. */
   use(channel: RpcChannel): void {
     this.#current?.retire();
-    this.#changed.resolve();
-    this.#changed = deferred();
     this.#current = new CountedChannel(channel, (retired) => this.#channels.delete(retired));
     this.#channels.add(this.#current);
+    for (const tell of this.#waiting) tell();
   }
 
   async open<I extends DescMessage, O extends DescMessage>(
@@ -87,10 +85,19 @@ export class BalancedCaller implements RpcCaller, Stoppable {
   }
 
   /** Resolves within `limitMs`: true if the current channel is connected. */
-  #readyOrChanged(limitMs: number): Promise<boolean> {
-    const ready =
-      this.#current?.ready(limitMs) ?? sleep(this.#options.clock, limitMs).then(() => false);
-    return Promise.race([ready, this.#changed.promise.then(() => false)]);
+  async #readyOrChanged(limitMs: number): Promise<boolean> {
+    const current = this.#current;
+    let tell = () => {};
+    try {
+      return await new Promise<boolean>((resolve) => {
+        tell = () => resolve(false);
+        this.#waiting.add(tell);
+        if (current === undefined) void sleep(this.#options.clock, limitMs).then(tell);
+        else void current.ready(limitMs).then(resolve);
+      });
+    } finally {
+      this.#waiting.delete(tell);
+    }
   }
 }
 

@@ -1,5 +1,4 @@
 import type { Readable, Writable } from 'node:stream';
-import { deferred } from '../base/deferred.ts';
 
 /** What a git process reads and writes. */
 export interface GitStreams {
@@ -60,24 +59,27 @@ export interface Pump {
 
 /** Gives each chunk of `source` to `take`, the next one only after `take` resolved with true. */
 export function startPump(source: Readable, take: (chunk: Buffer) => Promise<boolean>): Pump {
-  const stopped = deferred<undefined>();
-  return {
-    done: pump(source.iterator({ destroyOnReturn: false }), take, stopped.promise),
-    stop: () => stopped.resolve(undefined),
-  };
-}
+  const chunks: AsyncIterator<Buffer> = source.iterator({ destroyOnReturn: false });
+  let isStopped = false;
+  let stopWaiting = () => {};
 
-async function pump(
-  chunks: AsyncIterator<Buffer>,
-  take: (chunk: Buffer) => Promise<boolean>,
-  stopped: Promise<undefined>,
-): Promise<void> {
-  for (;;) {
-    const next = chunks.next();
-    // When the pump is stopped it is left behind, and nobody else would handle its failure.
-    next.catch(() => {});
-    const result = await Promise.race([next, stopped]);
-    if (result === undefined || result.done) return;
-    if (!(await take(result.value))) return;
-  }
+  /** The next chunk, or undefined after the end. Racing a promise that lives long would keep every chunk. */
+  const next = () =>
+    new Promise<Buffer | undefined>((resolve, reject) => {
+      stopWaiting = () => resolve(undefined);
+      chunks.next().then(({ done, value }) => resolve(done ? undefined : value), reject);
+    });
+  const run = async () => {
+    for (;;) {
+      const chunk = isStopped ? undefined : await next();
+      if (chunk === undefined || !(await take(chunk))) return;
+    }
+  };
+  return {
+    done: run(),
+    stop() {
+      isStopped = true;
+      stopWaiting();
+    },
+  };
 }

@@ -30,21 +30,23 @@ export function openStream<Request, Response>(
 ): RpcStream<Request, Response> {
   const status = deferred<StatusObject>();
   let hasEnded = false;
+  let stopWaiting = () => {};
   const cancel = () => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   call.on('error', () => {}); // The status tells the same, and an error without a listener is fatal.
   call.on('status', (received: StatusObject) => {
     hasEnded = true;
     signal?.removeEventListener('abort', cancel);
+    stopWaiting();
     status.resolve(received);
   });
+  call.on('drain', () => stopWaiting());
 
-  async function room(): Promise<void> {
-    const drained = deferred<void>();
-    const onDrain = () => drained.resolve();
-    call.once('drain', onDrain);
-    await Promise.race([drained.promise, status.promise]);
-    call.off('drain', onDrain);
+  /** Resolves when there is room, or when the call has ended. */
+  function room(): Promise<void> {
+    return new Promise((resolve) => {
+      stopWaiting = resolve;
+    });
   }
 
   async function* responses(): AsyncGenerator<Response> {
