@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/prom
 import { join } from 'node:path';
 
 /** How many versions of one thing stay: enough to switch between branches without rebuilding. */
-const keptVersions = 3;
+const keptVersions = 2;
 
 /**
  * The key of some inputs: equal inputs give equal keys, in whatever order they are named, and no

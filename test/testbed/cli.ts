@@ -49,7 +49,10 @@ program
   .command('check')
   .description('say whether this machine can carry the cluster')
   .action(async () => {
-    const verdict = await requirements(await hasGoBinaries(paths, new Cache(paths.cache)));
+    const verdict = await requirements(
+      paths.state,
+      await hasGoBinaries(paths, new Cache(paths.cache)),
+    );
     if (verdict.kind === 'unsupported') throw new Error(verdict.reasons.join('\n'));
     print('ok');
   });

@@ -26,7 +26,7 @@ const etcdPeerUrl = 'http://127.0.0.1:2380';
 
 type Flags = Readonly<Record<string, string>>;
 
-/** Starts etcd and the API server, and when that is ready, what works through it. */
+/** Starts etcd and the API server, and when that is ready, what works through it; see {@link controllersReady}. */
 export async function startControlPlane(context: ControlPlaneContext): Promise<void> {
   const { progress } = context;
   const { state } = context.paths;
@@ -36,8 +36,12 @@ export async function startControlPlane(context: ControlPlaneContext): Promise<v
   // The controller manager ends if it is there before the API server's own roles.
   await start(context, 'kube-controller-manager', controllerManagerFlags(state));
   await start(context, 'kube-scheduler', schedulerFlags(state));
+}
+
+/** Resolves when the controllers work: they have made what pods in a new namespace need. */
+export async function controllersReady(context: ControlPlaneContext): Promise<void> {
   const account = '/api/v1/namespaces/default/serviceaccounts/default';
-  await progress.during('the controllers', () => apiReady(context, account));
+  await context.progress.during('the controllers', () => apiReady(context, account));
 }
 
 /**

@@ -10,8 +10,6 @@ export interface NodePlaces {
   readonly authority: string;
   readonly kubeProxyKubeconfig: string;
   readonly cniPlugins: string;
-  /** `overlayfs`, or `native` where the state folder's file system can't carry that. */
-  readonly snapshotter: 'overlayfs' | 'native';
 }
 
 /** Where every node keeps its persistent volumes: the same path on each, and a folder of its own. */
@@ -20,18 +18,31 @@ export const volumesFolder = '/var/lib/testbed-volumes';
 /** containerd's socket, in the node's own /run. */
 export const containerdSocket = '/run/containerd/containerd.sock';
 
-/** The configuration of containerd (TOML), in the format that 1.5 to 2.x read. */
-export function containerdConfig(places: NodePlaces): string {
-  const unneeded = ['zfs', 'btrfs', 'aufs', 'devmapper'].map(
-    (name) => `"io.containerd.snapshotter.v1.${name}"`,
-  );
+/** Plugins of containerd that only complain where their tools are not installed. */
+const unneededPlugins = ['zfs', 'btrfs', 'aufs', 'devmapper'].map(
+  (name) => `io.containerd.snapshotter.v1.${name}`,
+);
+
+/** The part of containerd's configuration (TOML) that all have, in the format of 1.5 to 2.x. */
+function containerdBase(root: string, disabledPlugins: readonly string[]): string {
   return `version = 2
-root = "/var/lib/containerd"
+root = "${root}"
 state = "/run/containerd"
 oom_score = 0
-disabled_plugins = [${unneeded.join(', ')}]
+disabled_plugins = ${JSON.stringify(disabledPlugins)}
 [grpc]
   address = "${containerdSocket}"
+`;
+}
+
+/** The configuration of a containerd that only imports images into `root`. */
+export function containerdSeedConfig(root: string): string {
+  return containerdBase(root, [...unneededPlugins, 'io.containerd.grpc.v1.cri']);
+}
+
+/** The configuration of a node's containerd. */
+export function containerdConfig(places: NodePlaces): string {
+  return `${containerdBase('/var/lib/containerd', unneededPlugins)}
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "${systemImages.pause}"
   restrict_oom_score_adj = true
@@ -40,7 +51,7 @@ disabled_plugins = [${unneeded.join(', ')}]
     bin_dir = "${places.cniPlugins}"
     conf_dir = "${places.folder}/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "${places.snapshotter}"
+    snapshotter = "overlayfs"
     default_runtime_name = "runc"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"

@@ -1,8 +1,9 @@
-import { mkdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type NodePlan } from './addresses.ts';
 import type { ImageArchive } from './base-image.ts';
 import { createNodeGroup, removeNodeGroup } from './cgroups.ts';
+import { plantSeed } from './containerd-seed.ts';
 import { cniFolders, isOnMachine } from './debian-tools.ts';
 import {
   cniConfig,
@@ -32,9 +33,6 @@ const bootLimitMs = 60_000;
 const importLimitMs = 180_000;
 const stopLimitMs = 30_000;
 
-/** The file systems over which overlayfs can't put another layer of itself. */
-const overlayMagic = 0x794c7630;
-
 /** A node: namespaces, and in them containerd, kubelet and kube-proxy. */
 export class Node {
   readonly plan: NodePlan;
@@ -50,6 +48,12 @@ export class Node {
   /** Whether it has power. */
   async isOn(): Promise<boolean> {
     return (await this.#context.processes.find(this.plan.name)) !== undefined;
+  }
+
+  /** Gives a node that was never on the images of a seed. */
+  async install(seed: string): Promise<void> {
+    await mkdir(join(this.#folder, 'disk'), { recursive: true });
+    await plantSeed(seed, join(this.#folder, 'disk', 'containerd'));
   }
 
   /** Boots it up to where it takes images. kubelet waits for {@link startKubelet}. */
@@ -151,7 +155,6 @@ export class Node {
       authority: join(layout.pki, 'ca.crt'),
       kubeProxyKubeconfig,
       cniPlugins: await cniPlugins(),
-      snapshotter: await snapshotterFor(layout.logs),
     };
     const files = {
       'containerd.toml': containerdConfig(places),
@@ -202,9 +205,4 @@ export class Node {
 async function cniPlugins(): Promise<string> {
   for (const folder of cniFolders) if (await isOnMachine(join(folder, 'ptp'))) return folder;
   throw new Error(`no CNI plugins in ${cniFolders.join(' or ')}`);
-}
-
-async function snapshotterFor(folder: string): Promise<NodePlaces['snapshotter']> {
-  await stat(folder);
-  return (await statfs(folder)).type === overlayMagic ? 'native' : 'overlayfs';
 }

@@ -32,21 +32,29 @@ interface Application {
 }
 
 /**
- * Makes the product's images from the bundles in `dist`, and PostgreSQL's from npm. Their tags are
- * hashes of what is in them. The archives hold only what lies over the base image.
+ * Makes the product's images from the bundles in `dist`. Their tags are hashes of what is in them.
+ * The archives hold only what lies over the base image.
  */
 export async function buildProductImages(
   paths: Paths,
   cache: Cache,
   base: BaseImage,
   dist: string,
-): Promise<ImageArchives> {
+): Promise<Omit<ImageArchives, 'postgres'>> {
   await requireBundles(dist);
   return {
     operator: await build(cache, base, await operator(dist)),
     storageNode: await build(cache, base, await storageNode(paths, dist)),
-    postgres: await build(cache, base, await postgres(paths)),
   };
+}
+
+/** Makes the image of PostgreSQL, from an npm package, the same way. */
+export async function buildPostgresImage(
+  paths: Paths,
+  cache: Cache,
+  base: BaseImage,
+): Promise<ImageArchive> {
+  return build(cache, base, await postgres(paths));
 }
 
 /** Whether `npm run build` has put its bundles there. */

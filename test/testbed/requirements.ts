@@ -1,4 +1,5 @@
-import { access, constants } from 'node:fs/promises';
+import { access, constants, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { hierarchies } from './cgroups.ts';
 import { installCommand, isOnMachine, missingPackages } from './debian-tools.ts';
 import { addresses, hostLink } from './addresses.ts';
@@ -26,9 +27,14 @@ export interface MachineFacts {
   readonly hasApt: boolean;
   /** Debian packages that are not installed. */
   readonly missingPackages: readonly string[];
+  /** The folder of the cluster's data, if layers of images can't be mounted over each other there. */
+  readonly unfitStateFolder: string | undefined;
   /** Routes of the machine that lie in our address range and are not ours. */
   readonly conflictingRoutes: readonly string[];
 }
+
+/** The kernel's number for that file system (linux/magic.h). */
+const overlayMagic = 0x794c7630;
 
 /** Kubernetes 1.36 doesn't build with less. */
 const leastGo = [1, 26] as const;
@@ -60,6 +66,12 @@ export function judge(machine: MachineFacts): Requirements {
   if (machine.missingPackages.length > 0 && !(machine.isRoot && machine.hasApt)) {
     reasons.push(`tools are missing; as root: ${installCommand(machine.missingPackages)}`);
   }
+  if (machine.unfitStateFolder !== undefined) {
+    reasons.push(
+      `${machine.unfitStateFolder} is on an overlay file system, which can't carry another: ` +
+        'set TESTBED_STATE to a folder on a disk or volume',
+    );
+  }
   for (const route of machine.conflictingRoutes) {
     reasons.push(`its addresses (${addresses.all}) are in use here: ${route}`);
   }
@@ -83,7 +95,7 @@ export function conflictsAmong(routes: string): readonly string[] {
 }
 
 /** Looks at this machine. Changes nothing that it doesn't undo at once. */
-export async function requirements(hasBinaries: boolean): Promise<Requirements> {
+export async function requirements(state: string, hasBinaries: boolean): Promise<Requirements> {
   const isRoot = process.getuid?.() === 0;
   const linux = process.platform === 'linux';
   return judge({
@@ -96,6 +108,7 @@ export async function requirements(hasBinaries: boolean): Promise<Requirements> 
     hasBinaries,
     hasApt: await isOnMachine('apt-get'),
     missingPackages: linux ? await missingPackages() : [],
+    unfitStateFolder: linux && (await isOverlay(state)) ? state : undefined,
     conflictingRoutes: linux ? conflictsAmong(await routes()) : [],
   });
 }
@@ -121,6 +134,13 @@ async function canWriteCgroups(): Promise<boolean> {
     ),
   );
   return mounted.length > 0 && !(await Promise.all(checks)).includes(false);
+}
+
+/** Whether a folder, or the nearest one above it that exists, is on an overlay file system. */
+async function isOverlay(folder: string): Promise<boolean> {
+  const found = await statfs(folder).catch(() => undefined);
+  if (found === undefined) return isOverlay(dirname(folder));
+  return found.type === overlayMagic;
 }
 
 async function routes(): Promise<string> {

@@ -2,8 +2,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { baseImage, type ImageArchive } from './base-image.ts';
 import { Cache, filesBelow, hashInputs } from './cache.ts';
+import { containerdSeed } from './containerd-seed.ts';
 import {
   type ControlPlaneContext,
+  controllersReady,
   isApiReady,
   startControlPlane,
   startServiceProxy,
@@ -17,7 +19,7 @@ import { npmTools } from './npm-tools.ts';
 import { claim, evict, release } from './owner.ts';
 import { type Paths, stateLayout } from './paths.ts';
 import { createPki } from './pki.ts';
-import { buildProductImages, type ImageArchives } from './product-images.ts';
+import { buildPostgresImage, buildProductImages, type ImageArchives } from './product-images.ts';
 import { inParallel, type Progress, waitFor } from './progress.ts';
 import { requirements } from './requirements.ts';
 import { type Binaries, RunningTestbed } from './running-testbed.ts';
@@ -37,6 +39,13 @@ export interface UpResult {
   readonly images: ImageArchives | undefined;
 }
 
+/** What a new cluster is made from. */
+interface Parts extends Binaries {
+  /** See {@link containerdSeed}. */
+  readonly seed: string;
+  readonly images: readonly ImageArchive[];
+}
+
 const readyLimitMs = 180_000;
 
 /**
@@ -53,7 +62,7 @@ const readyLimitMs = 180_000;
 export async function up(options: TestbedOptions, dist?: string): Promise<UpResult> {
   const { paths, progress } = options;
   const cache = new Cache(paths.cache);
-  const verdict = await requirements(await hasGoBinaries(paths, cache));
+  const verdict = await requirements(paths.state, await hasGoBinaries(paths, cache));
   if (verdict.kind === 'unsupported') {
     throw new Error(`this machine can't carry the testbed:\n- ${verdict.reasons.join('\n- ')}`);
   }
@@ -65,9 +74,11 @@ export async function up(options: TestbedOptions, dist?: string): Promise<UpResu
     const binaries = await buildBinaries(options, cache);
     const base = await baseImage(cache, progress);
     const system = await buildSystemImages(cache, binaries.kubernetes);
+    const postgres = await buildPostgresImage(paths, cache, base);
     const product =
       dist === undefined ? undefined : await buildProductImages(paths, cache, base, dist);
-    const images = [...system, base, ...Object.values(product ?? {})];
+    const foundation = [...system, base, postgres];
+    const images = [...foundation, ...Object.values(product ?? {})];
 
     const testbed = new RunningTestbed(paths, binaries);
     const fingerprint = await fingerprintOf(paths, binaries);
@@ -76,11 +87,12 @@ export async function up(options: TestbedOptions, dist?: string): Promise<UpResu
       await heal(testbed, images);
     } else {
       await tearDown(paths);
-      await create(options, testbed, binaries, images);
+      const seed = await containerdSeed(paths.source, cache, foundation, progress);
+      await create(options, testbed, { ...binaries, seed, images });
     }
     await waitUntilReady(testbed, progress);
     await writeFile(stateLayout(paths.state).fingerprint, fingerprint);
-    return { testbed, images: product };
+    return { testbed, images: product && { ...product, postgres } };
   } finally {
     await release();
   }
@@ -119,8 +131,7 @@ async function buildBinaries(options: TestbedOptions, cache: Cache): Promise<Bin
 async function create(
   { paths, progress }: TestbedOptions,
   testbed: RunningTestbed,
-  binaries: Binaries,
-  images: readonly ImageArchive[],
+  parts: Parts,
 ): Promise<void> {
   const layout = stateLayout(paths.state);
   const plans = testbed.nodes.map(({ plan }) => plan);
@@ -132,14 +143,14 @@ async function create(
 
   const context: ControlPlaneContext = {
     paths,
-    binaries: binaries.kubernetes,
+    binaries: parts.kubernetes,
     processes: testbed.processes,
     progress,
   };
   await inParallel(
     [
       () => startControlPlane(context),
-      () => progress.during('nodes and their images', () => bootNodes(testbed, images)),
+      () => progress.during('nodes and their images', () => bootNodes(testbed, parts)),
     ],
     (action) => action(),
   );
@@ -149,10 +160,14 @@ async function create(
   await progress.during('nodes to register', () => waitUntilRegistered(testbed));
   const [first] = plans;
   if (first !== undefined) await startServiceProxy(context, first);
+  await controllersReady(context);
 }
 
-async function bootNodes(testbed: RunningTestbed, images: readonly ImageArchive[]): Promise<void> {
-  await inParallel(testbed.nodes, (node) => node.powerOn());
+async function bootNodes(testbed: RunningTestbed, { seed, images }: Parts): Promise<void> {
+  await inParallel(testbed.nodes, async (node) => {
+    await node.install(seed);
+    await node.powerOn();
+  });
   await testbed.loadImages(images);
 }
 
