@@ -1,0 +1,160 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { RepositoryRecord } from '../../routing/repository-record.ts';
+import type { ControlStore, ListQuery, StoreSummary, SummaryQuery } from '../control-store.ts';
+import { anyParts, change, create, useStores, type Harness } from './support.ts';
+
+/** The promises of what is asked about many records: pages and sums. */
+export function describeListing(harness: Harness): void {
+  const open = useStores(harness);
+
+  /** A virtual storage that nobody else uses. */
+  const freshName = async (store: ControlStore) => `virtual-${await store.nextRepositoryId()}`;
+
+  describe('list', () => {
+    test('gives pages in ascending order of id, of one virtual storage', async () => {
+      const store = await open();
+      const virtualStorage = await freshName(store);
+      const records: RepositoryRecord[] = [];
+      for (let index = 0; index < 7; index += 1) {
+        records.push(await create(store, { virtualStorage }));
+        await create(store);
+      }
+      const last = records.at(-1);
+      expect(await store.list({ virtualStorage, limit: 1000 })).toEqual(records);
+      expect(await store.list({ virtualStorage, limit: 3 })).toEqual(records.slice(0, 3));
+      const page = { virtualStorage, afterId: records[2]?.id ?? 0n, limit: 3 };
+      expect(await store.list(page)).toEqual(records.slice(3, 6));
+      expect(await store.list({ virtualStorage, afterId: last?.id ?? 0n, limit: 3 })).toEqual([]);
+    });
+
+    test('gives records of all virtual storages when none is named', async () => {
+      const store = await open();
+      const before = await store.nextRepositoryId();
+      const records = [
+        await create(store, { virtualStorage: await freshName(store) }),
+        await create(store, { virtualStorage: await freshName(store) }),
+      ];
+      expect(await store.list({ afterId: before, limit: 10 })).toEqual(records);
+    });
+
+    test.each([0, -1, 1001, 1.5, Number.NaN])('refuses a page of %p records', async (limit) => {
+      const store = await open();
+      await expect(store.list({ limit })).rejects.toThrow(RangeError);
+    });
+
+    test('gives exactly the unsettled records if asked, through all their changes', async () => {
+      const store = await open();
+      const story = fc.array(fc.tuple(anyParts, fc.option(anyParts), fc.boolean()), {
+        maxLength: 8,
+      });
+      const property = fc.asyncProperty(story, async (chapters) => {
+        const virtualStorage = await freshName(store);
+        const left: RepositoryRecord[] = [];
+        for (const [parts, newParts, isRemoved] of chapters) {
+          let record = await create(store, { ...parts, virtualStorage });
+          const { barrier: _, ...bare } = record;
+          if (newParts !== null) record = await change(store, { ...bare, ...newParts });
+          if (isRemoved) await store.remove(record);
+          else left.push(record);
+        }
+        const unsettled = left.filter(isUnsettled);
+        const query: ListQuery = { virtualStorage, onlyUnsettled: true, limit: 1000 };
+        expect(await store.list(query)).toEqual(unsettled);
+        const [first, ...rest] = unsettled;
+        if (first !== undefined) {
+          expect(await store.list({ ...query, afterId: first.id, limit: 2 })).toEqual(
+            rest.slice(0, 2),
+          );
+        }
+      });
+      await fc.assert(property, { numRuns: 40 });
+    });
+  });
+
+  describe('summarize', () => {
+    test('counts nothing where nothing is', async () => {
+      const store = await open();
+      const query = { virtualStorage: 'empty', replicationFactor: 3, minInSyncReplicas: 2 };
+      expect(await store.summarize(query)).toEqual({
+        repositories: 0,
+        fullyReplicated: 0,
+        degraded: 0,
+        atRisk: 0,
+        unavailable: 0,
+        storages: new Map(),
+      });
+    });
+
+    test('counts as one by one, whatever the records hold', async () => {
+      const store = await open();
+      const limits = fc.record({
+        replicationFactor: fc.integer({ min: 1, max: 4 }),
+        minInSyncReplicas: fc.integer({ min: 1, max: 3 }),
+      });
+      const property = fc.asyncProperty(fc.array(anyParts), limits, async (many, limits) => {
+        const virtualStorage = await freshName(store);
+        await create(store, { virtualStorage: await freshName(store) });
+        const records: RepositoryRecord[] = [];
+        for (const parts of many) records.push(await create(store, { ...parts, virtualStorage }));
+        const query = { virtualStorage, ...limits };
+        expect(await store.summarize(query)).toEqual(countOneByOne(records, query));
+      });
+      await fc.assert(property, { numRuns: 40 });
+    });
+
+    test('follows every change', async () => {
+      const store = await open();
+      const virtualStorage = await freshName(store);
+      const query = { virtualStorage, replicationFactor: 3, minInSyncReplicas: 2 };
+      const counts = async () => {
+        const { storages: _, repositories: __, ...sums } = await store.summarize(query);
+        return Object.entries(sums).flatMap(([name, count]) => (count > 0 ? [name] : []));
+      };
+      let record = await create(store, { virtualStorage });
+      expect(await counts()).toEqual(['fullyReplicated']);
+      for (const [inSync, expected] of [
+        [2, 'degraded'],
+        [1, 'atRisk'],
+        [0, 'unavailable'],
+      ] as const) {
+        const lsn = record.lsn + 1n;
+        const replicas = record.replicas.map((replica, position) =>
+          position < inSync ? { storage: replica.storage, role: replica.role, lsn } : replica,
+        );
+        record = await change(store, { ...record, lsn, replicas });
+        expect(await counts()).toEqual([expected]);
+      }
+      await store.remove(record);
+      expect(await counts()).toEqual([]);
+    });
+  });
+}
+
+/** The rules once more, as plainly as can be. */
+function countOneByOne(records: readonly RepositoryRecord[], query: SummaryQuery): StoreSummary {
+  const summary = { fullyReplicated: 0, degraded: 0, atRisk: 0, unavailable: 0 };
+  const storages = new Map<string, { replicas: number; inSync: number; primaries: number }>();
+  for (const record of records) {
+    let voters = 0;
+    for (const replica of record.replicas) {
+      const sum = storages.get(replica.storage) ?? { replicas: 0, inSync: 0, primaries: 0 };
+      storages.set(replica.storage, sum);
+      sum.replicas += 1;
+      if (record.primary === replica.storage) sum.primaries += 1;
+      if (replica.lsn !== record.lsn || replica.role === 'leaving') continue;
+      sum.inSync += 1;
+      if (replica.role === 'voter') voters += 1;
+    }
+    if (voters === 0) summary.unavailable += 1;
+    else if (voters >= query.replicationFactor) summary.fullyReplicated += 1;
+    else if (voters >= query.minInSyncReplicas) summary.degraded += 1;
+    else summary.atRisk += 1;
+  }
+  return { repositories: records.length, ...summary, storages };
+}
+
+function isUnsettled({ lsn, replicas, intents, barrier }: RepositoryRecord): boolean {
+  const allInSync = replicas.every((it) => it.lsn === lsn && it.role !== 'leaving');
+  return !allInSync || intents.length > 0 || barrier !== undefined;
+}

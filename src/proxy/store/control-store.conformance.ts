@@ -1,0 +1,16 @@
+import { describe } from '@jest/globals';
+import { describeLeases } from './conformance/leases.ts';
+import { describeListing } from './conformance/listing.ts';
+import { describeRecords } from './conformance/records.ts';
+import type { Harness } from './conformance/support.ts';
+import { describeWatching } from './conformance/watching.ts';
+
+/** Every promise of `ControlStore`, as tests that each implementation must pass. */
+export function describeControlStore(name: string, harness: Harness): void {
+  describe(`${name} keeps the promises of a control store`, () => {
+    describeRecords(harness);
+    describeListing(harness);
+    describeWatching(harness);
+    describeLeases(harness);
+  });
+}

@@ -1,0 +1,91 @@
+import { isInSync, type ReplicaRole, type RepositoryRecord } from '../routing/repository-record.ts';
+import type { StoreSummary, SummaryQuery } from './control-store.ts';
+
+/**
+ * Where a repository is and how well, without anything that changes with an ordinary write. Few
+ * placements are in use however many repositories there are, so sums are made over placements.
+ */
+export interface Placement {
+  readonly primary: string;
+  /** By storage name. */
+  readonly replicas: readonly PlacedReplica[];
+}
+
+export interface PlacedReplica {
+  readonly storage: string;
+  readonly role: ReplicaRole;
+  readonly inSync: boolean;
+}
+
+export function placementOf(record: RepositoryRecord): Placement {
+  const replicas = record.replicas
+    .map(({ storage, role }) => ({ storage, role, inSync: isInSync(record, storage) }))
+    .toSorted((a, b) => (a.storage < b.storage ? -1 : 1));
+  return { primary: record.primary, replicas };
+}
+
+/** The same text for equal placements. */
+export function encodePlacement({ primary, replicas }: Placement): string {
+  return JSON.stringify([
+    primary,
+    ...replicas.map(({ storage, role, inSync }) => [storage, role, inSync]),
+  ]);
+}
+
+/** The reverse of {@link encodePlacement}. */
+export function decodePlacement(text: string): Placement {
+  const [primary, ...replicas] = JSON.parse(text) as EncodedPlacement;
+  return {
+    primary,
+    replicas: replicas.map(([storage, role, inSync]) => ({ storage, role, inSync })),
+  };
+}
+
+type EncodedPlacement = [string, ...[string, ReplicaRole, boolean][]];
+
+/** Whether nothing is left to be done: no intent, no barrier, and each replica is in sync. */
+export function isSettled(record: RepositoryRecord): boolean {
+  return (
+    record.intents.length === 0 &&
+    record.barrier === undefined &&
+    record.replicas.every(({ storage }) => isInSync(record, storage))
+  );
+}
+
+/** So many repositories with the same placement. */
+export interface PlacementCount {
+  readonly placement: Placement;
+  readonly repositories: number;
+}
+
+/** Adds up what {@link StoreSummary} tells. */
+export function summarizePlacements(
+  counts: readonly PlacementCount[],
+  query: SummaryQuery,
+): StoreSummary {
+  const sums = { fullyReplicated: 0, degraded: 0, atRisk: 0, unavailable: 0 };
+  const storages = new Map<string, { replicas: number; inSync: number; primaries: number }>();
+  let total = 0;
+  for (const { placement, repositories } of counts) {
+    total += repositories;
+    sums[conditionOf(placement, query)] += repositories;
+    for (const { storage, inSync } of placement.replicas) {
+      const sum = storages.get(storage) ?? { replicas: 0, inSync: 0, primaries: 0 };
+      sum.replicas += repositories;
+      if (inSync) sum.inSync += repositories;
+      if (storage === placement.primary) sum.primaries += repositories;
+      storages.set(storage, sum);
+    }
+  }
+  return { repositories: total, ...sums, storages };
+}
+
+function conditionOf(
+  { replicas }: Placement,
+  { replicationFactor, minInSyncReplicas }: SummaryQuery,
+): 'fullyReplicated' | 'degraded' | 'atRisk' | 'unavailable' {
+  const voters = replicas.filter(({ role, inSync }) => inSync && role === 'voter').length;
+  if (voters === 0) return 'unavailable';
+  if (voters >= replicationFactor) return 'fullyReplicated';
+  return voters >= minInSyncReplicas ? 'degraded' : 'atRisk';
+}

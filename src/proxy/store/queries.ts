@@ -1,0 +1,130 @@
+import type { QueryConfig } from 'pg';
+import type { RepositoryRecord } from '../routing/repository-record.ts';
+import type { ListQuery, RepositoryKey } from './control-store.ts';
+import { rowColumns, writtenColumns, writtenValues } from './records.ts';
+
+/**
+ * Every statement that the store makes. Those with a name are prepared once on each connection.
+ * They name their columns, so that a migration that adds some does not disturb older proxies.
+ */
+
+const columns = rowColumns.join(', ');
+
+export function getByKey({ virtualStorage, relativePath }: RepositoryKey): QueryConfig {
+  return {
+    name: 'get-by-key',
+    text: `SELECT ${columns} FROM repositories WHERE virtual_storage = $1 AND relative_path = $2`,
+    values: [virtualStorage, relativePath],
+  };
+}
+
+export function getById(id: bigint): QueryConfig {
+  return {
+    name: 'get-by-id',
+    text: `SELECT ${columns} FROM repositories WHERE id = $1`,
+    values: [id],
+  };
+}
+
+export function nextId(): QueryConfig {
+  return { text: `SELECT nextval('repository_ids') AS id` };
+}
+
+/** Adds no row if id or key is taken. */
+export function insert(record: RepositoryRecord): QueryConfig {
+  return {
+    name: 'insert',
+    text: `INSERT INTO repositories (id, version, ${writtenColumns.join(', ')})
+           VALUES ($1, $2, ${parameters(3, writtenColumns.length)})
+           ON CONFLICT DO NOTHING RETURNING id`,
+    values: [record.id, record.version, ...writtenValues(record)],
+  };
+}
+
+/**
+ * Compare-and-swap as one statement: the row lock that it takes makes others wait, and they then
+ * compare with what is there by then. Changes no row if the version is another.
+ */
+export function swap(next: RepositoryRecord): QueryConfig {
+  return {
+    name: 'swap',
+    text: `UPDATE repositories
+           SET (version, ${writtenColumns.join(', ')})
+             = (version + 1, ${parameters(3, writtenColumns.length)})
+           WHERE id = $1 AND version = $2 RETURNING id`,
+    values: [next.id, next.version, ...writtenValues(next)],
+  };
+}
+
+/** Removes no row if the version is another. */
+export function remove({ id, version }: RepositoryRecord): QueryConfig {
+  return {
+    name: 'remove',
+    text: 'DELETE FROM repositories WHERE id = $1 AND version = $2 RETURNING id',
+    values: [id, version],
+  };
+}
+
+/** Whether the tables are there, and whether the server writes to disk before it answers. */
+export function checkReadiness(): QueryConfig {
+  return {
+    text: `SELECT to_regclass('repositories') IS NOT NULL AS migrated,
+                  current_setting('synchronous_commit') AS synchronous_commit`,
+  };
+}
+
+/** A page of records. */
+export function list({ virtualStorage, afterId, limit, onlyUnsettled }: ListQuery): QueryConfig {
+  const source = onlyUnsettled
+    ? 'unsettled_repositories JOIN repositories USING (id)'
+    : 'repositories';
+  const values: unknown[] = [limit];
+  const conditions = [];
+  if (afterId !== undefined) conditions.push(`id > $${values.push(afterId)}`);
+  if (virtualStorage !== undefined) {
+    conditions.push(`virtual_storage = $${values.push(virtualStorage)}`);
+  }
+  const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+  return { text: `SELECT ${columns} FROM ${source} ${where} ORDER BY id LIMIT $1`, values };
+}
+
+/**
+ * How many repositories have which placement. Reads `repositories_by_placement` alone, 1,000,000
+ * entries in about ?? ms: no counters that each change would have to keep right, and wait for.
+ */
+export function countPlacements(virtualStorage: string): QueryConfig {
+  return {
+    text: `SELECT placement, count(*)::int AS repositories
+           FROM repositories WHERE virtual_storage = $1 GROUP BY placement`,
+    values: [virtualStorage],
+  };
+}
+
+/** Also drops what proxies that are long gone have left behind. */
+export function renewLease(owner: string, durationMs: number): QueryConfig {
+  return {
+    name: 'renew-lease',
+    text: `WITH swept AS (
+             DELETE FROM leases WHERE owner <> $1 AND expires_at < now() - interval '1 hour'
+           )
+           INSERT INTO leases (owner, expires_at)
+           VALUES ($1, now() + $2 * interval '1 millisecond')
+           ON CONFLICT (owner) DO UPDATE SET expires_at = excluded.expires_at`,
+    values: [owner, durationMs],
+  };
+}
+
+export function releaseLease(owner: string): QueryConfig {
+  return { text: `DELETE FROM leases WHERE owner = $1`, values: [owner] };
+}
+
+export function liveOwners(): QueryConfig {
+  return {
+    text: `SELECT owner, (extract(epoch FROM expires_at - now()) * 1000)::float8 AS remaining_ms
+           FROM leases WHERE expires_at > now()`,
+  };
+}
+
+function parameters(first: number, count: number): string {
+  return Array.from({ length: count }, (_, index) => `$${first + index}`).join(', ');
+}
