@@ -1,81 +1,143 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Code } from './grpc/status.ts';
 import { compare } from './recordings/compare.ts';
 import { type FakeGitLab, startFakeGitLab } from './recordings/fake-gitlab.ts';
+import { planFor } from './recordings/playable.ts';
 import { play } from './recordings/player.ts';
 import { loadRecording, type RecordedCase } from './recordings/recording.ts';
-import { readReferences, Seed } from './recordings/seed.ts';
+import { readReferences, runGit, Seed } from './recordings/seed.ts';
 import { type StartedStorageNode, startStorageNode } from './start.ts';
 
-const folder = path.resolve('../shared/recordings');
+/** How a real Gitaly behaves, case by case; not part of the project, and beside it only where it is developed. */
+const recordings = path.resolve('../shared/recordings');
+
+const files = [
+  '1-server.jsonl',
+  '2-repository.jsonl',
+  '3-push.jsonl',
+  '4-writes.jsonl',
+  '5-reads.jsonl',
+  '6-sidechannel.jsonl',
+  '7-replication-pools.jsonl',
+];
+
+const gitBinary = process.env['STORAGE_NODE_GIT'] ?? 'git';
+const gitVersion = execFileSync(gitBinary, ['--version']).toString().split(' ')[2] ?? '';
 const secret = 'ref-token';
 
-if (existsSync(folder)) replayAll();
-else {
-  test.skip('the recordings are not beside the project (../shared/recordings): nothing to compare with', () => {});
-}
+if (existsSync(recordings)) describe('the storage node behaves as the recorded Gitaly', replayAll);
+else
+  test.skip('no recordings beside the project (../shared/recordings): nothing to compare with', () => {});
 
 function replayAll(): void {
   let root: string;
-  let node: StartedStorageNode;
-  let seed: Seed;
   let gitlab: FakeGitLab;
+  let seed: Seed;
+  let nodes: readonly StartedStorageNode[];
 
   beforeAll(async () => {
-    root = await mkdtemp(path.join(tmpdir(), 'recordings-'));
-    seed = await Seed.make(folder, path.join(root, 'seed'));
+    root = await mkdtemp(path.join(tmpdir(), 'storage-node-recordings-'));
+    seed = await Seed.make(recordings, path.join(root, 'seed'));
     gitlab = await startFakeGitLab();
-    node = await startStorageNode({
-      name: 'gitaly-1',
-      root: path.join(root, 'gitaly-1'),
-      token: secret,
-      gitlab: { url: gitlab.url, secret: 'x' },
-      ...(process.env['TEST_GIT'] ? { gitBinary: process.env['TEST_GIT'] } : {}),
-    });
+    const start = (name: string) =>
+      startStorageNode({
+        name,
+        root: path.join(root, name),
+        token: secret,
+        gitlab: { url: gitlab.url, secret: 'not checked' },
+        gitBinary,
+      });
+    nodes = await Promise.all([start('gitaly-1'), start('gitaly-2')]);
+    for (const name of ['seed', 'read', 'clone', 'src', 'origin']) {
+      await seed.copy(pathOf('gitaly-1', `rec/${name}.git`));
+    }
+    await seed.copyWithBigFile(pathOf('gitaly-1', 'rec/big.git'));
   });
 
   afterAll(async () => {
-    await node.stop();
+    await Promise.all(nodes.map((node) => node.stop()));
     await gitlab.stop();
     await rm(root, { recursive: true, force: true });
   });
 
-  async function prepare(recorded: RecordedCase): Promise<void> {
-    if (recorded.repository === undefined || !Array.isArray(recorded.refs_before)) return;
-    const target = path.join(node.storagePath, recorded.repository);
-    if (!(await stat(target).catch(() => undefined))) await seed.copy(target);
-  }
-
-  const files = [
-    '1-server.jsonl',
-    '2-repository.jsonl',
-    '3-push.jsonl',
-    '4-writes.jsonl',
-    '5-reads.jsonl',
-    '6-sidechannel.jsonl',
-  ];
   for (const file of files) {
     describe(file, () => {
-      beforeAll(async () => {
-        for (const name of ['seed.git', 'read.git', 'clone.git']) {
-          const target = path.join(node.storagePath, 'rec', name);
-          if (!(await stat(target).catch(() => undefined))) await seed.copy(target);
-        }
-      });
-      for (const recorded of loadRecording(folder, file)) {
+      for (const recorded of loadRecording(recordings, file)) declare(recorded);
+    });
+  }
+
+  function declare(recorded: RecordedCase): void {
+    const plan = planFor(recorded, gitVersion);
+    switch (plan.kind) {
+      case 'skip':
+        test.skip(`${recorded.case} (${plan.reason})`, () => {});
+        return;
+      case 'expect unimplemented':
+        test(`${recorded.case} (not served)`, async () => {
+          const played = await play(recorded, options(recorded));
+          expect(played.outcome.status).toMatchObject({ code: Code.UNIMPLEMENTED });
+        });
+        return;
+      case 'compare':
         test(recorded.case, async () => {
           await prepare(recorded);
-          const played = await play(recorded, { address: node.address, secret });
+          const played = await play(recorded, options(recorded));
           expect(compare(recorded, played)).toEqual([]);
-          if (recorded.repository !== undefined && recorded.refs_after !== undefined) {
-            const after = await readReferences(path.join(node.storagePath, recorded.repository));
-            expect(after).toEqual(recorded.refs_after);
-          }
+          await compareReferences(recorded);
         });
-      }
-    });
+    }
+  }
+
+  async function prepare(recorded: RecordedCase): Promise<void> {
+    if (recorded.case.includes('one ref added and one removed')) await changeSource();
+    if (recorded.repository === undefined || !Array.isArray(recorded.refs_before)) return;
+    const target = pathOf(recorded.peer, recorded.repository);
+    const exists = await stat(target).catch(() => undefined);
+    if (exists) return;
+    await seed.copy(target);
+    if (recorded.case.includes('in packed-refs')) await runGit(target, 'pack-refs', '--all');
+  }
+
+  /** What the recorder did before this case. */
+  async function changeSource(): Promise<void> {
+    const source = pathOf('gitaly-1', 'rec/src.git');
+    await runGit(source, 'update-ref', 'refs/heads/added', 'refs/heads/feature');
+    await runGit(source, 'update-ref', '-d', 'refs/heads/conflict');
+  }
+
+  async function compareReferences({ peer, repository, ...refs }: RecordedCase): Promise<void> {
+    if (repository === undefined || refs.refs_after === undefined) return;
+    expect(await readReferences(pathOf(peer, repository))).toEqual(refs.refs_after);
+  }
+
+  function options(recorded: RecordedCase) {
+    const servers = recorded.request?.metadata.find(([name]) => name === 'gitaly-servers');
+    const metadata = servers ? { 'gitaly-servers': ourServers(servers[1]) } : {};
+    return { address: nodeOf(recorded.peer).address, secret, metadata };
+  }
+
+  /** The same storages, at the addresses of our nodes. */
+  function ourServers(recorded: string): string {
+    const names = Object.keys(JSON.parse(Buffer.from(recorded, 'base64').toString()) as object);
+    const servers = names.map((name) => [
+      name,
+      { address: `tcp://${nodeOf(name).address}`, token: secret },
+    ]);
+    return Buffer.from(JSON.stringify(Object.fromEntries(servers))).toString('base64');
+  }
+
+  function nodeOf(name: string): StartedStorageNode {
+    const node = nodes.find((candidate) => candidate.name === name);
+    if (!node) throw new Error(`no node ${name}`);
+    return node;
+  }
+
+  function pathOf(name: string, repository: string): string {
+    return path.join(nodeOf(name).storagePath, repository);
   }
 }

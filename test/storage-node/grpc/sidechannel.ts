@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../../src/base/clock.ts';
-import { withTimeout } from '../../../src/base/clock.ts';
+import { TimeoutError, withTimeout } from '../../../src/base/clock.ts';
 import { flushPacket, packet, PacketReader } from '../git/pkt-line.ts';
+import { readExactly } from './read-exactly.ts';
 import type { CallContext } from './server-call.ts';
 import { Code, RpcError } from './status.ts';
 
@@ -47,8 +48,7 @@ export async function openSidechannel(call: CallContext, clock: Clock): Promise<
     await withTimeout(clock, establishTimeoutMs, 'confirmation', readConfirmation(bytes));
   } catch (error) {
     bytes.destroy();
-    const reason =
-      error instanceof Error && error.message === 'EOF' ? 'EOF' : 'i/o deadline reached';
+    const reason = error instanceof TimeoutError ? 'i/o deadline reached' : 'EOF';
     throw new RpcError(Code.UNAVAILABLE, `sidechannel: receive confirmation: ${reason}`);
   }
   return {
@@ -85,24 +85,8 @@ export function encodeChunks(data: Buffer): Buffer {
 export const endOfChunks = flushPacket;
 
 async function readConfirmation(bytes: Duplex): Promise<void> {
-  let answer = Buffer.alloc(0);
-  while (answer.length < 2) {
-    const chunk = bytes.read(2 - answer.length) as Buffer | null;
-    if (chunk) answer = Buffer.concat([answer, chunk]);
-    else if (bytes.readableEnded || bytes.destroyed) throw new Error('EOF');
-    else await readable(bytes);
-  }
+  const answer = await readExactly(bytes, 2);
   if (answer.toString() !== 'ok') throw new Error('unexpected confirmation');
-}
-
-function readable(bytes: Duplex): Promise<void> {
-  return new Promise((resolve) => {
-    const settle = () => {
-      for (const event of ['readable', 'end', 'close']) bytes.off(event, settle);
-      resolve();
-    };
-    for (const event of ['readable', 'end', 'close']) bytes.on(event, settle);
-  });
 }
 
 async function write(bytes: Duplex, chunk: Uint8Array, signal: AbortSignal): Promise<void> {

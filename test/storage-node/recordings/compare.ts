@@ -1,5 +1,5 @@
 import { RpcError } from '../grpc/status.ts';
-import type { Played } from './player.ts';
+import { type Played, sidechannelsOf } from './player.ts';
 import type { RecordedCase } from './recording.ts';
 
 /** One way in which a replay was not what was recorded. */
@@ -25,6 +25,14 @@ export function compare(recorded: RecordedCase, played: Played): Difference[] {
   const stops = (recorded.stop_requests ?? []).map((stop) => String(stop.transaction_id));
   check('stop requests', stops, played.stops);
   check('messages', recordedBytes(recorded), playedBytes(recorded, played));
+  const channels = sidechannelsOf(recorded);
+  check(
+    'sidechannels',
+    channels.map(({ id, server_to_client: output }) =>
+      summary(id, Buffer.from(output?.head_hex ?? '', 'hex'), output?.len ?? 0),
+    ),
+    played.sidechannels.map(({ id, received }) => summary(id, received, received.length)),
+  );
   return differences;
 }
 
@@ -130,7 +138,22 @@ function withoutVersions(text: string): string {
     );
 }
 
-/** Joins side-band packets of the same band: how they are cut is chance. Anything else stays as it is. */
+/** The length of a packet that holds a version depends on it. */
 function unpacketed(text: string): string {
-  return text.replaceAll(/^[0-9a-f]{4}(?=[^\n]*\0)/gm, 'LEN ');
+  return text
+    .replaceAll(/[0-9a-f]{4}(?=[0-9a-f]{40,64} [^\n]*\0)/g, 'LEN')
+    .replaceAll(/[0-9a-f]{4}(?=agent=)/g, 'LEN');
+}
+
+/** So much of a long answer is compared: before progress messages, which are cut by chance. */
+const comparedLength = 150;
+
+/** What can be compared of the answer on a sidechannel: all of a short one, the beginning of a long one. */
+function summary(id: number, output: Buffer, length: number): string {
+  const text = withoutVersions(output.toString('latin1'));
+  const withoutBands = text.replace(/^[0-9a-f]{4}\x01/, '');
+  const progress = withoutBands.search(/[0-9a-f]{4}(?:\x01[0-9a-f]{4})?\x02/);
+  const end =
+    length <= 300 ? undefined : progress < 0 ? comparedLength : Math.min(progress, comparedLength);
+  return `${id}: ${withoutBands.slice(0, end)}`;
 }

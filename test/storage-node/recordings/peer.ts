@@ -13,6 +13,7 @@ import {
 import { YamuxSession } from '../../../src/proxy/wire/yamux/session.ts';
 import { decodeFrames, encodeFrame } from '../grpc/framing.ts';
 import { unary } from '../grpc/handler.ts';
+import { readExactly } from '../grpc/read-exactly.ts';
 import { GrpcServer } from '../grpc/server.ts';
 import { SocketTransport } from '../grpc/socket-transport.ts';
 import { RpcError } from '../grpc/status.ts';
@@ -176,18 +177,4 @@ async function routeStream(bytes: Duplex, server: GrpcServer, events: PeerEvents
   }
   const id = await readExactly(bytes, 8);
   events.onSidechannel(id.readBigInt64BE(), bytes);
-}
-
-/** Exactly `length` bytes; what follows stays in the stream. */
-export async function readExactly(stream: Duplex, length: number): Promise<Buffer> {
-  for (;;) {
-    const chunk = stream.read(length) as Buffer | null;
-    if (chunk?.length === length) return chunk;
-    if (chunk) stream.unshift(chunk);
-    if (stream.readableEnded || stream.destroyed) throw new Error('the stream ended too early');
-    await new Promise<void>((resolve) => {
-      stream.once('readable', resolve);
-      stream.once('close', resolve);
-    });
-  }
 }

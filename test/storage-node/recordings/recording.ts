@@ -6,6 +6,8 @@ export interface RecordedCase {
   readonly case: string;
   readonly method?: string;
   readonly connection: string;
+  /** The storage of the node that was called. */
+  readonly peer: string;
   /** The repository that the case works on, if any. */
   readonly repository?: string;
   readonly request?: {

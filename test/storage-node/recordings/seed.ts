@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
@@ -22,6 +23,31 @@ export class Seed {
     return new Seed(folder);
   }
 
+  /** A copy at `target` with `refs/heads/big` as well: one file of 8 MiB that does not compress. */
+  async copyWithBigFile(target: string): Promise<void> {
+    await this.copy(target);
+    const digests = Array.from({ length: 262_144 }, (_, i) =>
+      createHash('sha256').update(String(i)).digest(),
+    );
+    const file = path.join(this.#folder, 'big.bin');
+    await writeFile(file, Buffer.concat(digests));
+    const write = async (args: string[], input: string) => {
+      const child = run('git', ['-C', target, ...args]);
+      child.child.stdin?.end(input);
+      return (await child).stdout.trim();
+    };
+    const blob = await write(['hash-object', '-w', file], '');
+    const tree = await write(['mktree'], `100644 blob ${blob}\tbig.bin\n`);
+    const commit = [
+      `tree ${tree}`,
+      'author A U Thor <author@example.com> 1700000700 +0000',
+      'committer C O Mitter <committer@example.com> 1700000700 +0000',
+      '\nbig\n',
+    ].join('\n');
+    const id = await write(['hash-object', '-t', 'commit', '-w', '--stdin'], commit);
+    await run('git', ['-C', target, 'update-ref', 'refs/heads/big', id]);
+  }
+
   /** A fresh copy at `target`. */
   async copy(target: string): Promise<void> {
     await mkdir(path.dirname(target), { recursive: true });
@@ -29,13 +55,19 @@ export class Seed {
   }
 }
 
+/** Runs git in a repository; what it writes. */
+export async function runGit(repository: string, ...args: readonly string[]): Promise<string> {
+  return (await run('git', ['-C', repository, ...args])).stdout;
+}
+
 /** The references of a repository in the form of the recordings; what they say if there is none. */
 export async function readReferences(repository: string): Promise<readonly string[] | string> {
   try {
-    const git = (...args: string[]) => run('git', ['-C', repository, ...args]);
     const format = '--format=%(objectname) %(refname)';
-    const references = (await git('for-each-ref', format)).stdout.split('\n').filter(Boolean);
-    const head = (await git('symbolic-ref', 'HEAD')).stdout.trim();
+    const references = (await runGit(repository, 'for-each-ref', format))
+      .split('\n')
+      .filter(Boolean);
+    const head = (await runGit(repository, 'symbolic-ref', 'HEAD')).trim();
     return [...references, `HEAD: ref: ${head}`];
   } catch {
     return 'no repository on disk';

@@ -5,9 +5,11 @@ import { createRepositoryHandler } from './create-repository.ts';
 import { deleteRefsHandler } from './delete-refs.ts';
 import { findCommitHandler } from './find-commit.ts';
 import { healthHandler } from './health.ts';
+import { objectPoolHandlers } from './object-pools.ts';
 import { refReadHandlers } from './refs.ts';
 import { removeRepositoryHandler } from './remove-repository.ts';
 import { repositoryReadHandlers } from './repository-reads.ts';
+import { replicateRepositoryHandler } from './replicate-repository.ts';
 import { serverHandlers } from './server-info.ts';
 import { smartHttpHandlers } from './smart-http.ts';
 import { sshReceivePackHandler } from './ssh-receive-pack.ts';
@@ -38,6 +40,8 @@ export function allHandlers(context: ServiceContext): Handler[] {
     ...uploadPackHandlers(context),
     ...serverHandlers(context),
     walkReposHandler(context),
+    replicateRepositoryHandler(context),
+    ...objectPoolHandlers(context),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RepositoryService } from '../../../src/gen/gitaly/repository_pb.ts';
 import { checksumOf } from '../git/checksum.ts';
@@ -48,8 +48,13 @@ export function repositoryReadHandlers(context: ServiceContext): Handler[] {
     unary(method.optimizeRepository, async ({ repository }, { signal }) => {
       const { path: folder } = await storages.find(repository);
       await git.output(folder, ['pack-refs', '--all', '--prune'], { signal });
-      await git.output(folder, ['repack', '-d', '-q'], { signal });
+      await git.output(folder, ['repack', '-a', '-d', '-q'], { signal });
       return {};
+    }),
+
+    serverStreaming(method.getConfig, async ({ repository }, _call, send) => {
+      const { path: folder } = await storages.find(repository);
+      await send({ data: await readFile(path.join(folder, 'config')) });
     }),
 
     serverStreaming(method.createBundle, async ({ repository }, { signal }, send) => {
