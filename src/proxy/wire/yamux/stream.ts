@@ -82,7 +82,7 @@ export class YamuxStream implements Transport {
   }
 
   /** Copies the bytes, so the answer is always true. A closed stream drops them. */
-  write(bytes: Buffer, length: number): boolean {
+  write(bytes: Buffer, length: number): true {
     if (this.#closed !== undefined || length === 0) return true;
     if (length > this.capacity()) throw new RangeError('write beyond the capacity');
     this.#sendWindow -= length;
