@@ -1,6 +1,6 @@
-import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Cache, hashInputs } from './cache.ts';
+import { type BuildFolders, type Cache, hashInputs } from './cache.ts';
 import { describeImage, type LayerFile, writeArchive } from './oci-image.ts';
 import type { Progress } from './progress.ts';
 import { run, runSealed } from './run.ts';
@@ -48,6 +48,7 @@ const bootstrapLimitMs = 15 * 60_000;
 /**
  * The base image, made without a registry: Debian by mmdebstrap, and over it the node program
  * that runs this. Built once for each version of node and of this file's choices.
+ * TESTBED_DEBIAN_MIRROR names another source of packages than deb.debian.org.
  */
 export async function baseImage(cache: Cache, progress: Progress): Promise<BaseImage> {
   const key = hashInputs({
@@ -57,26 +58,26 @@ export async function baseImage(cache: Cache, progress: Progress): Promise<BaseI
     archive: '1',
   });
   const name = `${registry}/base:${key}`;
-  const folder = await cache.get('base-image', key, (unfinished) =>
-    progress.during('the base image (mmdebstrap)', () => buildBase(unfinished, name)),
+  const folder = await cache.get('base-image', key, (folders) =>
+    progress.during('the base image (mmdebstrap)', () => buildBase(folders, name)),
   );
   const layers = JSON.parse(await readFile(join(folder, 'layers.json'), 'utf8')) as Blob[];
   return { name, file: join(folder, 'image.tar'), layers };
 }
 
-async function buildBase(folder: string, name: string): Promise<void> {
-  const debian = join(folder, 'debian.tar');
-  await bootstrap(debian);
+async function buildBase({ folder, scratch }: BuildFolders, name: string): Promise<void> {
+  const debian = join(scratch, 'debian.tar');
+  await bootstrap(debian, scratch);
   const debianLayer: LayerFile = { path: debian, ...(await blobOf(debian)) };
-  const nodeLayer = await layOutNode(folder);
+  const nodeLayer = await layOutNode(scratch);
   const layers = [debianLayer, nodeLayer];
   await writeArchive(join(folder, 'image.tar'), name, describeImage(layers, {}), layers);
   const blobs: Blob[] = layers.map(({ digest, size }) => ({ digest, size }));
   await writeFile(join(folder, 'layers.json'), JSON.stringify(blobs));
-  await Promise.all(layers.map((layer) => rm(layer.path)));
 }
 
-async function bootstrap(out: string): Promise<void> {
+async function bootstrap(out: string, scratch: string): Promise<void> {
+  const mirror = process.env['TESTBED_DEBIAN_MIRROR'];
   const accounts = users.flatMap(({ name, id, home }) => [
     `--customize-hook=echo "${name}:x:${id}:${id}::${home}:/bin/sh" >> "$1/etc/passwd"`,
     `--customize-hook=echo "${name}:x:${id}:" >> "$1/etc/group"`,
@@ -95,20 +96,20 @@ async function bootstrap(out: string): Promise<void> {
       `--customize-hook=cp ${process.execPath} "$1/node" && chroot "$1" /node --version && rm "$1/node"`,
       suite,
       out,
+      ...(mirror === undefined ? [] : [mirror]),
     ],
-    { limitMs: bootstrapLimitMs, env: { SOURCE_DATE_EPOCH: '0' } },
+    { limitMs: bootstrapLimitMs, env: { SOURCE_DATE_EPOCH: '0', TMPDIR: scratch } },
   );
 }
 
-async function layOutNode(folder: string): Promise<LayerFile> {
-  const node = join(folder, 'node');
+async function layOutNode(scratch: string): Promise<LayerFile> {
+  const node = join(scratch, 'node');
   await copyFile(process.execPath, node);
   await run('chmod', ['0755', node]);
   const { size } = await stat(node);
-  const tar = join(folder, 'node.tar');
+  const tar = join(scratch, 'node.tar');
   const blob = await writeTar(tar, [
     { kind: 'copy', path: 'usr/local/bin/node', mode: 0o755, from: node, size },
   ]);
-  await rm(node);
   return { path: tar, ...blob };
 }

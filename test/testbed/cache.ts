@@ -30,6 +30,14 @@ export async function filesBelow(folder: string): Promise<Record<string, Buffer>
   return Object.fromEntries(await Promise.all(pairs));
 }
 
+/** What a build works in. Both are empty at first. */
+export interface BuildFolders {
+  /** Holds the result. */
+  readonly folder: string;
+  /** For what is needed on the way; removed with all that is in it. */
+  readonly scratch: string;
+}
+
 /** Folders that are built once for each key, and found again. */
 export class Cache {
   readonly #root: string;
@@ -39,10 +47,14 @@ export class Cache {
   }
 
   /**
-   * The folder of `name` with this key. `build` fills it if there is none; a build that fails or
-   * dies leaves nothing that a later call takes for a result.
+   * The folder of `name` with this key. `build` makes it if there is none. A build that fails
+   * or dies leaves nothing that a later call takes for a result.
    */
-  async get(name: string, key: string, build: (folder: string) => Promise<void>): Promise<string> {
+  async get(
+    name: string,
+    key: string,
+    build: (folders: BuildFolders) => Promise<void>,
+  ): Promise<string> {
     const folder = this.path(name, key);
     if (await this.has(name, key)) {
       const now = new Date();
@@ -50,10 +62,14 @@ export class Cache {
       return folder;
     }
     const unfinished = join(this.#root, `unfinished-${name}-${key}`);
-    await rm(unfinished, { recursive: true, force: true });
-    await mkdir(unfinished, { recursive: true });
-    await build(unfinished);
+    const scratch = `${unfinished}-scratch`;
+    for (const path of [unfinished, scratch]) {
+      await rm(path, { recursive: true, force: true });
+      await mkdir(path, { recursive: true });
+    }
+    await build({ folder: unfinished, scratch });
     await rename(unfinished, folder);
+    await rm(scratch, { recursive: true, force: true });
     await this.#prune(name);
     return folder;
   }

@@ -21,15 +21,15 @@ export async function containerdSeed(
   const inputs = images.map(({ name, file }) => `${name} ${file}`).join('\n');
   const version = await run('containerd', ['--version']);
   const key = hashInputs({ inputs, version, layout: '1' });
-  return cache.get('containerd-seed', key, (folder) =>
+  return cache.get('containerd-seed', key, ({ folder, scratch }) =>
     progress.during('import of the base images', async () => {
       const root = join(folder, 'containerd');
-      const config = join(folder, 'containerd.toml');
+      const config = join(scratch, 'containerd.toml');
       await mkdir(root);
       await writeFile(config, containerdSeedConfig(root));
       const script = join(source, 'seed-containerd.sh');
       const files = images.map(({ file }) => file);
-      await runSealed(script, [config, join(folder, 'log'), ...files], { limitMs: importLimitMs });
+      await runSealed(script, [config, join(scratch, 'log'), ...files], { limitMs: importLimitMs });
     }),
   );
 }

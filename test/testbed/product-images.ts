@@ -1,4 +1,4 @@
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BaseImage, type ImageArchive, registry } from './base-image.ts';
 import { type Cache, filesBelow, hashInputs } from './cache.ts';
@@ -174,12 +174,11 @@ async function build(
     '/layout': '1',
   });
   const image = `${registry}/${name}:${key}`;
-  const folder = await cache.get(`image-${name}`, key, async (unfinished) => {
-    const path = join(unfinished, 'layer.tar');
+  const folder = await cache.get(`image-${name}`, key, async ({ folder: unfinished, scratch }) => {
+    const path = join(scratch, 'layer.tar');
     const layer = { path, ...(await writeTar(path, entries)) };
     const described = describeImage([...base.layers, layer], config);
     await writeArchive(join(unfinished, 'image.tar'), image, described, [layer]);
-    await rm(path);
   });
   return { name: image, file: join(folder, 'image.tar') };
 }

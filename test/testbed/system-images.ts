@@ -1,7 +1,7 @@
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { copyFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ImageArchive, registry } from './base-image.ts';
-import { type Cache, hashInputs } from './cache.ts';
+import { type BuildFolders, type Cache, hashInputs } from './cache.ts';
 import { describeImage, type ImageConfig, writeArchive } from './oci-image.ts';
 import { run } from './run.ts';
 import { type TarEntry, writeTar } from './tar.ts';
@@ -22,17 +22,26 @@ export async function buildSystemImages(
 ): Promise<readonly ImageArchive[]> {
   const applets = (await run(busyboxFile, ['--list'])).trim().split('\n');
   const key = hashInputs({ binaries, busybox: await run('sha256sum', [busyboxFile]), layout: '1' });
-  const folder = await cache.get('system-images', key, async (unfinished) => {
+  const folder = await cache.get('system-images', key, async (folders) => {
+    await requireStatic(folders.scratch);
     const busybox = await busyboxEntries(applets);
-    await writeImage(unfinished, 'busybox', busybox, { command: ['sh'] });
+    await writeImage(folders, 'busybox', busybox, { command: ['sh'] });
     // It only holds the pod's namespaces open; containerd ends it with SIGKILL.
-    await writeImage(unfinished, 'pause', busybox, { entrypoint: ['/bin/sleep', '2147483647'] });
-    await writeImage(unfinished, 'coredns', await coreDnsEntries(binaries), {
+    await writeImage(folders, 'pause', busybox, { entrypoint: ['/bin/sleep', '2147483647'] });
+    await writeImage(folders, 'coredns', await coreDnsEntries(binaries), {
       entrypoint: ['/coredns'],
     });
   });
   return Object.entries(systemImages).map(([image, name]) => {
     return { name, file: join(folder, `${image}.tar`) };
+  });
+}
+
+/** The other busybox package has the same file, but it needs libraries that the image lacks. */
+async function requireStatic(scratch: string): Promise<void> {
+  await copyFile(busyboxFile, join(scratch, 'busybox'));
+  await run('chroot', [scratch, '/busybox', 'true']).catch(() => {
+    throw new Error(`${busyboxFile} is not static: apt-get install busybox-static`);
   });
 }
 
@@ -53,15 +62,13 @@ async function coreDnsEntries(binaries: string): Promise<readonly TarEntry[]> {
 }
 
 async function writeImage(
-  folder: string,
+  { folder, scratch }: BuildFolders,
   image: keyof typeof systemImages,
   entries: readonly TarEntry[],
   config: ImageConfig,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  const path = join(folder, `${image}-layer.tar`);
+  const path = join(scratch, `${image}-layer.tar`);
   const layer = { path, ...(await writeTar(path, entries)) };
   const file = join(folder, `${image}.tar`);
   await writeArchive(file, systemImages[image], describeImage([layer], config), [layer]);
-  await rm(path);
 }

@@ -1,0 +1,30 @@
+import { describe, expect, it } from '@jest/globals';
+import { imagesFromEnvironment, openCluster } from './cluster.ts';
+import { silentProgress } from './progress.ts';
+
+describe('an existing cluster', () => {
+  const complete = {
+    IMAGE_OPERATOR: 'registry.example/operator:1',
+    IMAGE_STORAGE_NODE: 'registry.example/storage-node:1',
+    IMAGE_POSTGRES: 'postgres:18',
+  };
+
+  it('gets its images from the environment', () => {
+    expect(imagesFromEnvironment(complete)).toEqual({
+      operator: 'registry.example/operator:1',
+      storageNode: 'registry.example/storage-node:1',
+      postgres: 'postgres:18',
+    });
+  });
+
+  it('is refused as long as an image is missing, and the error names it', () => {
+    expect(() => imagesFromEnvironment({ ...complete, IMAGE_POSTGRES: '' })).toThrow(
+      'IMAGE_POSTGRES',
+    );
+  });
+
+  it('is what KUBECONFIG asks for', async () => {
+    const opening = openCluster(silentProgress, { KUBECONFIG: '/some/config' });
+    await expect(opening).rejects.toThrow('IMAGE_OPERATOR, IMAGE_STORAGE_NODE, IMAGE_POSTGRES');
+  });
+});
