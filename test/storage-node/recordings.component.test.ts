@@ -10,7 +10,7 @@ import { type FakeGitLab, startFakeGitLab } from './recordings/fake-gitlab.ts';
 import { planFor } from './recordings/playable.ts';
 import { play } from './recordings/player.ts';
 import { loadRecording, type RecordedCase } from './recordings/recording.ts';
-import { readReferences, runGit, Seed } from './recordings/seed.ts';
+import { readReferences, runGit, Seed, setReferences } from './recordings/seed.ts';
 import { type StartedStorageNode, startStorageNode } from './start.ts';
 
 /** How a real Gitaly behaves, case by case; not part of the project, and beside it only where it is developed. */
@@ -79,6 +79,7 @@ function replayAll(): void {
         return;
       case 'expect unimplemented':
         test(`${recorded.case} (not served)`, async () => {
+          await prepare(recorded);
           const played = await play(recorded, options(recorded));
           expect(played.outcome.status).toMatchObject({ code: Code.UNIMPLEMENTED });
         });
@@ -94,16 +95,16 @@ function replayAll(): void {
   }
 
   async function prepare(recorded: RecordedCase): Promise<void> {
-    if (recorded.case.includes('one ref added and one removed')) await changeSource();
-    if (recorded.repository === undefined || !Array.isArray(recorded.refs_before)) return;
-    const target = pathOf(recorded.peer, recorded.repository);
-    const exists = await stat(target).catch(() => undefined);
-    if (exists) return;
-    await seed.copy(target);
-    if (recorded.case.includes('in packed-refs')) await runGit(target, 'pack-refs', '--all');
+    const { case: name, peer, repository, refs_before: references } = recorded;
+    if (name.includes('one ref added and one removed')) await changeSource();
+    if (repository === undefined || typeof references !== 'object') return;
+    const target = pathOf(peer, repository);
+    if (!(await stat(target).catch(() => undefined))) await seed.copy(target);
+    await setReferences(target, references);
+    if (name.includes('in packed-refs')) await runGit(target, 'pack-refs', '--all');
   }
 
-  /** What the recorder did before this case. */
+  /** What the recorder did to the source of a replication. */
   async function changeSource(): Promise<void> {
     const source = pathOf('gitaly-1', 'rec/src.git');
     await runGit(source, 'update-ref', 'refs/heads/added', 'refs/heads/feature');

@@ -10,9 +10,9 @@ const config = [
   'maintenance.auto=false',
   'receive.autogc=false',
   'receive.advertisePushOptions=true',
+  'transfer.advertiseObjectInfo=false',
   'uploadpack.allowFilter=true',
   'uploadpack.allowAnySHA1InWant=true',
-  'repack.writeBitmaps=true',
 ];
 
 /** The output of one git, at most so many bytes: more means that the wrong call was used. */

@@ -112,8 +112,8 @@ async function requireConnected(
   signal: AbortSignal,
 ): Promise<void> {
   if (ids.length === 0) return;
-  const input = [...ids, '--not', '--all', ''].join('\n');
-  const args = ['rev-list', '--objects', '--stdin', '--quiet'];
+  const input = ids.map((id) => `${id}\n`).join('');
+  const args = ['rev-list', '--objects', '--quiet', '--stdin', '--not', '--all'];
   await git.output(repository, args, { input, signal });
 }
 

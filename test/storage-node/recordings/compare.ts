@@ -132,6 +132,7 @@ function readField(message: Buffer, field: number): string {
 function withoutVersions(text: string): string {
   return unpacketed(text)
     .replaceAll(/agent=git\/\S+/g, 'agent=git/X')
+    .replaceAll('0010object-info\n', '')
     .replaceAll(
       /fatal: (?:in 'prepared' phase, update|ref updates) aborted by (?:the reference-transaction )?hook/g,
       'fatal: aborted by hook',
@@ -150,10 +151,20 @@ const comparedLength = 150;
 
 /** What can be compared of the answer on a sidechannel: all of a short one, the beginning of a long one. */
 function summary(id: number, output: Buffer, length: number): string {
-  const text = withoutVersions(output.toString('latin1'));
-  const withoutBands = text.replace(/^[0-9a-f]{4}\x01/, '');
-  const progress = withoutBands.search(/[0-9a-f]{4}(?:\x01[0-9a-f]{4})?\x02/);
-  const end =
-    length <= 300 ? undefined : progress < 0 ? comparedLength : Math.min(progress, comparedLength);
-  return `${id}: ${withoutBands.slice(0, end)}`;
+  const text = withoutVersions(withoutBands(output.toString('latin1')));
+  const progress = text.search(/[0-9a-f]{4}\x02/);
+  if (progress < 0 && length <= 300) return `${id}: ${text}`;
+  return `${id}: ${text.slice(0, progress < 0 ? comparedLength : Math.min(progress, comparedLength))}`;
+}
+
+/** Over SSH all output is in bands, cut by chance: output and errors, one after the other. */
+function withoutBands(text: string): string {
+  if (!/^[0-9a-f]{4}[\x01\x02]/.test(text)) return text;
+  let joined = '';
+  for (let at = 0; at < text.length;) {
+    const length = Number.parseInt(text.slice(at, at + 4), 16);
+    joined += text.slice(at + 5, at + length);
+    at += Math.max(4, length);
+  }
+  return joined;
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Duplex } from 'node:stream';
 import type { VoteTransactionRequest } from '../../../src/gen/gitaly/transaction_pb.ts';
 import { VoteTransactionResponse_TransactionState as State } from '../../../src/gen/gitaly/transaction_pb.ts';
+import { readExactly } from '../grpc/read-exactly.ts';
 import { Code, RpcError } from '../grpc/status.ts';
 import { signToken } from '../grpc/token.ts';
 import { Peer, type PeerEvents, type PeerOutcome } from './peer.ts';
@@ -57,7 +58,7 @@ export async function play(recorded: RecordedCase, options: PlayerOptions): Prom
     headers: headersOf(recorded, options),
     messages: (request.messages ?? []).map(({ b64 }) => Buffer.from(b64, 'base64')),
     halfClose: request.half_close,
-    timeoutMs: request.timeout_ms,
+    timeoutMs: timeoutOf(recorded),
     ...(cancelAfter(recorded) ?? {}),
   });
   // A sidechannel may bring its last bytes after the status, on another stream.
@@ -69,6 +70,13 @@ export async function play(recorded: RecordedCase, options: PlayerOptions): Prom
     stops,
     sidechannels: sidechannels.map(({ id, chunks }) => ({ id, received: Buffer.concat(chunks) })),
   };
+}
+
+/** A call that ends by its deadline shows the same after a shorter time. */
+function timeoutOf({ request, response }: RecordedCase): number {
+  const timeoutMs = request?.timeout_ms ?? 0;
+  const expires = response?.status.message === 'context deadline exceeded';
+  return expires ? Math.min(timeoutMs, 2_000) : timeoutMs;
 }
 
 /** The sidechannels of a case as a list. */
@@ -118,8 +126,7 @@ async function converse(
   received: Buffer[],
 ): Promise<void> {
   bytes.on('error', () => {});
-  const said = script as { closed_first?: string } | undefined;
-  if (said?.closed_first?.includes('not registered')) {
+  if (script?.closed_first?.includes('not registered')) {
     bytes.end();
     bytes.resume();
     return;
@@ -127,6 +134,11 @@ async function converse(
   if (!script?.client_to_server) return;
   bytes.write('ok');
   bytes.write(Buffer.from(script.client_to_server.head_hex, 'hex'));
+  if (script.closed_first === 'client') {
+    received.push(await readExactly(bytes, script.server_to_client?.len ?? 0));
+    bytes.end();
+    return;
+  }
   for await (const chunk of bytes as AsyncIterable<Buffer>) received.push(chunk);
   bytes.end();
 }

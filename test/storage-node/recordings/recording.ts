@@ -59,7 +59,7 @@ export interface RecordedSidechannel {
     readonly head_hex: string;
     readonly sha256: string;
   };
-  readonly server_to_client_text?: string;
+  readonly closed_first?: string;
 }
 
 /** The cases of one file, in order. */

@@ -60,6 +60,21 @@ export async function runGit(repository: string, ...args: readonly string[]): Pr
   return (await run('git', ['-C', repository, ...args])).stdout;
 }
 
+/** Makes the references of a repository what the recordings say they were before a case. */
+export async function setReferences(repository: string, wanted: readonly string[]): Promise<void> {
+  const current = await readReferences(repository);
+  if (typeof current === 'string') throw new Error(`${repository}: ${current}`);
+  for (const line of current.filter((line) => !wanted.includes(line))) {
+    const [id = '', name = ''] = line.split(' ');
+    if (id !== 'HEAD:') await runGit(repository, 'update-ref', '-d', name);
+  }
+  for (const line of wanted.filter((line) => !current.includes(line))) {
+    const [id = '', name = '', target = ''] = line.split(' ');
+    if (id === 'HEAD:') await runGit(repository, 'symbolic-ref', 'HEAD', target);
+    else await runGit(repository, 'update-ref', name, id);
+  }
+}
+
 /** The references of a repository in the form of the recordings; what they say if there is none. */
 export async function readReferences(repository: string): Promise<readonly string[] | string> {
   try {
