@@ -27,9 +27,9 @@ import { Storage } from '../proxy/upstream/storage.ts';
 import { StorageDirectory, VirtualStorage } from '../proxy/upstream/storage-directory.ts';
 import { Membership } from '../proxy/view/membership.ts';
 import { RepositoryView } from '../proxy/view/repository-view.ts';
-import { parseAddress } from '../rpc/address.ts';
 import { headerField, type HeaderField } from '../proxy/wire/hpack/header-field.ts';
-import { connectTransport } from '../proxy/wire/socket-transport.ts';
+import { parseAddress, type Address } from '../proxy/wire/address.ts';
+import { connectTransport, createReadBuffer } from '../proxy/wire/socket-transport.ts';
 
 export interface ProxyServerOptions {
   readonly config: Pick<ProxyConfig, 'grpcListen' | 'httpListen' | 'virtualStorages'>;
@@ -55,6 +55,7 @@ export interface ProxyServer extends Stoppable {
 
 /** How long calls may go on after the proxy was told to stop. */
 const stopLimitMs = 45_000;
+const connectLimitMs = 3000;
 
 /** Puts a proxy together and starts it. Resolves when it serves. */
 export async function startProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {
@@ -71,6 +72,7 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
       logger,
       ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
     });
+    const readBuffer = createReadBuffer();
     const writes = new WriteRegistry();
     const sidechannels = new SidechannelRegistry({ clock, logger });
     const authorization = tokenField(gitalyToken, clock);
@@ -91,7 +93,14 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
               (member) =>
                 new Storage({
                   ...member,
-                  connect: (address, signal) => connectTransport({ address, signal, clock }),
+                  connect: (address, signal) =>
+                    connectTransport({
+                      address: readAddress(address),
+                      timeoutMs: connectLimitMs,
+                      signal,
+                      clock,
+                      readBuffer,
+                    }),
                   authorization,
                   backchannel: {
                     onRequest: (stream, fields, endStream) =>
@@ -172,6 +181,7 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
         dispatcher,
         clock,
         logger,
+        readBuffer,
         stopLimitMs,
       }),
     );
@@ -235,8 +245,16 @@ function sha256(text: string): Uint8Array {
 }
 
 /** @throws Error with the form to write */
+function readAddress(text: string): Address {
+  const parsed = parseAddress(text);
+  if (parsed.kind === 'invalid') throw new Error(parsed.message);
+  return parsed.address;
+}
+
+/** Port 0 stands for any free one. @throws Error with the form to write */
 function hostAndPort(listen: string): { readonly host: string; readonly port: number } {
-  const parsed = parseAddress(`tcp://${listen}`);
-  if (parsed.kind === 'valid' && parsed.address.kind === 'tcp') return parsed.address;
+  const match = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(listen);
+  const host = match?.[1] ?? match?.[2];
+  if (host !== undefined) return { host, port: Number(match?.[3]) };
   throw new Error(`"${listen}" is no listen address: use host:port, like 0.0.0.0:8075`);
 }

@@ -42,8 +42,8 @@ async function main(): Promise<void> {
   }, secretsIntervalMs);
 
   const connection = databaseConnection(await readSecretDir(config.databaseDir));
-  const migrationsDir = join(dirname(fileURLToPath(import.meta.url)), 'migrations');
-  await migratePostgres({ connection, migrationsDir, logger });
+  const directory = join(dirname(fileURLToPath(import.meta.url)), 'migrations');
+  await migratePostgres({ connection, clock: systemClock, logger, directory });
   const store = await connectPostgresStore({
     connection,
     clock: systemClock,

@@ -1,4 +1,4 @@
-import { parseTimeoutMs } from '../wire/grpc-status.ts';
+import { formatTimeout, parseTimeoutMs } from '../wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 
 /** What the proxy reads of a call's request headers, and what of them goes on to Gitaly. */
@@ -118,7 +118,7 @@ export function upstreamHeaders(options: {
   fields.push(...head.metadata);
   if (virtualStorage !== undefined) fields.push(headerField('virtual_storage', virtualStorage));
   if (timeoutMs !== undefined) {
-    fields.push(headerField('grpc-timeout', `${Math.max(1, Math.ceil(timeoutMs))}m`));
+    fields.push(headerField('grpc-timeout', formatTimeout(timeoutMs)));
   }
   fields.push(...extra);
   return fields;

@@ -4,6 +4,8 @@ import type { Stoppable } from '../../base/scope.ts';
 import { acceptConnection } from '../wire/backchannel.ts';
 import { Http2Session } from '../wire/http2/session.ts';
 import { listenTransport } from '../wire/socket-transport.ts';
+import type { Transport } from '../wire/transport.ts';
+import type { YamuxSession } from '../wire/yamux/session.ts';
 import type { Dispatcher } from './dispatcher.ts';
 
 export interface GrpcListenerOptions {
@@ -13,6 +15,8 @@ export interface GrpcListenerOptions {
   readonly dispatcher: Dispatcher;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** See {@link createReadBuffer}. */
+  readonly readBuffer: Buffer;
   /** How long running calls may go on after `stop`. */
   readonly stopLimitMs: number;
 }
@@ -26,31 +30,33 @@ const recheckMs = 20;
 export async function startGrpcListener(
   options: GrpcListenerOptions,
 ): Promise<Stoppable & { readonly port: number }> {
-  const { host, port, dispatcher, clock, logger, stopLimitMs } = options;
+  const { host, port, dispatcher, clock, logger, readBuffer, stopLimitMs } = options;
   const sessions = new Set<Http2Session>();
-  const listener = await listenTransport({ host, port }, (transport) => {
-    acceptConnection(transport, {
+  const serve = (http2: Transport, mux: YamuxSession | undefined) => {
+    const session = new Http2Session({
+      transport: http2,
+      role: 'server',
       clock,
-      onHttp2(http2, mux) {
-        const session = new Http2Session({
-          transport: http2,
-          role: 'server',
-          clock,
-          events: {
-            onRequest: (stream, fields, endStream) =>
-              dispatcher.onRequest(stream, fields, endStream, mux),
-            onClosed: (error) => {
-              sessions.delete(session);
-              if (error !== undefined) {
-                logger.debug({ peer: session.peer, err: error }, 'connection closed');
-              }
-            },
-          },
-        });
-        sessions.add(session);
-        session.start();
+      events: {
+        onRequest: (stream, fields, endStream) =>
+          dispatcher.onRequest(stream, fields, endStream, mux),
+        onClosed: (error) => {
+          sessions.delete(session);
+          mux?.destroy();
+          if (error !== undefined) {
+            logger.debug({ peer: session.peer, err: error }, 'connection closed');
+          }
+        },
       },
     });
+    sessions.add(session);
+    session.start();
+  };
+  const listener = await listenTransport({
+    endpoint: { host, port },
+    readBuffer,
+    onConnection: (transport) => acceptConnection(transport, { clock, onHttp2: serve }),
+    onRefused: (error) => logger.warn({ err: error }, 'a connection was refused'),
   });
 
   const drain = async () => {

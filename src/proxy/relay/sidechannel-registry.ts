@@ -1,8 +1,9 @@
 import type { Logger } from '../../base/logger.ts';
 import { errorMessage } from '../../base/errors.ts';
-import { answerSidechannel, openSidechannel, splice } from '../wire/sidechannel.ts';
+import { answerSidechannel, openSidechannel } from '../wire/sidechannel.ts';
+import { splice } from '../wire/splice.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { Transport } from '../wire/transport.ts';
+import type { SidechannelStream } from '../wire/backchannel.ts';
 import type { YamuxSession } from '../wire/yamux/session.ts';
 
 /** A sidechannel that a call has offered to a storage. */
@@ -21,7 +22,7 @@ interface Offer {
   readonly mux: YamuxSession;
   readonly clientId: bigint;
   relay: Promise<string | undefined> | undefined;
-  upstream: Transport | undefined;
+  upstream: SidechannelStream | undefined;
 }
 
 /**
@@ -61,7 +62,7 @@ export class SidechannelRegistry {
   }
 
   /** A storage has opened a sidechannel. Unknown ids are refused: their call is over. */
-  onOpened(id: bigint, upstream: Transport): void {
+  onOpened(id: bigint, upstream: SidechannelStream): void {
     const offer = this.#offers.get(id);
     this.#offers.delete(id);
     if (offer === undefined) {
@@ -72,12 +73,12 @@ export class SidechannelRegistry {
     offer.relay = this.#relay(offer, upstream);
   }
 
-  async #relay(offer: Offer, upstream: Transport): Promise<string | undefined> {
+  async #relay(offer: Offer, upstream: SidechannelStream): Promise<string | undefined> {
     try {
       const client = await openSidechannel(offer.mux, offer.clientId, { clock: this.#clock });
       answerSidechannel(upstream);
-      const outcome = await splice(upstream, client);
-      return outcome.kind === 'completed' ? undefined : outcome.reason;
+      const outcome = await splice(client, upstream);
+      return outcome.kind === 'completed' ? undefined : outcome.error.message;
     } catch (error) {
       this.#logger.debug({ err: error }, 'a sidechannel could not be relayed');
       upstream.destroy(error instanceof Error ? error : new Error(errorMessage(error)));

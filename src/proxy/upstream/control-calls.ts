@@ -102,7 +102,14 @@ export class ControlCalls {
       const message = `there is no connection to storage ${storage}`;
       throw new UpstreamError(method.name, { code: statusCodes.UNAVAILABLE, message });
     }
-    const options = { session: open, authorization: authorization(), clock, limitMs, metadata };
+    const options = {
+      session: open,
+      authority: storage,
+      authorization: authorization(),
+      clock,
+      limitMs,
+      metadata,
+    };
     return callUnary(method, request, options);
   }
 }

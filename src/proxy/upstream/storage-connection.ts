@@ -4,7 +4,7 @@ import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Stoppable } from '../../base/scope.ts';
-import { dialBackchannel } from '../wire/backchannel.ts';
+import { dialBackchannel, type SidechannelStream } from '../wire/backchannel.ts';
 import { Http2Session, type SessionEvents } from '../wire/http2/session.ts';
 import type { Transport } from '../wire/transport.ts';
 
@@ -15,7 +15,7 @@ export interface StorageConnectionOptions {
   /** Serves the calls that Gitaly makes on the connection it was called on: its votes. */
   readonly backchannel: Pick<SessionEvents, 'onRequest'>;
   /** Gitaly opens a sidechannel for a call that carried this id. */
-  onSidechannel(id: bigint, stream: Transport): void;
+  onSidechannel(id: bigint, stream: SidechannelStream): void;
   onConnected(): void;
   /** The connection broke, or could not be made. Called for each attempt. */
   onLost(reason: string): void;
@@ -105,10 +105,13 @@ export class StorageConnection implements Stoppable {
   #serve(transport: Transport): Promise<string> {
     const { clock, backchannel, onSidechannel, onConnected } = this.#options;
     return new Promise((resolve) => {
-      const { http2 } = dialBackchannel({
+      const { http2, mux } = dialBackchannel({
         transport,
         clock,
         onSidechannel,
+        onClosed() {
+          // The session on its first stream ends with it, and that is what counts.
+        },
         onHttp2: (stream) => {
           new Http2Session({
             transport: stream,
@@ -128,6 +131,7 @@ export class StorageConnection implements Stoppable {
           },
           onClosed: (error) => {
             this.#session = undefined;
+            mux.destroy();
             resolve(error?.message ?? 'the storage closed the connection');
           },
         },

@@ -6,6 +6,7 @@ import { HealthMonitor } from '../health/monitor.ts';
 import type { NodeHealth } from '../health/node-health.ts';
 import type { HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Session, SessionEvents } from '../wire/http2/session.ts';
+import type { SidechannelStream } from '../wire/backchannel.ts';
 import type { Transport } from '../wire/transport.ts';
 import { ControlCalls } from './control-calls.ts';
 import { StorageConnection } from './storage-connection.ts';
@@ -16,7 +17,7 @@ export interface StorageOptions {
   connect(address: string, signal: AbortSignal): Promise<Transport>;
   authorization(): HeaderField;
   readonly backchannel: Pick<SessionEvents, 'onRequest'>;
-  onSidechannel(id: bigint, stream: Transport): void;
+  onSidechannel(id: bigint, stream: SidechannelStream): void;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -10,13 +10,15 @@ import {
 import type { Clock } from '../../base/clock.ts';
 import { statusCodes, statusName } from '../../rpc/status.ts';
 import { encodeMessage, GrpcMessageReader } from '../wire/grpc-frame.ts';
-import { readStatus, type GrpcStatus } from '../wire/grpc-status.ts';
+import { formatTimeout, readStatus, type GrpcStatus } from '../wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Session } from '../wire/http2/session.ts';
 import type { StreamAbort } from '../wire/http2/stream.ts';
 
 export interface UnaryCallOptions {
   readonly session: Http2Session;
+  /** What the server takes for its own name. */
+  readonly authority: string;
   readonly authorization: HeaderField | undefined;
   readonly clock: Clock;
   readonly limitMs: number;
@@ -52,16 +54,16 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
   options: UnaryCallOptions,
 ): Promise<MessageShape<O>> {
-  const { session, authorization, clock, limitMs, metadata = [] } = options;
+  const { session, authority, authorization, clock, limitMs, metadata = [] } = options;
   const path = `/${method.parent.typeName}/${method.name}`;
   const fields = [
     postHeader,
     schemeHeader,
     headerField(':path', path),
-    headerField(':authority', session.peer),
+    headerField(':authority', authority),
     contentTypeHeader,
     trailersHeader,
-    headerField('grpc-timeout', `${Math.ceil(limitMs)}m`),
+    headerField('grpc-timeout', formatTimeout(limitMs)),
     ...(authorization === undefined ? [] : [authorization]),
     ...metadata,
   ];

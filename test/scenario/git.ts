@@ -1,0 +1,74 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Stoppable } from '../../src/base/scope.ts';
+import { run, tryRun, type RunResult } from '../testbed/run.ts';
+
+/** Where git finds a GitalyCluster, and how it logs in. */
+export interface GitRemote {
+  readonly host: string;
+  readonly port: number;
+  readonly token: string;
+  readonly virtualStorage: string;
+}
+
+const identity = {
+  GIT_AUTHOR_NAME: 'Scenario',
+  GIT_AUTHOR_EMAIL: 'scenario@example.com',
+  GIT_COMMITTER_NAME: 'Scenario',
+  GIT_COMMITTER_EMAIL: 'scenario@example.com',
+};
+
+/** Plain git, with the product's command in the place of ssh. */
+export class Git implements Stoppable {
+  readonly #remote: GitRemote;
+  readonly #scratch: string;
+
+  private constructor(remote: GitRemote, scratch: string) {
+    this.#remote = remote;
+    this.#scratch = scratch;
+  }
+
+  static async create(remote: GitRemote): Promise<Git> {
+    const scratch = await mkdtemp(join(tmpdir(), 'gitaly-scenario-'));
+    await writeFile(join(scratch, 'token'), remote.token, { mode: 0o600 });
+    return new Git(remote, scratch);
+  }
+
+  /** An empty folder's name that nobody else uses. */
+  folder(name: string): string {
+    return join(this.#scratch, name);
+  }
+
+  url(relativePath: string): string {
+    const { host, port, virtualStorage } = this.#remote;
+    return `ssh://${host}:${port}/${virtualStorage}/${relativePath}`;
+  }
+
+  /** Runs git and returns its output without the last line break; anything but exit 0 throws. */
+  async git(cwd: string, args: readonly string[], limitMs = 120_000): Promise<string> {
+    const output = await run('git', args, { cwd, env: this.#environment(), limitMs });
+    return output.trimEnd();
+  }
+
+  /** Runs git to its end, whatever its exit code. */
+  tryGit(cwd: string, args: readonly string[], limitMs = 60_000): Promise<RunResult> {
+    return tryRun('git', args, { cwd, env: this.#environment(), limitMs });
+  }
+
+  async stop(): Promise<void> {
+    await rm(this.#scratch, { recursive: true, force: true });
+  }
+
+  #environment(): Readonly<Record<string, string>> {
+    return {
+      ...identity,
+      GIT_SSH_COMMAND: `"${process.execPath}" "${resolve('dist/cli.js')}" git-ssh`,
+      GIT_SSH_VARIANT: 'simple',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_CONFIG_SYSTEM: '/dev/null',
+      GITALY_HA_TOKEN_FILE: join(this.#scratch, 'token'),
+    };
+  }
+}

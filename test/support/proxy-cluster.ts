@@ -1,0 +1,161 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLogger, type Logger } from '../../src/base/logger.ts';
+import { Scope, type Stoppable } from '../../src/base/scope.ts';
+import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
+import { startProxyServer, type ProxyServer } from '../../src/main/proxy-server.ts';
+import type { ControlStore } from '../../src/proxy/store/control-store.ts';
+import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
+import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
+import { startStorageNode, type StartedStorageNode } from '../storage-node/start.ts';
+
+export interface ProxyClusterOptions {
+  /** Default 3. */
+  readonly storages?: number;
+  /** Default 1. */
+  readonly proxies?: number;
+  /** Default 2. */
+  readonly minInSyncReplicas?: number;
+  /** Opens a store for one proxy. Default: memory that all share. */
+  openStore?(): Promise<ControlStore>;
+  readonly logger?: Logger;
+  readonly leaseMs?: number;
+}
+
+const gitalyToken = 'token of the storages';
+
+/** Storage nodes with real git, proxies before them, and a client: all in this process, on loopback. */
+export class ProxyCluster implements Stoppable {
+  static readonly clientToken = 'token of the clients';
+
+  readonly nodes: StartedStorageNode[];
+  readonly proxies: ProxyServer[] = [];
+  readonly #options: ProxyClusterOptions;
+  readonly #folder: string;
+  readonly #scope = new Scope();
+  readonly #database = new MemoryDatabase({ clock: systemClock });
+
+  private constructor(options: ProxyClusterOptions, folder: string, nodes: StartedStorageNode[]) {
+    this.#options = options;
+    this.#folder = folder;
+    this.nodes = nodes;
+  }
+
+  static async start(options: ProxyClusterOptions = {}): Promise<ProxyCluster> {
+    const folder = await mkdtemp(join(tmpdir(), 'proxy-cluster-'));
+    const nodes: StartedStorageNode[] = [];
+    for (let index = 0; index < (options.storages ?? 3); index++) {
+      nodes.push(await startNode(folder, index));
+    }
+    const cluster = new ProxyCluster(options, folder, nodes);
+    for (let index = 0; index < (options.proxies ?? 1); index++) await cluster.startProxy();
+    return cluster;
+  }
+
+  /** Adds a proxy and returns it when it serves. */
+  async startProxy(): Promise<ProxyServer> {
+    const { minInSyncReplicas = 2, logger = silentLogger, leaseMs } = this.#options;
+    const store = await this.#openStore();
+    const proxy = await startProxyServer({
+      config: {
+        grpcListen: '127.0.0.1:0',
+        httpListen: '127.0.0.1:0',
+        virtualStorages: [
+          {
+            name: 'default',
+            replicationFactor: this.nodes.length,
+            minInSyncReplicas,
+            storages: this.nodes.map(({ name, address }) => ({
+              name,
+              address: `tcp://${address}`,
+            })),
+          },
+        ],
+      },
+      owner: `proxy-${this.proxies.length}`,
+      store,
+      clientTokens: () => [ProxyCluster.clientToken],
+      gitalyToken: () => gitalyToken,
+      logger: logger.child({ proxy: this.proxies.length }),
+      ...(leaseMs === undefined ? {} : { leaseMs }),
+    });
+    this.proxies.push(proxy);
+    await waitUntil('the proxy is ready', () => isReady(proxy));
+    return proxy;
+  }
+
+  /** Brings a node back at its old address, after it was stopped. */
+  async restartNode(name: string): Promise<StartedStorageNode> {
+    const index = this.nodes.findIndex((node) => node.name === name);
+    const old = this.nodes[index];
+    if (old === undefined) throw new Error(`there is no storage ${name}`);
+    const node = await startNode(this.#folder, index, portOf(old.address));
+    this.nodes[index] = node;
+    return node;
+  }
+
+  node(name: string): StartedStorageNode {
+    const node = this.nodes.find((candidate) => candidate.name === name);
+    if (node === undefined) throw new Error(`there is no storage ${name}`);
+    return node;
+  }
+
+  /** A client of one of the proxies. */
+  client(proxy = 0): GitalyClient {
+    const port = this.proxies[proxy]?.grpcPort;
+    if (port === undefined) throw new Error(`there is no proxy ${proxy}`);
+    const address = `tcp://127.0.0.1:${port}`;
+    return this.#scope.own(createGitalyClient({ address, token: ProxyCluster.clientToken }));
+  }
+
+  /** A client of one of the storages. */
+  storageClient(name: string): GitalyClient {
+    const { address } = this.node(name);
+    return this.#scope.own(createGitalyClient({ address: `tcp://${address}`, token: gitalyToken }));
+  }
+
+  async stop(): Promise<void> {
+    await this.#scope.stop();
+    await Promise.all(this.proxies.map((proxy) => proxy.stop()));
+    await Promise.all(this.nodes.map((node) => node.stop()));
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #openStore(): Promise<ControlStore> {
+    const { openStore } = this.#options;
+    if (openStore !== undefined) return openStore();
+    return createMemoryStore({ clock: systemClock, database: this.#database });
+  }
+}
+
+function startNode(folder: string, index: number, port = 0): Promise<StartedStorageNode> {
+  const name = `gitaly-${index}`;
+  return startStorageNode({ name, root: join(folder, name), token: gitalyToken, port });
+}
+
+function portOf(address: string): number {
+  return Number(/:(\d+)$/.exec(address)?.[1]);
+}
+
+async function isReady(proxy: ProxyServer): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${proxy.httpPort}/metrics`);
+  const metrics = await response.text();
+  return !/gitaly_proxy_storage_healthy\{[^}]*\} 0/.test(metrics);
+}
+
+/** Waits for a condition, looking often. Rejects after `limitMs`. */
+export async function waitUntil(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  limitMs = 15_000,
+): Promise<void> {
+  const giveUpAtMs = performance.now() + limitMs;
+  while (!(await condition())) {
+    if (performance.now() > giveUpAtMs) throw new Error(`not within ${limitMs} ms: ${what}`);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20);
+    });
+  }
+}
