@@ -28,8 +28,11 @@ export interface PostgresServer extends Stoppable {
   readonly socketDir: string;
   /** Ends all its processes but keeps data and port. `immediate` is as a crash. */
   shutDown(mode: 'fast' | 'immediate'): Promise<void>;
-  /** Starts it again after {@link PostgresServer.shutDown}. */
-  startAgain(): Promise<void>;
+  /**
+   * Starts it again after {@link PostgresServer.shutDown}. As `standby` it can only be read; that
+   * takes the setting `wal_level=replica`, and there is no way back.
+   */
+  startAgain(role?: 'primary' | 'standby'): Promise<void>;
   /** Stops all its processes in their tracks: connections stay open and nothing answers. */
   freeze(): Promise<void>;
   /** Lets the processes go on after {@link PostgresServer.freeze}. */
@@ -55,6 +58,11 @@ export async function startPostgres(settings: PostgresSettings = {}): Promise<Po
     await rm(root, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Makes files and folders the property of the user that servers run as. */
+export async function giveToServers(...paths: readonly string[]): Promise<void> {
+  if (isRoot) await Promise.all(paths.map((path) => chown(path, nobody, nobody)));
 }
 
 const startLimitMs = 20_000;
@@ -108,7 +116,7 @@ class LocalServer implements PostgresServer {
     const { root, binDir, password } = this.#options;
     const passwordFile = join(root, 'password');
     await writeFile(passwordFile, password, { mode: 0o600 });
-    if (isRoot) await Promise.all([root, passwordFile].map((path) => chown(path, nobody, nobody)));
+    await giveToServers(root, passwordFile);
     const initdb = new RunningProcess(join(binDir, 'initdb'), [
       `--pgdata=${this.#dataDir}`,
       '--username=postgres',
@@ -134,8 +142,9 @@ class LocalServer implements PostgresServer {
     }
   }
 
-  async startAgain(): Promise<void> {
+  async startAgain(role: 'primary' | 'standby' = 'primary'): Promise<void> {
     if (this.#running !== undefined) throw new Error('the server is running already');
+    if (role === 'standby') await writeFile(join(this.#dataDir, 'standby.signal'), '');
     const settings = {
       ...this.#options.settings,
       listen_addresses: '127.0.0.1',
@@ -147,7 +156,7 @@ class LocalServer implements PostgresServer {
       this.#dataDir,
       ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`),
     ]);
-    await started.says('database system is ready to accept connections', startLimitMs);
+    await started.says(/ready to accept (read-only )?connections/, startLimitMs);
     this.#running = started;
   }
 
@@ -221,11 +230,11 @@ class RunningProcess {
     return this.#output;
   }
 
-  /** Resolves once `words` were printed; ends the process if that takes longer than `limitMs`. */
-  async says(words: string, limitMs: number): Promise<void> {
+  /** Resolves once `words` are printed; ends the process if that takes longer than `limitMs`. */
+  async says(words: RegExp, limitMs: number): Promise<void> {
     const said = new Promise<boolean>((resolve, reject) => {
       const look = () => {
-        if (this.#output.includes(words)) resolve(true);
+        if (words.test(this.#output)) resolve(true);
       };
       this.#process.on('output', look);
       look();

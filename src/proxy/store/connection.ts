@@ -17,6 +17,12 @@ export type PostgresConnection =
       readonly password: string;
     };
 
+/**
+ * A connection, or what gives the current one: it is asked whenever a connection is made, so that
+ * credentials can be rotated.
+ */
+export type ConnectionSource = PostgresConnection | (() => PostgresConnection);
+
 /** How long the database may take. */
 export interface PostgresLimits {
   /** For a connection to be made. Default 2 s. */
@@ -42,11 +48,11 @@ export const defaultLimits: Required<PostgresLimits> = {
  * @throws Error if the URI cannot be read; its text is not in the message, since it holds a password
  */
 export function clientConfig(
-  connection: PostgresConnection,
+  source: ConnectionSource,
   limits: Required<PostgresLimits>,
 ): ClientConfig {
   return {
-    ...coordinates(connection),
+    ...coordinates(typeof source === 'function' ? source() : source),
     connectionTimeoutMillis: limits.connectMs,
     query_timeout: limits.callMs,
     // So that the server does not go on with what nobody waits for any more.

@@ -1,12 +1,13 @@
+import { readdir } from 'node:fs/promises';
 import { runner } from 'node-pg-migrate';
 import { withTimeout, type Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import { clientConfig, defaultLimits, type PostgresConnection } from './connection.ts';
+import { clientConfig, defaultLimits, type ConnectionSource } from './connection.ts';
 import { CuttableClient } from './cuttable-client.ts';
 import { asStoreError } from './store-error.ts';
 
 export interface MigrateOptions {
-  readonly connection: PostgresConnection;
+  readonly connection: ConnectionSource;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The folder of the `*.sql` files: `migrations` beside this file, or beside the bundle. */
@@ -20,10 +21,12 @@ export interface MigrateOptions {
  * same time: one works while the others wait, and then they find nothing left to do.
  *
  * @throws StoreUnavailableError if the database cannot be reached or time runs out
- * @throws Error if a migration fails; nothing has changed then
+ * @throws Error if a migration fails or none is there; nothing has changed then
  */
 export async function migratePostgres(options: MigrateOptions): Promise<void> {
   const { connection, clock, logger, directory, limitMs = 60_000 } = options;
+  const files = await readdir(directory);
+  if (files.length === 0) throw new Error(`there are no migrations in ${directory}`);
   const client = new CuttableClient(
     clientConfig(connection, { ...defaultLimits, callMs: limitMs }),
   );

@@ -5,8 +5,9 @@ import type { Stoppable } from '../../base/scope.ts';
 import { CuttableClient } from './cuttable-client.ts';
 
 export interface BoundedPoolOptions {
-  /** With limits for connecting and for each statement. */
-  readonly config: ClientConfig;
+  /** For the next connection. With a limit for each statement. */
+  readonly config: () => ClientConfig;
+  readonly connectMs: number;
   readonly size: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -26,6 +27,7 @@ export class BoundedPool implements Stoppable {
   readonly #pool: Pool;
   readonly #clients = new Set<CuttableClient>();
   readonly #idle = new Set<ClientBase>();
+  #config: ClientConfig = {};
   #stopping: Promise<void> | undefined;
 
   constructor(options: BoundedPoolOptions) {
@@ -33,7 +35,7 @@ export class BoundedPool implements Stoppable {
     this.#pool = new Pool({
       max: options.size,
       idleTimeoutMillis: idleLimitMs,
-      connectionTimeoutMillis: options.config.connectionTimeoutMillis,
+      connectionTimeoutMillis: options.connectMs,
       Client: this.#clientClass(),
       verify: refuseStandby,
     });
@@ -43,7 +45,8 @@ export class BoundedPool implements Stoppable {
     });
     this.#pool.on('remove', (client) => this.#idle.delete(client));
     this.#pool.on('error', (error) => {
-      options.logger.debug({ err: error }, 'an idle database connection is lost');
+      // Not the error itself, from which the client with all its settings hangs.
+      options.logger.debug({ reason: error.message }, 'an idle database connection is lost');
     });
   }
 
@@ -52,6 +55,8 @@ export class BoundedPool implements Stoppable {
     if (this.#pool.waitingCount >= maxWaiting) {
       throw new Error('too many calls wait for a database connection');
     }
+    // Here and not where the pool connects: it may do so when nobody could be told of an error.
+    this.#config = this.#options.config();
     return (await this.#pool.query<Row>(query)).rows;
   }
 
@@ -81,11 +86,11 @@ export class BoundedPool implements Stoppable {
 
   /** The pool's clients, remembered for as long as they are connected. */
   #clientClass() {
-    const { config } = this.#options;
     const clients = this.#clients;
+    const currentConfig = () => this.#config;
     return class extends CuttableClient {
       constructor() {
-        super(config);
+        super(currentConfig());
         clients.add(this);
         void this.closed.then(() => clients.delete(this));
       }

@@ -7,7 +7,7 @@ import type { RepositoryRecord } from '../routing/repository-record.ts';
 import {
   clientConfig,
   defaultLimits,
-  type PostgresConnection,
+  type ConnectionSource,
   type PostgresLimits,
 } from './connection.ts';
 import type {
@@ -32,7 +32,7 @@ import { recordFromRow, type RepositoryRow } from './records.ts';
 import { asStoreError } from './store-error.ts';
 
 export interface PostgresStoreOptions {
-  readonly connection: PostgresConnection;
+  readonly connection: ConnectionSource;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -64,7 +64,7 @@ export async function connectPostgresStore(options: PostgresStoreOptions): Promi
 class PostgresStore implements ControlStore {
   readonly #options: PostgresStoreOptions;
   readonly #limits: Required<PostgresLimits>;
-  readonly #config: ClientConfig;
+  readonly #config: () => ClientConfig;
   readonly #pool: BoundedPool;
   readonly #listener: Listener;
   #stopping: Promise<void> | undefined;
@@ -73,8 +73,14 @@ class PostgresStore implements ControlStore {
     const { clock, random, logger, poolSize = 10 } = options;
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
-    this.#config = clientConfig(options.connection, this.#limits);
-    this.#pool = new BoundedPool({ config: this.#config, size: poolSize, clock, logger });
+    this.#config = () => clientConfig(options.connection, this.#limits);
+    this.#pool = new BoundedPool({
+      config: this.#config,
+      connectMs: this.#limits.connectMs,
+      size: poolSize,
+      clock,
+      logger,
+    });
     this.#listener = new Listener({
       openSession: (signal) => this.#openSession(signal),
       clock,
@@ -203,7 +209,7 @@ class PostgresStore implements ControlStore {
 
   #openSession(signal: AbortSignal): Promise<ListenSession> {
     return openListenSession({
-      config: this.#config,
+      config: this.#config(),
       clock: this.#options.clock,
       callMs: this.#limits.callMs,
       probeIntervalMs: this.#limits.probeIntervalMs,

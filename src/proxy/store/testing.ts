@@ -1,0 +1,60 @@
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger, type Logger } from '../../base/logger.ts';
+import { systemRandom } from '../../base/random.ts';
+import type { ConnectionSource } from './connection.ts';
+import type { ControlStore } from './control-store.ts';
+import { migratePostgres, type MigrateOptions } from './migrate.ts';
+import { connectPostgresStore, type PostgresStoreOptions } from './postgres-store.ts';
+
+/** Where the migrations are in the source. */
+export const migrationsDirectory = fileURLToPath(new URL('migrations', import.meta.url));
+
+/** Migrates a test's database. */
+export function migrate(
+  connection: ConnectionSource,
+  options: Partial<MigrateOptions> = {},
+): Promise<void> {
+  return migratePostgres({
+    connection,
+    clock: systemClock,
+    logger: silentLogger,
+    directory: migrationsDirectory,
+    ...options,
+  });
+}
+
+/** Connects a store to a test's database. */
+export function connect(
+  connection: ConnectionSource,
+  options: Partial<PostgresStoreOptions> = {},
+): Promise<ControlStore> {
+  return connectPostgresStore({
+    connection,
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+    ...options,
+  });
+}
+
+/** Keeps what is logged. */
+export class LogRecorder implements Logger {
+  readonly lines: { readonly fields: object; readonly message: string }[] = [];
+
+  debug(fields: object, message: string): void {
+    this.lines.push({ fields, message });
+  }
+  info(fields: object, message: string): void {
+    this.lines.push({ fields, message });
+  }
+  warn(fields: object, message: string): void {
+    this.lines.push({ fields, message });
+  }
+  error(fields: object, message: string): void {
+    this.lines.push({ fields, message });
+  }
+  child(): Logger {
+    return this;
+  }
+}
