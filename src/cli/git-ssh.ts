@@ -1,7 +1,6 @@
 import { assertNever } from '../base/errors.ts';
 import { createGitalyClient } from '../client/gitaly-client.ts';
 import type { GitRequest } from '../client/git-streams.ts';
-import { receivePack } from '../client/receive-pack.ts';
 import { formatHostAndPort } from '../rpc/address.ts';
 import { CliError, describeError } from './cli-error.ts';
 import type { CliIo } from './cli-io.ts';
@@ -47,7 +46,10 @@ async function runService(run: Run, io: CliIo): Promise<number> {
   const address = env['GITALY_HA_ADDRESS'] || addressOf(run);
   const client = createGitalyClient(readConnection({ address }, env));
   try {
-    return await receivePack(client.ssh, { ...gitRequest(run.path, env), ...pusher(env) }, io);
+    const request = gitRequest(run.path, env);
+    return run.service === 'upload-pack'
+      ? await client.git.uploadPack(request, io)
+      : await client.git.receivePack({ ...request, ...pusher(env) }, io);
   } catch (error) {
     throw new CliError(describeError(error, address), sshFailure);
   } finally {

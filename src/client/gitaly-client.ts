@@ -1,9 +1,8 @@
 import { lookup as systemLookup } from 'node:dns/promises';
-import { isIPv4, isIPv6 } from 'node:net';
 import { systemClock, type Clock } from '../base/clock.ts';
 import { silentLogger, type Logger } from '../base/logger.ts';
 import { systemRandom, type Random } from '../base/random.ts';
-import { Scope, type Stoppable } from '../base/scope.ts';
+import type { Stoppable } from '../base/scope.ts';
 import { BlobService } from '../gen/gitaly/blob_pb.ts';
 import { CommitService } from '../gen/gitaly/commit_pb.ts';
 import { ObjectPoolService } from '../gen/gitaly/objectpool_pb.ts';
@@ -15,18 +14,15 @@ import { ServerService } from '../gen/gitaly/server_pb.ts';
 import { SmartHTTPService } from '../gen/gitaly/smarthttp_pb.ts';
 import { SSHService } from '../gen/gitaly/ssh_pb.ts';
 import { AdminService } from '../gen/gitaly_operator/v1/admin_pb.ts';
-import { formatHostAndPort, parseAddress, type Address } from '../rpc/address.ts';
-import {
-  channelCredentials,
-  openChannelTo,
-  openRpcChannel,
-  type RpcChannel,
-  type TlsOptions,
-} from '../rpc/channel.ts';
+import { parseAddress } from '../rpc/address.ts';
+import type { TlsOptions } from '../rpc/channel.ts';
 import { createRpcClient, type RpcClient } from '../rpc/client.ts';
-import { BalancedCaller } from './balanced-caller.ts';
-import { Discovery, type Lookup } from './discovery.ts';
-import { serviceConfig } from './reads.ts';
+import { authorizationHeader } from '../rpc/token.ts';
+import type { Lookup } from './discovery.ts';
+import type { GitRequest, GitStreams } from './git-streams.ts';
+import { receivePack, type ReceivePackRequest } from './receive-pack.ts';
+import { openServers, type Servers, type ServersOptions } from './servers.ts';
+import { uploadPack } from './upload-pack.ts';
 
 export interface GitalyClientOptions {
   /**
@@ -63,6 +59,18 @@ export interface GitalyClient extends Stoppable {
   readonly server: RpcClient<typeof ServerService>;
   readonly praefectInfo: RpcClient<typeof PraefectInfoService>;
   readonly admin: RpcClient<typeof AdminService>;
+  /** Runs git's transports; see {@link uploadPack} and {@link receivePack}. */
+  readonly git: GitTransports;
+}
+
+/** What serves `git fetch`, `git clone` and `git push`. Both resolve with git's exit code. */
+export interface GitTransports {
+  uploadPack(request: GitRequest, streams: GitStreams, signal?: AbortSignal): Promise<number>;
+  receivePack(
+    request: ReceivePackRequest,
+    streams: GitStreams,
+    signal?: AbortSignal,
+  ): Promise<number>;
 }
 
 /**
@@ -77,8 +85,9 @@ export interface GitalyClient extends Stoppable {
 export function createGitalyClient(options: GitalyClientOptions): GitalyClient {
   const parsed = parseAddress(options.address);
   if (parsed.kind === 'invalid') throw new Error(parsed.message);
-  const scope = new Scope();
-  const caller = openCaller(parsed.address, options, scope);
+  const servers = openServers(parsed.address, serversOptions(options));
+  const { caller } = servers;
+  const ssh = createRpcClient(SSHService, caller);
   return {
     repository: createRpcClient(RepositoryService, caller),
     ref: createRpcClient(RefService, caller),
@@ -87,84 +96,52 @@ export function createGitalyClient(options: GitalyClientOptions): GitalyClient {
     operation: createRpcClient(OperationService, caller),
     objectPool: createRpcClient(ObjectPoolService, caller),
     smartHttp: createRpcClient(SmartHTTPService, caller),
-    ssh: createRpcClient(SSHService, caller),
+    ssh,
     server: createRpcClient(ServerService, caller),
     praefectInfo: createRpcClient(PraefectInfoService, caller),
     admin: createRpcClient(AdminService, caller),
-    stop: () => scope.stop(),
+    git: gitTransports(servers, ssh, options),
+    stop: () => servers.stop(),
   };
 }
 
-function openCaller(address: Address, options: GitalyClientOptions, scope: Scope): BalancedCaller {
-  const { clock = systemClock, random = systemRandom, logger = silentLogger } = options;
-  const name = options.address;
-  if (address.kind !== 'dns') {
-    const caller = scope.own(
-      new BalancedCaller({ ...options, name, clock, refresh: () => Promise.resolve() }),
-    );
-    caller.use(openRpcChannel(channelOptions(options, clock)));
-    return caller;
-  }
-  const discovery: Discovery = scope.own(
-    new Discovery({
-      host: address.host,
-      lookup: options.lookup ?? lookupAll,
-      onChange: (addresses) => caller.use(openChannelToAll(addresses, address, options, clock)),
-      clock,
-      random,
-      logger,
-      ...(options.lookupIntervalMs === undefined ? {} : { intervalMs: options.lookupIntervalMs }),
-    }),
-  );
-  const caller = scope.own(
-    new BalancedCaller({ ...options, name, clock, refresh: () => discovery.refresh() }),
-  );
-  void discovery.refresh();
-  return caller;
-}
-
-function channelOptions(options: GitalyClientOptions, clock: Clock) {
-  const { address, tls, token, deadlineMs } = options;
+function serversOptions(options: GitalyClientOptions): ServersOptions {
   return {
-    address,
-    clock,
-    secret: typeof token === 'string' ? () => token : token,
-    settings: { 'grpc.service_config': serviceConfig() },
-    ...(tls === undefined ? {} : { tls }),
-    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    name: options.address,
+    secret: secretOf(options),
+    tls: options.tls ?? {},
+    deadlineMs: options.deadlineMs ?? 10_000,
+    connectLimitMs: options.connectLimitMs ?? 3000,
+    lookupIntervalMs: options.lookupIntervalMs ?? 10_000,
+    lookup: options.lookup ?? lookupAll,
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
   };
 }
 
-type DnsAddress = Extract<Address, { kind: 'dns' }>;
-
-/** Certificates are checked against the name that was looked up. */
-function openChannelToAll(
-  addresses: readonly string[],
-  address: DnsAddress,
+function gitTransports(
+  servers: Servers,
+  ssh: RpcClient<typeof SSHService>,
   options: GitalyClientOptions,
-  clock: Clock,
-): RpcChannel {
-  const { settings, ...rest } = channelOptions(options, clock);
-  return openChannelTo(
-    ipTarget(addresses, address.port),
-    channelCredentials(address, options.tls),
-    {
-      ...rest,
-      settings: {
-        ...settings,
-        'grpc.default_authority': formatHostAndPort(address.host, address.port),
-        ...(address.tls ? { 'grpc.ssl_target_name_override': address.host } : {}),
-      },
-    },
-  );
+): GitTransports {
+  const { clock = systemClock } = options;
+  const secret = secretOf(options);
+  return {
+    uploadPack: (request, streams, signal) =>
+      uploadPack(request, streams, {
+        connect: () => servers.connect(signal),
+        authority: servers.authority,
+        authorization: () => authorizationHeader(secret(), clock.wallMs()),
+        clock,
+        ...(signal === undefined ? {} : { signal }),
+      }),
+    receivePack: (request, streams, signal) => receivePack(ssh, request, streams, signal),
+  };
 }
 
-/** A target of grpc-js holds one family; a server with both is reached over IPv4. */
-function ipTarget(addresses: readonly string[], port: number): string {
-  const ipv4 = addresses.filter((address) => isIPv4(address));
-  const family = ipv4.length > 0 ? ipv4 : addresses.filter((address) => isIPv6(address));
-  const list = family.map((address) => formatHostAndPort(address, port)).join(',');
-  return ipv4.length > 0 ? `ipv4:${list}` : `ipv6:${list}`;
+function secretOf({ token }: GitalyClientOptions): () => string {
+  return typeof token === 'string' ? () => token : token;
 }
 
 async function lookupAll(host: string): Promise<readonly string[]> {
