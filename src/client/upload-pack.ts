@@ -18,6 +18,10 @@ export interface UploadPackOptions {
   readonly signal?: AbortSignal;
 }
 
+/** As for other reads: see `serviceConfig`. */
+const maxAttempts = 4;
+const retryPolicy: BackoffPolicy = { initialMs: 400, maxMs: 1400 };
+
 /** What git has not read so long after the call failed is given up. */
 const drainLimitMs = 30_000;
 
@@ -25,7 +29,8 @@ const drainLimitMs = 30_000;
  * Serves a `git fetch` or `git clone`: runs `git-upload-pack` on the server with the given streams,
  * through a sidechannel.
  *
- * 1. The call goes out on a connection of its own; the server opens the sidechannel.
+ * 1. The call goes out on a connection of its own; the server opens the sidechannel. An attempt that
+ *    ends UNAVAILABLE before that has touched no stream of git's, and is made again.
  * 2. The server ends the sidechannel, then the call. Git gets all output before this resolves or
  *    rejects, because an error's reason may be in it.
  * 3. If git failed on the server, the status of the call names its exit code; git's own words were on
@@ -39,43 +44,55 @@ export async function uploadPack(
   streams: GitStreams,
   options: UploadPackOptions,
 ): Promise<number> {
-  const { connect, authority, authorization, clock, signal } = options;
-  const transport = await connect();
+  const { clock, random } = options;
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await attemptUploadPack(request, streams, options);
+    if (outcome.kind === 'exited') return outcome.exitCode;
+    if (!outcome.mayRetry || attempt === maxAttempts) throw outcome.error;
+    await sleep(clock, backoffDelayMs(retryPolicy, attempt, random));
+  }
+}
+
+type Attempt =
+  | { readonly kind: 'exited'; readonly exitCode: number }
+  | { readonly kind: 'failed'; readonly error: Error; readonly mayRetry: boolean };
+
+async function attemptUploadPack(
+  request: GitRequest,
+  streams: GitStreams,
+  options: UploadPackOptions,
+): Promise<Attempt> {
   let relay: SidechannelRelay | undefined;
+  const failed = (error: Error): Attempt => {
+    const isUnavailable = error instanceof RpcError && error.code === statusCodes.UNAVAILABLE;
+    return { kind: 'failed', error, mayRetry: isUnavailable && relay === undefined };
+  };
   let relayFailure: Error | undefined;
-  const call = startMultiplexedCall({
-    transport,
-    authority,
-    method: SSHService.method.sSHUploadPackWithSidechannel,
-    request: callRequest(request),
-    authorization: authorization(),
-    clock,
-    onSidechannel(stream) {
-      relay = new SidechannelRelay(stream, streams);
-      // A relay that fails ends the call: the server would wait for input that never comes.
-      relay.finished.catch((error: Error) => {
-        relayFailure = error;
-        call.close();
-      });
-    },
-  });
-  const onAbort = () => call.close();
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const startRelay = (stream: Transport) => {
+    relay = new SidechannelRelay(stream, streams);
+    // A relay that fails ends the call: the server would wait for input that never comes.
+    relay.finished.catch((error: Error) => {
+      relayFailure = error;
+      close();
+    });
+  };
+  let close = () => {};
   try {
-    const failure = await call.response.then(
-      () => undefined,
-      (error: unknown) => RpcError.from(error),
-    );
-    if (signal?.aborted) throw new RpcError(statusCodes.CANCELLED, 'cancelled by the caller');
-    if (failure === undefined) await relay?.finished;
-    else await drain(relay, clock);
-    // The connection was closed because of it: the call's failure would tell less.
-    if (relayFailure !== undefined) throw relayFailure;
-    return exitCodeOf(failure);
+    const call = await startCall(request, options, startRelay);
+    close = () => call.close();
+    const error = await untilEnded(call, options.signal);
+    if (error === undefined) await relay?.finished;
+    else await drain(relay, options.clock);
+    // The connection was closed because of it: the call's own failure would tell less.
+    if (relayFailure !== undefined) return failed(relayFailure);
+    const exitCode = error === undefined ? 0 : exitCodeIn(error);
+    if (exitCode !== undefined) return { kind: 'exited', exitCode };
+    return failed(error ?? new Error('unreachable'));
+  } catch (error) {
+    return failed(RpcError.from(error));
   } finally {
-    signal?.removeEventListener('abort', onAbort);
     relay?.destroy();
-    call.close();
+    close();
   }
 }
 

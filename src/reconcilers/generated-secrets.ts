@@ -1,7 +1,8 @@
 import type { ObjectMeta } from '../api/kubernetes.ts';
 import { databasePort, generatedTokenKey, objectNames } from '../api/names.ts';
 import type { ClusterContext } from './cluster-context.ts';
-import { databasePart } from './managed-database.ts';
+import { databaseClaimName, databasePart } from './managed-database.ts';
+import { byName, type ObservedCluster } from './observed-cluster.ts';
 import { retainableMeta, type Part } from './object-meta.ts';
 import { proxyPart } from './proxy-objects.ts';
 
@@ -49,4 +50,31 @@ function databaseSecret(context: ClusterContext): GeneratedSecret {
     },
     random: ['password'],
   };
+}
+
+/**
+ * Why a generated Secret that is missing must not be made anew, for a person; undefined if it may. A
+ * new value would not fit what others have copied: GitLab, running storages, the database's volume.
+ */
+export function refusalToGenerate(
+  context: ClusterContext,
+  { metadata }: GeneratedSecret,
+  { wasInService, claims }: Pick<ObservedCluster, 'claims'> & { readonly wasInService: boolean },
+): string | undefined {
+  const { name } = metadata;
+  const database = objectNames.database(context.name);
+  const hasVolume = byName(claims, databaseClaimName(context.name)) !== undefined;
+  if (name === database && hasVolume) {
+    return (
+      `Secret ${name} is gone, and the volume of the database has its password: restore the Secret, ` +
+      'or set the password of user gitaly anew and create the Secret with it'
+    );
+  }
+  if (!wasInService || name === database) return undefined;
+  return (
+    `Secret ${name} is gone, and its token is in use: restore it with key ${generatedTokenKey} ` +
+    (name === objectNames.gitalyToken(context.name)
+      ? 'from the Secret that ends in -config, where it is the token under [auth]'
+      : 'from the gitaly_token in the configuration of GitLab')
+  );
 }

@@ -4,15 +4,16 @@ import type { ClusterContext } from './cluster-context.ts';
 import { labelsOf, ownedMeta, selectorOf } from './object-meta.ts';
 import { spreadPlacement } from './pod-placement.ts';
 import { restrictedContainer, restrictedPod } from './pod-security.ts';
-import { proxyPaths } from './proxy-config.ts';
+import { proxyConfig, proxyPaths } from './proxy-config.ts';
 import { proxyPart } from './proxy-objects.ts';
 
 /** The user and group that the proxy's image is made for. */
 const proxyUser = 1000;
 
 /**
- * The proxies. A new one is ready before an old one goes, one at a time. The template holds neither
- * the storages nor any secret: a proxy takes both up from its files while it runs.
+ * The proxies. A new one is ready before an old one goes, one at a time. A proxy reads its
+ * configuration when it starts, so a new one replaces them; it reads secrets again and again, so those
+ * are not in the template.
  */
 export function proxyDeployment(context: ClusterContext): Deployment {
   const { proxy, imagePullSecrets } = context.spec;
@@ -26,7 +27,12 @@ export function proxyDeployment(context: ClusterContext): Deployment {
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
       selector,
       template: {
-        metadata: { labels: labelsOf(context, proxyPart) },
+        metadata: {
+          labels: labelsOf(context, proxyPart),
+          annotations: {
+            'gitaly.dev/config-checksum': context.digest(JSON.stringify(proxyConfig(context))),
+          },
+        },
         spec: {
           automountServiceAccountToken: false,
           enableServiceLinks: false,

@@ -72,7 +72,8 @@ function parseStorages(value: unknown): ReadonlyMap<string, string> {
   return storages;
 }
 
-function parseAddress(key: string, address: string): { host: string; port: number } {
+/** Reads `host:port` or `tcp://host:port`; no host means all. `key` names it in errors. */
+export function parseAddress(key: string, address: string): { host: string; port: number } {
   const match = /^(?:tcp:\/\/)?(.*):(\d+)$/.exec(address);
   const host = match?.[1]?.replace(/^\[(.*)\]$/, '$1');
   if (host === undefined) throw new Error(`config: ${key} has to be host:port`);

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Code } from './grpc/status.ts';
 import { compare } from './recordings/compare.ts';
-import { type FakeGitLab, startFakeGitLab } from './recordings/fake-gitlab.ts';
+import { type FakeGitLab, startFakeGitLab } from './testing/fake-gitlab.ts';
 import { planFor } from './recordings/playable.ts';
 import { play } from './recordings/player.ts';
 import { loadRecording, type RecordedCase } from './recordings/recording.ts';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import type { NodeConfig } from './config.ts';
-import type { FaultPoints } from './faults.ts';
+import { Faults } from './faults.ts';
 import { runStorageNode, type StorageNode } from './storage-node.ts';
 
 export interface StartOptions {
@@ -15,11 +15,12 @@ export interface StartOptions {
   readonly token?: string;
   /** Default 0: any free port. */
   readonly port?: number;
+  /** GitLab's internal API; default: none, everything is allowed. */
   readonly gitlab?: { readonly url: string; readonly secret: string };
   /** Default 5 s. */
   readonly gracefulRestartTimeoutMs?: number;
+  /** Default `git`. */
   readonly gitBinary?: string;
-  readonly faults?: FaultPoints;
   readonly logger?: Logger;
 }
 
@@ -28,38 +29,48 @@ export interface StartedStorageNode extends StorageNode {
   readonly name: string;
   /** The folder of the storage: repository `a/b.git` is at `<storagePath>/a/b.git`. */
   readonly storagePath: string;
+  /** Set faults here; `die` does what {@link kill} does. */
+  readonly faults: Faults;
+  /**
+   * Ends the node as SIGKILL to its container would: connections are cut, every git is gone, nothing is cleaned up.
+   * The storage stays: start another node on the same root.
+   */
+  kill(): Promise<void>;
 }
 
 /** Starts a storage node in this process, on a port of 127.0.0.1. Stop it when the test ends. */
 export async function startStorageNode(options: StartOptions): Promise<StartedStorageNode> {
-  const { config, storagePath } = await prepare(options);
+  const config = await prepare(options);
+  const kill = async () => {
+    node.killGit();
+    await node.cut();
+  };
+  const faults = new Faults(() => {
+    kill().catch(() => {});
+  });
   const node = await runStorageNode({
     config,
     clock: systemClock,
     logger: options.logger ?? silentLogger,
-    ...(options.faults ? { faults: options.faults } : {}),
+    faults,
   });
-  return { ...node, name: options.name, storagePath };
+  const storagePath = config.storages.get(options.name) ?? '';
+  return { ...node, name: options.name, storagePath, faults, kill };
 }
 
-async function prepare(
-  options: StartOptions,
-): Promise<{ config: NodeConfig; storagePath: string }> {
+async function prepare(options: StartOptions): Promise<NodeConfig> {
   const storagePath = path.join(options.root, 'repositories');
   const runtimeDir = path.join(options.root, 'run');
   await mkdir(storagePath, { recursive: true });
   await mkdir(runtimeDir, { recursive: true });
   return {
-    storagePath,
-    config: {
-      listen: { host: '127.0.0.1', port: options.port ?? 0 },
-      prometheusListen: undefined,
-      token: options.token ?? '',
-      storages: new Map([[options.name, storagePath]]),
-      gitlab: options.gitlab,
-      gracefulRestartTimeoutMs: options.gracefulRestartTimeoutMs ?? 5_000,
-      runtimeDir,
-      gitBinary: options.gitBinary ?? 'git',
-    },
+    listen: { host: '127.0.0.1', port: options.port ?? 0 },
+    prometheusListen: undefined,
+    token: options.token ?? '',
+    storages: new Map([[options.name, storagePath]]),
+    gitlab: options.gitlab,
+    gracefulRestartTimeoutMs: options.gracefulRestartTimeoutMs ?? 5_000,
+    runtimeDir,
+    gitBinary: options.gitBinary ?? 'git',
   };
 }

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Logger } from '../../src/base/logger.ts';
@@ -14,7 +14,10 @@ import { GrpcServer } from './grpc/server.ts';
 import { checkToken } from './grpc/token.ts';
 import { HttpGitLabApi, permissiveGitLab } from './hooks/gitlab-api.ts';
 import { writeHookScripts } from './hooks/hook-scripts.ts';
+import { NodeMetrics } from './metrics.ts';
 import { allHandlers, knownServices } from './services/all.ts';
+import { FaultyTransaction } from './votes/faulty-transaction.ts';
+import { transactionOf } from './votes/transaction.ts';
 
 const healthCheck = '/grpc.health.v1.Health/Check';
 
@@ -29,6 +32,11 @@ export interface StorageNodeOptions {
 export interface StorageNode extends Stoppable {
   /** Where it listens, `host:port`. */
   readonly address: string;
+  readonly metrics: NodeMetrics;
+  /** Kills every git at once, and what it started: nothing of it is cleaned up. */
+  killGit(): void;
+  /** Drops all connections and the port; nothing is cleaned up. */
+  cut(): Promise<void>;
   /**
    * Finishes the calls under way, within the grace period of the configuration, and stops.
    *
@@ -51,23 +59,40 @@ export async function runStorageNode(options: StorageNodeOptions): Promise<Stora
     await mkdir(root, { recursive: true });
     await removeStaleLocks(root, logger);
   }
-  const runtimeDir = path.join(config.runtimeDir, `gitaly-${process.pid}-${config.storages.size}`);
-  const home = path.join(config.runtimeDir, 'home');
-  await mkdir(home, { recursive: true });
+  await mkdir(config.runtimeDir, { recursive: true });
+  const runtimeDir = await mkdtemp(path.join(config.runtimeDir, `gitaly-${process.pid}-`));
   const hooksPath = await writeHookScripts(runtimeDir);
-  const git = new Git({ binary: config.gitBinary, hooksPath, home });
+  const git = new Git({
+    binary: config.gitBinary,
+    hooksPath,
+    home: runtimeDir,
+    isDiskFull: () => faults.isDiskFull(),
+  });
+  const metrics = new NodeMetrics();
   const gitlab = config.gitlab ? new HttpGitLabApi(config.gitlab) : permissiveGitLab;
   const server = new GrpcServer({
-    handlers: allHandlers({ git, storages, gitlab, faults, clock, logger }),
+    handlers: allHandlers({
+      git,
+      storages,
+      gitlab,
+      transactionOf: (call) => new FaultyTransaction(transactionOf(call), faults, call),
+      clock,
+      logger,
+    }),
     services: knownServices,
     authorize(called, metadata) {
       if (called === healthCheck) return;
       checkToken(config.token, metadata.get('authorization'), clock.wallMs());
     },
     trailers: (called, bytes) => ({ 'x-gitaly-cost': String(costOf(called, bytes)) }),
-    async intercept(call, work) {
-      await faults.beforeCall(call);
-      return work();
+    async intercept({ path: called, signal }, work) {
+      const method = called.slice(called.lastIndexOf('/') + 1);
+      return metrics.count(called, async () => {
+        await faults.reach({ step: 'call', method }, signal);
+        const answer = await work();
+        await faults.reach({ step: 'answer', method }, signal);
+        return answer;
+      });
     },
     clock,
     logger,
@@ -86,6 +111,9 @@ export async function runStorageNode(options: StorageNodeOptions): Promise<Stora
   };
   return {
     address,
+    metrics,
+    killGit: () => git.killAll(),
+    cut: () => listener.close(),
     stop,
     async drain() {
       const inTime = await listener.drain(config.gracefulRestartTimeoutMs);

@@ -132,7 +132,12 @@ export class FakeObjects {
     const labels = (object.metadata['labels'] ?? {}) as Record<string, string>;
     const selector = query.get('labelSelector') ?? '';
     const terms = selector === '' ? [] : selector.split(',').map((term) => term.split('='));
-    return inPlace && terms.every(([key = '', value]) => labels[key] === value);
+    return (
+      inPlace &&
+      terms.every(([key = '', value]) =>
+        value === undefined ? key in labels : labels[key] === value,
+      )
+    );
   }
 
   #list({ path, query }: ObjectRequest): ObjectAnswer {

@@ -58,16 +58,28 @@ export async function baseImage(cache: Cache, progress: Progress): Promise<BaseI
     archive: '1',
   });
   const name = `${registry}/base:${key}`;
+  let last = '';
+  const onErrorLine = (line: string) => {
+    last = line;
+  };
   const folder = await cache.get('base-image', key, (folders) =>
-    progress.during('the base image (mmdebstrap)', () => buildBase(folders, name)),
+    progress.during(
+      'the base image (mmdebstrap)',
+      () => buildBase(folders, name, onErrorLine),
+      () => last,
+    ),
   );
   const layers = JSON.parse(await readFile(join(folder, 'layers.json'), 'utf8')) as Blob[];
   return { name, file: join(folder, 'image.tar'), layers };
 }
 
-async function buildBase({ folder, scratch }: BuildFolders, name: string): Promise<void> {
+async function buildBase(
+  { folder, scratch }: BuildFolders,
+  name: string,
+  onErrorLine: (line: string) => void,
+): Promise<void> {
   const debian = join(scratch, 'debian.tar');
-  await bootstrap(debian, scratch);
+  await bootstrap(debian, scratch, onErrorLine);
   const debianLayer: LayerFile = { path: debian, ...(await blobOf(debian)) };
   const nodeLayer = await layOutNode(scratch);
   const layers = [debianLayer, nodeLayer];
@@ -76,7 +88,11 @@ async function buildBase({ folder, scratch }: BuildFolders, name: string): Promi
   await writeFile(join(folder, 'layers.json'), JSON.stringify(blobs));
 }
 
-async function bootstrap(out: string, scratch: string): Promise<void> {
+async function bootstrap(
+  out: string,
+  scratch: string,
+  onErrorLine: (line: string) => void,
+): Promise<void> {
   const mirror = process.env['TESTBED_DEBIAN_MIRROR'];
   const accounts = users.flatMap(({ name, id, home }) => [
     `--customize-hook=echo "${name}:x:${id}:${id}::${home}:/bin/sh" >> "$1/etc/passwd"`,
@@ -86,7 +102,6 @@ async function bootstrap(out: string, scratch: string): Promise<void> {
   await runSealed(
     'mmdebstrap',
     [
-      '--quiet',
       '--mode=root',
       '--variant=minbase',
       `--include=${packages.join(',')}`,
@@ -98,7 +113,7 @@ async function bootstrap(out: string, scratch: string): Promise<void> {
       out,
       ...(mirror === undefined ? [] : [mirror]),
     ],
-    { limitMs: bootstrapLimitMs, env: { SOURCE_DATE_EPOCH: '0', TMPDIR: scratch } },
+    { limitMs: bootstrapLimitMs, env: { SOURCE_DATE_EPOCH: '0', TMPDIR: scratch }, onErrorLine },
   );
 }
 

@@ -4,16 +4,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { errorMessage } from '../../src/base/errors.ts';
-import { Cache } from './cache.ts';
-import { hasGoBinaries } from './go-binaries.ts';
 import { stateLayout, testbedPaths } from './paths.ts';
 import { hasBundles } from './product-images.ts';
 import { lineProgress } from './progress.ts';
-import { requirements } from './requirements.ts';
 import type { RunningTestbed } from './running-testbed.ts';
 import { lastLines } from './run.ts';
 import { leftovers } from './teardown.ts';
-import { down, findTestbed, up } from './up.ts';
+import { down, findTestbed, testbedRequirements, up } from './up.ts';
 
 const paths = testbedPaths();
 const layout = stateLayout(paths.state);
@@ -49,10 +46,7 @@ program
   .command('check')
   .description('say whether this machine can carry the cluster')
   .action(async () => {
-    const verdict = await requirements(
-      paths.state,
-      await hasGoBinaries(paths, new Cache(paths.cache)),
-    );
+    const verdict = await testbedRequirements(paths);
     if (verdict.kind === 'unsupported') throw new Error(verdict.reasons.join('\n'));
     print('ok');
   });
@@ -62,7 +56,9 @@ program
   .description('show the processes and nodes')
   .action(async () => {
     const testbed = await running();
+    const isNode = (name: string) => testbed.faults.names.includes(name);
     for (const name of await testbed.processes.names()) {
+      if (isNode(name)) continue;
       const record = await testbed.processes.find(name);
       print(`${name.padEnd(26)}${record === undefined ? 'ended' : `pid ${record.pid}`}`);
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { imagesFromEnvironment, openCluster } from './cluster.ts';
+import { clusterRequirements, imagesFromEnvironment, openCluster } from './cluster.ts';
 import { silentProgress } from './progress.ts';
 
 describe('an existing cluster', () => {
@@ -26,5 +26,9 @@ describe('an existing cluster', () => {
   it('is what KUBECONFIG asks for', async () => {
     const opening = openCluster(silentProgress, { KUBECONFIG: '/some/config' });
     await expect(opening).rejects.toThrow('IMAGE_OPERATOR, IMAGE_STORAGE_NODE, IMAGE_POSTGRES');
+  });
+
+  it('is taken at its word about what it can carry', async () => {
+    expect(await clusterRequirements({ KUBECONFIG: '/some/config' })).toEqual({ kind: 'ok' });
   });
 });

@@ -9,7 +9,8 @@ import { stateLayout, testbedPaths } from './paths.ts';
 import { kubeconfigOf } from './pki.ts';
 import type { Images } from './product-images.ts';
 import type { Progress } from './progress.ts';
-import { up } from './up.ts';
+import type { Requirements } from './requirements.ts';
+import { testbedRequirements, up } from './up.ts';
 
 /** A Kubernetes cluster that tests run on. */
 export interface Cluster extends KubernetesTools {
@@ -33,12 +34,27 @@ export async function openCluster(
   progress: Progress,
   environment: Environment = process.env,
 ): Promise<Cluster> {
-  const paths = testbedPaths(environment);
-  const testbedKubeconfig = kubeconfigOf(stateLayout(paths.state).pki, 'admin');
-  const kubeconfig = environment['KUBECONFIG'] || testbedKubeconfig;
-  return kubeconfig === testbedKubeconfig
+  const kubeconfig = existingKubeconfig(environment);
+  return kubeconfig === undefined
     ? openTestbed(progress, environment)
     : openExisting(kubeconfig, environment);
+}
+
+/**
+ * Whether {@link openCluster} has a chance here, with the reasons if not; a test runner skips with
+ * them. An existing cluster is taken at its word.
+ */
+export async function clusterRequirements(
+  environment: Environment = process.env,
+): Promise<Requirements> {
+  if (existingKubeconfig(environment) !== undefined) return { kind: 'ok' };
+  return testbedRequirements(testbedPaths(environment));
+}
+
+function existingKubeconfig(environment: Environment): string | undefined {
+  const kubeconfig = environment['KUBECONFIG'];
+  const { pki } = stateLayout(testbedPaths(environment).state);
+  return kubeconfig === kubeconfigOf(pki, 'admin') ? undefined : kubeconfig || undefined;
 }
 
 /** The images that the environment names. All must be there; the error names those that aren't. */

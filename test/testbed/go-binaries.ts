@@ -9,7 +9,7 @@ import { runSealed } from './run.ts';
 const kubernetesVersion = 'v1.36.3';
 
 /** The names under which the one Kubernetes binary is started. */
-export const components = [
+const components = [
   'etcd',
   'kube-apiserver',
   'kube-controller-manager',
@@ -55,7 +55,7 @@ async function build(
   progress: Progress,
 ): Promise<void> {
   let compiled = 0;
-  let last = 'downloading modules';
+  let last = '';
   const onErrorLine = (line: string) => {
     compiled += 1;
     last = line;
@@ -71,7 +71,10 @@ async function build(
         limitMs: buildLimitMs,
         onErrorLine,
       }),
-    () => `${compiled} packages so far, now ${last}`,
+    () =>
+      compiled === 0
+        ? 'fetching modules, or linking what was compiled before'
+        : `${compiled} packages compiled, the last is ${last}`,
   );
 }
 

@@ -5,8 +5,8 @@ export interface Progress {
   /** One line, now. */
   say(message: string): void;
   /**
-   * Runs `work` and says that it goes on: at its start, every ten seconds with what `detail`
-   * returns, and at its end with how long it took.
+   * Runs `work` and says how long it took. As long as it goes on it says that every ten seconds,
+   * with what `detail` returns.
    */
   during<T>(what: string, work: () => Promise<T>, detail?: () => string): Promise<T>;
 }

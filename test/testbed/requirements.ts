@@ -114,7 +114,7 @@ export async function requirements(state: string, hasBinaries: boolean): Promise
 }
 
 /** The version of the Go in PATH. */
-export async function goVersion(): Promise<string | undefined> {
+async function goVersion(): Promise<string | undefined> {
   const result = await tryRun('go', ['env', 'GOVERSION']).catch(() => undefined);
   return result?.status === 0 ? result.stdout.trim() : undefined;
 }

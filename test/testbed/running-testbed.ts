@@ -12,7 +12,7 @@ import { Processes, writeJson } from './processes.ts';
 import { inParallel } from './progress.ts';
 
 /** Nodes of a testbed. */
-export const nodeCount = 3;
+const nodeCount = 3;
 
 /** Where the programs are that a testbed runs. */
 export interface Binaries {

@@ -21,7 +21,7 @@ import { type Paths, stateLayout } from './paths.ts';
 import { createPki } from './pki.ts';
 import { buildPostgresImage, buildProductImages, type ImageArchives } from './product-images.ts';
 import { inParallel, type Progress, waitFor } from './progress.ts';
-import { requirements } from './requirements.ts';
+import { requirements, type Requirements } from './requirements.ts';
 import { type Binaries, RunningTestbed } from './running-testbed.ts';
 import { buildSystemImages } from './system-images.ts';
 import { tearDown } from './teardown.ts';
@@ -62,7 +62,7 @@ const readyLimitMs = 180_000;
 export async function up(options: TestbedOptions, dist?: string): Promise<UpResult> {
   const { paths, progress } = options;
   const cache = new Cache(paths.cache);
-  const verdict = await requirements(paths.state, await hasGoBinaries(paths, cache));
+  const verdict = await testbedRequirements(paths);
   if (verdict.kind === 'unsupported') {
     throw new Error(`this machine can't carry the testbed:\n- ${verdict.reasons.join('\n- ')}`);
   }
@@ -96,6 +96,11 @@ export async function up(options: TestbedOptions, dist?: string): Promise<UpResu
   } finally {
     await release();
   }
+}
+
+/** Whether this machine can carry the testbed. */
+export async function testbedRequirements(paths: Paths): Promise<Requirements> {
+  return requirements(paths.state, await hasGoBinaries(paths, new Cache(paths.cache)));
 }
 
 /** Removes the testbed and ends an `up` that is at work. The cache stays. */

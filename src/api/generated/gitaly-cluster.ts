@@ -204,7 +204,7 @@ export interface DatabaseSecretRef {
   name: string;
 }
 /**
- * One small PostgreSQL server, for trying out. It is a single point of failure: while it is down, writes are refused.
+ * One small PostgreSQL server, for trying out. It is a single point of failure: while it is down, writes are refused. After a switch to `secretRef`, its StatefulSet `<cluster>-database` stays until you delete it.
  */
 export interface ManagedDatabaseSpec {
   /**

@@ -78,7 +78,7 @@ export class SidechannelRegistry {
       const client = await openSidechannel(offer.mux, offer.clientId, { clock: this.#clock });
       answerSidechannel(upstream);
       const outcome = await splice(client, upstream);
-      return outcome.kind === 'completed' ? undefined : outcome.error.message;
+      return outcome.kind === 'completed' ? undefined : outcome.reason;
     } catch (error) {
       this.#logger.debug({ err: error }, 'a sidechannel could not be relayed');
       upstream.destroy(error instanceof Error ? error : new Error(errorMessage(error)));

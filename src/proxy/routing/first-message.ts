@@ -1,11 +1,10 @@
 import type { FieldPath, MethodInfo } from './method-table.ts';
 import {
+  encodeStringField,
+  encodeVarint,
+  FieldCursor,
   lengthDelimited,
   MalformedMessageError,
-  readFields,
-  varintLength,
-  writeVarint,
-  type Field,
 } from './protobuf-fields.ts';
 
 /** The repository that a call is about, in the client's words. Missing names are empty. */
@@ -32,21 +31,22 @@ export type TargetOutcome =
 const storageNameField = 2;
 const relativePathField = 3;
 
-/** Reads what a request is about. Never throws. */
+/**
+ * Reads what a request is about, as a protobuf decoder would: of a text that stands more than once
+ * the last one counts, also if the message around it comes in pieces. Never throws.
+ */
 export function readTarget(bytes: Buffer, method: MethodInfo): TargetOutcome {
   try {
     if (method.scope === 'storage') {
       const { storageField } = method;
-      if (storageField === undefined) return { kind: 'missing' };
-      const storage = readString(bytes, storageField);
+      const storage = storageField === undefined ? undefined : readText(bytes, storageField);
       return storage === undefined
         ? { kind: 'missing' }
         : { kind: 'ok', storage, relativePath: '' };
     }
-    const target = method.target === undefined ? undefined : readRepository(bytes, method.target);
+    const target = readRepository(bytes, method.target);
     if (target === undefined) return { kind: 'missing' };
-    const additional =
-      method.additional === undefined ? undefined : readRepository(bytes, method.additional);
+    const additional = readRepository(bytes, method.additional);
     return { kind: 'ok', ...target, ...(additional === undefined ? {} : { additional }) };
   } catch (error) {
     if (!(error instanceof MalformedMessageError)) throw error;
@@ -61,8 +61,15 @@ export interface Replacement {
 }
 
 /**
- * The request with the names that a storage knows. Everything else stays as it is, byte for byte,
- * fields that we do not know included: quarantine directories travel there.
+ * The request with the names that a storage knows. Everything else stays as it is, byte for byte and
+ * in its order, fields that we do not know included: quarantine directories travel there.
+ *
+ * 1. Walk over the fields; what lies between two changes is copied in one piece.
+ * 2. Where a message holds a Repository, or is one, do the same inside it, and write its new length.
+ * 3. In each piece of a Repository leave the old names out; put the new ones at the front of the
+ *    first piece.
+ *
+ * A Repository that is not there is not added; the name of a storage is.
  *
  * @param reserve bytes to leave free before the result
  * @throws MalformedMessageError where {@link readTarget} would say so
@@ -74,117 +81,175 @@ export function rewriteRepository(
   additional: Replacement | undefined,
   reserve: number,
 ): Buffer {
-  let rewritten = bytes;
+  const pieces = new Pieces();
   if (method.scope === 'storage') {
-    if (method.storageField !== undefined) {
-      rewritten = withFields(rewritten, [stringField(method.storageField, target.storage)]);
-    }
+    const { storageField } = method;
+    const name =
+      storageField === undefined ? noBytes : encodeStringField(storageField, target.storage);
+    pieces.add(name);
+    addWithout(pieces, bytes, 0, bytes.length, storageField, storageField);
   } else {
-    if (method.target !== undefined) {
-      rewritten = atPath(rewritten, method.target, (repository) => named(repository, target));
-    }
+    const edits: Edit[] = [];
+    if (method.target !== undefined) edits.push(createEdit(method.target, target));
     if (method.additional !== undefined && additional !== undefined) {
-      rewritten = atPath(rewritten, method.additional, (repository) =>
-        named(repository, additional),
+      edits.push(createEdit(method.additional, additional));
+    }
+    addEdited(pieces, bytes, 0, bytes.length, edits, 0);
+  }
+  return pieces.join(reserve);
+}
+
+function readRepository(bytes: Buffer, path: FieldPath | undefined): RepositoryName | undefined {
+  if (path === undefined) return undefined;
+  const found: FoundNames = { exists: false, storage: '', relativePath: '' };
+  findNames(bytes, 0, bytes.length, path, 0, found);
+  return found.exists ? { storage: found.storage, relativePath: found.relativePath } : undefined;
+}
+
+interface FoundNames {
+  exists: boolean;
+  storage: string;
+  relativePath: string;
+}
+
+/** Looks into every piece of the messages along `path`. */
+function findNames(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  path: FieldPath,
+  depth: number,
+  found: FoundNames,
+): void {
+  const isRepository = depth === path.length;
+  if (isRepository) found.exists = true;
+  const fields = new FieldCursor(bytes, start, end);
+  while (fields.next()) {
+    if (fields.wireType !== lengthDelimited) continue;
+    if (!isRepository) {
+      if (fields.number !== path[depth]) continue;
+      findNames(bytes, fields.contentStart, fields.end, path, depth + 1, found);
+    } else if (fields.number === storageNameField) {
+      found.storage = bytes.toString('utf8', fields.contentStart, fields.end);
+    } else if (fields.number === relativePathField) {
+      found.relativePath = bytes.toString('utf8', fields.contentStart, fields.end);
+    }
+  }
+}
+
+function readText(bytes: Buffer, number: number): string | undefined {
+  let text: string | undefined;
+  const fields = new FieldCursor(bytes, 0, bytes.length);
+  while (fields.next()) {
+    if (fields.number === number && fields.wireType === lengthDelimited) {
+      text = bytes.toString('utf8', fields.contentStart, fields.end);
+    }
+  }
+  return text;
+}
+
+/** New names for the Repository at `path`, and whether they were written. */
+interface Edit {
+  readonly path: FieldPath;
+  readonly names: Buffer;
+  isPlaced: boolean;
+}
+
+function createEdit(path: FieldPath, { storage, relativePath }: Replacement): Edit {
+  const names = Buffer.concat([
+    encodeStringField(storageNameField, storage),
+    encodeStringField(relativePathField, relativePath),
+  ]);
+  return { path, names, isPlaced: false };
+}
+
+/** Adds a message that holds Repositories, `depth` steps down the paths of `edits`. */
+function addEdited(
+  pieces: Pieces,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  edits: readonly Edit[],
+  depth: number,
+): void {
+  const fields = new FieldCursor(bytes, start, end);
+  let copied = start;
+  while (fields.next()) {
+    const edit = editOf(fields, edits, depth);
+    if (edit === undefined) continue;
+    const inner = new Pieces();
+    if (depth + 1 < edit.path.length) {
+      addEdited(inner, bytes, fields.contentStart, fields.end, [edit], depth + 1);
+    } else {
+      if (!edit.isPlaced) inner.add(edit.names);
+      edit.isPlaced = true;
+      addWithout(
+        inner,
+        bytes,
+        fields.contentStart,
+        fields.end,
+        storageNameField,
+        relativePathField,
       );
     }
+    pieces.add(bytes.subarray(copied, fields.tagEnd));
+    pieces.add(encodeVarint(inner.length));
+    pieces.addAll(inner);
+    copied = fields.end;
   }
-  const result = Buffer.allocUnsafe(reserve + rewritten.length);
-  rewritten.copy(result, reserve);
-  return result;
+  pieces.add(bytes.subarray(copied, end));
 }
 
-function readRepository(bytes: Buffer, path: FieldPath): RepositoryName | undefined {
-  const repository = messageAt(bytes, path);
-  if (repository === undefined) return undefined;
-  return {
-    storage: readString(repository, storageNameField) ?? '',
-    relativePath: readString(repository, relativePathField) ?? '',
-  };
-}
-
-/** The last value counts where a field stands more than once. */
-function readString(bytes: Buffer, number: number): string | undefined {
-  const field = occurrences(bytes, number).at(-1);
-  return field === undefined ? undefined : bytes.toString('utf8', field.contentStart, field.end);
-}
-
-/** A message that stands in several pieces is all of them, one after the other. */
-function messageAt(bytes: Buffer, path: FieldPath): Buffer | undefined {
-  let current = bytes;
-  for (const number of path) {
-    const pieces = occurrences(current, number);
-    const [first] = pieces;
-    if (first === undefined) return undefined;
-    current =
-      pieces.length === 1
-        ? current.subarray(first.contentStart, first.end)
-        : Buffer.concat(pieces.map((piece) => current.subarray(piece.contentStart, piece.end)));
+function editOf(fields: FieldCursor, edits: readonly Edit[], depth: number): Edit | undefined {
+  if (fields.wireType !== lengthDelimited) return undefined;
+  for (const edit of edits) {
+    if (edit.path[depth] === fields.number) return edit;
   }
-  return current;
+  return undefined;
 }
 
-function occurrences(bytes: Buffer, number: number): readonly Field[] {
-  return readFields(bytes, 0, bytes.length).filter(
-    (field) => field.number === number && field.wireType === lengthDelimited,
-  );
-}
-
-/** Replaces the message at `path`, in the place of its first piece. */
-function atPath(bytes: Buffer, path: FieldPath, change: (message: Buffer) => Buffer): Buffer {
-  const [number, ...rest] = path;
-  if (number === undefined) return change(bytes);
-  const message = messageAt(bytes, [number]);
-  if (message === undefined) return bytes;
-  return withField(bytes, number, atPath(message, rest, change));
-}
-
-/** A Repository message with other names, in front of everything else that it has. */
-function named(repository: Buffer, { storage, relativePath }: Replacement): Buffer {
-  return withFields(repository, [
-    stringField(storageNameField, storage),
-    stringField(relativePathField, relativePath),
-  ]);
-}
-
-interface NewField {
-  readonly number: number;
-  readonly content: Buffer;
-}
-
-function stringField(number: number, value: string): NewField {
-  return { number, content: Buffer.from(value, 'utf8') };
-}
-
-/** `bytes` without the fields that `replaced` has, and those in front. */
-function withFields(bytes: Buffer, replaced: readonly NewField[]): Buffer {
-  const numbers = new Set(replaced.map((field) => field.number));
-  const kept = readFields(bytes, 0, bytes.length).filter((field) => !numbers.has(field.number));
-  return Buffer.concat([
-    ...replaced.map(encodeField),
-    ...kept.map((field) => bytes.subarray(field.start, field.end)),
-  ]);
-}
-
-/** `bytes` with one field replaced where it first stands; further pieces of it are left out. */
-function withField(bytes: Buffer, number: number, content: Buffer): Buffer {
-  const pieces: Buffer[] = [];
-  let placed = false;
-  for (const field of readFields(bytes, 0, bytes.length)) {
-    if (field.number !== number) pieces.push(bytes.subarray(field.start, field.end));
-    else if (!placed) {
-      placed = true;
-      pieces.push(encodeField({ number, content }));
-    }
+/** Adds `bytes[start, end)` without the texts in two of its fields. */
+function addWithout(
+  pieces: Pieces,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  first: number | undefined,
+  second: number | undefined,
+): void {
+  const fields = new FieldCursor(bytes, start, end);
+  let copied = start;
+  while (fields.next()) {
+    if (fields.wireType !== lengthDelimited) continue;
+    if (fields.number !== first && fields.number !== second) continue;
+    pieces.add(bytes.subarray(copied, fields.start));
+    copied = fields.end;
   }
-  return Buffer.concat(pieces);
+  pieces.add(bytes.subarray(copied, end));
 }
 
-function encodeField({ number, content }: NewField): Buffer {
-  const tag = number * 8 + lengthDelimited;
-  const head = varintLength(tag) + varintLength(content.length);
-  const encoded = Buffer.allocUnsafe(head + content.length);
-  const position = writeVarint(encoded, writeVarint(encoded, 0, tag), content.length);
-  content.copy(encoded, position);
-  return encoded;
+const noBytes = Buffer.alloc(0);
+
+/** Parts of a message that are to stand one behind the other. */
+class Pieces {
+  readonly #parts: Buffer[] = [];
+  length = 0;
+
+  add(part: Buffer): void {
+    if (part.length === 0) return;
+    this.#parts.push(part);
+    this.length += part.length;
+  }
+
+  addAll(other: Pieces): void {
+    for (const part of other.#parts) this.add(part);
+  }
+
+  /** Everything in one buffer, behind `reserve` free bytes. */
+  join(reserve: number): Buffer {
+    const joined = Buffer.allocUnsafe(reserve + this.length);
+    let position = reserve;
+    for (const part of this.#parts) position += part.copy(joined, position);
+    return joined;
+  }
 }

@@ -8,7 +8,7 @@ import { readyStorages, type ConditionInput } from './status-input.ts';
 /** Whether clients are served, reads and writes. */
 export function available(input: ConditionInput): ConditionVerdict<'Available'> {
   const type = 'Available';
-  const proxies = podsOf(input, proxyPart);
+  const proxies = podsOf(input.context, input.observed.pods, proxyPart);
   if (!proxies.some(isPodReady)) {
     const why = podProblem(proxies[0]);
     const message = `no proxy is ready${why === undefined ? '' : `: ${why}`}`;

@@ -53,7 +53,7 @@ export function clusterStatus(input: StatusInput, now: string): GitalyClusterSta
   const { reason, message } = mostTelling(verdicts);
   return {
     observedGeneration: resource.metadata.generation ?? 0,
-    phase: phaseOf(verdicts, outcome, previous.phase),
+    phase: phaseOf(verdicts, outcome, wasInService(previous)),
     reason,
     message,
     ready: readyOf(virtualStorages),
@@ -88,6 +88,11 @@ export function invalidStatus(
   };
 }
 
+/** Whether the cluster has ever served, going by what its status still shows. */
+export function wasInService({ phase }: GitalyClusterStatus): boolean {
+  return phase === 'Ready' || phase === 'Progressing' || phase === 'Unavailable';
+}
+
 interface Verdicts {
   readonly available: ConditionVerdict<'Available'>;
   readonly dataSafe: ConditionVerdict<'DataSafe'>;
@@ -106,7 +111,7 @@ function mostTelling(verdicts: Verdicts): AnyVerdict {
   return verdicts.progressing;
 }
 
-function phaseOf(verdicts: Verdicts, outcome: ApplyOutcome, previous: Phase | undefined): Phase {
+function phaseOf(verdicts: Verdicts, outcome: ApplyOutcome, wasInService: boolean): Phase {
   switch (outcome.kind) {
     case 'deleting':
       return 'Deleting';
@@ -119,7 +124,7 @@ function phaseOf(verdicts: Verdicts, outcome: ApplyOutcome, previous: Phase | un
       return assertNever(outcome);
   }
   if (verdicts.available.status !== 'True') {
-    return previous === undefined || previous === 'Creating' ? 'Creating' : 'Unavailable';
+    return wasInService ? 'Unavailable' : 'Creating';
   }
   const settled = outcome.kind === 'applied' && verdicts.progressing.status === 'False';
   return settled ? 'Ready' : 'Progressing';
@@ -155,7 +160,10 @@ function endpointOf({ name, namespace, spec }: ClusterContext): EndpointStatus {
 function proxyStatus(input: StatusInput): ProxyStatus {
   const { replicas } = input.context.spec.proxy;
   // A roll has one more for a while, which is nothing to read from `3/2`.
-  const readyReplicas = Math.min(replicas, podsOf(input, proxyPart).filter(isPodReady).length);
+  const readyReplicas = Math.min(
+    replicas,
+    podsOf(input.context, input.observed.pods, proxyPart).filter(isPodReady).length,
+  );
   return { ready: `${readyReplicas}/${replicas}`, replicas, readyReplicas };
 }
 

@@ -24,7 +24,7 @@ export function dataSafe(input: ConditionInput): ConditionVerdict<'DataSafe'> {
   );
   if (pending.length > 0) {
     const names = listOf(pending.map(({ name }) => name));
-    const message = `${report.proxy} does not know ${names} yet; it takes up its configuration within two minutes`;
+    const message = `${report.proxy} does not know ${names} yet; the proxies are replaced so that they do`;
     return { type, status: 'Unknown', reason: 'ConfigurationPending', message };
   }
   const message = `every replica is in sync${sharedNodes(input)}`;

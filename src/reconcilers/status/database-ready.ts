@@ -19,7 +19,7 @@ export function databaseReady(input: StatusInput): ConditionVerdict<'DatabaseRea
     return { type, status: 'True', reason: 'Reachable', message: `${report.proxy} reaches it` };
   }
   if (database.kind === 'managed') {
-    const [pod] = podsOf(input, databasePart);
+    const [pod] = podsOf(context, observed.pods, databasePart);
     if (!isPodReady(pod)) {
       const message = `the managed PostgreSQL server is not ready: ${podProblem(pod)}`;
       return { type, status: 'False', reason: 'ServerNotReady', message };

@@ -5,7 +5,10 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 const config = [
   'core.autocrlf=input',
   'core.useReplaceRefs=false',
+  // A process that dies loses nothing that it wrote; the machine's death is not what tests are about.
   'core.fsync=none',
+  // Volumes may belong to another user than we are.
+  'safe.directory=*',
   'gc.auto=0',
   'maintenance.auto=false',
   'receive.autogc=false',
@@ -15,6 +18,9 @@ const config = [
   'uploadpack.allowAnySHA1InWant=true',
 ];
 
+/** Runs the rest of the arguments so that no file can grow: the nearest to a full disk that needs no disk. */
+const onFullDisk = ['/bin/sh', '-c', 'trap \'\' XFSZ; ulimit -f 0; exec "$@"', 'sh'];
+
 /** The output of one git, at most so many bytes: more means that the wrong call was used. */
 const maxOutputLength = 64 * 1024 * 1024;
 
@@ -23,8 +29,10 @@ export interface GitOptions {
   readonly binary: string;
   /** Where our hooks are; see hook-scripts.ts. */
   readonly hooksPath: string;
-  /** An empty folder, so that nothing of the user's is read. */
+  /** A folder without anything for git, so that nothing of the user's is read. */
   readonly home: string;
+  /** True makes every write of git to a file fail. */
+  isDiskFull?(): boolean;
 }
 
 export interface GitRun {
@@ -60,9 +68,15 @@ export interface GitProcess {
 /** Starts git with an environment of its own. */
 export class Git {
   readonly #options: GitOptions;
+  readonly #running = new Set<ChildProcess>();
 
   constructor(options: GitOptions) {
     this.#options = options;
+  }
+
+  /** Kills every git that runs, with all it started. Lock files stay behind, as after the death of a machine. */
+  killAll(): void {
+    for (const child of this.#running) killGroup(child, 'SIGKILL');
   }
 
   /** Runs git in the repository to its end and gives what it wrote, whatever its exit code is. */
@@ -89,17 +103,23 @@ export class Git {
   spawn(repository: string, args: readonly string[], run: GitSpawn = {}): GitProcess {
     const hooksPath = run.hooks ? this.#options.hooksPath : '/dev/null';
     const settings = [...config, `core.hooksPath=${hooksPath}`, ...(run.config ?? [])];
-    const child = spawn(
+    const command = [
       this.#options.binary,
-      [...settings.flatMap((setting) => ['-c', setting]), ...args],
-      {
-        cwd: repository,
-        env: { ...this.#environment(repository), ...run.env },
-        // A process group of its own, so that hooks and helpers can be ended with it.
-        detached: true,
-        stdio: ['pipe', 'pipe', 'pipe', run.hooks ? 'pipe' : 'ignore'],
-      },
-    );
+      ...settings.flatMap((setting) => ['-c', setting]),
+      ...args,
+    ];
+    const [program = '', ...programArgs] = this.#options.isDiskFull?.()
+      ? [...onFullDisk, ...command]
+      : command;
+    const child = spawn(program, programArgs, {
+      cwd: repository,
+      env: { ...this.#environment(repository), ...run.env },
+      // A process group of its own, so that hooks and helpers can be ended with it.
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe', run.hooks ? 'pipe' : 'ignore'],
+    });
+    this.#running.add(child);
+    child.once('close', () => this.#running.delete(child));
     run.hooks?.(child.stdio[3] as Duplex);
     const exited = exitOf(child);
     endWith(run.signal, child);
@@ -144,15 +164,17 @@ function exitOf(child: ChildProcess): Promise<number> {
 }
 
 function endWith(signal: AbortSignal | undefined, child: ChildProcess): void {
-  const end = () => {
-    try {
-      // The whole group. SIGTERM lets git remove its lock files.
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
-    } catch {
-      // It is gone already.
-    }
-  };
+  // SIGTERM lets git remove its lock files.
+  const end = () => killGroup(child, 'SIGTERM');
   if (signal?.aborted) end();
   else signal?.addEventListener('abort', end, { once: true });
   child.once('close', () => signal?.removeEventListener('abort', end));
+}
+
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, signal);
+  } catch {
+    // It is gone already.
+  }
 }

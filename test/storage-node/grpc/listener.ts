@@ -59,8 +59,8 @@ export class Listener {
     const closed = new Promise<void>((resolve) => {
       this.#tcp.close(() => resolve());
     });
-    this.#options.server.destroy();
     for (const socket of this.#sockets) socket.destroy();
+    this.#options.server.destroy();
     await closed;
   }
 

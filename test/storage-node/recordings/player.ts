@@ -5,7 +5,7 @@ import { VoteTransactionResponse_TransactionState as State } from '../../../src/
 import { readExactly } from '../grpc/read-exactly.ts';
 import { Code, RpcError } from '../grpc/status.ts';
 import { signToken } from '../grpc/token.ts';
-import { Peer, type PeerEvents, type PeerOutcome } from './peer.ts';
+import { Peer, type PeerEvents, type PeerOutcome } from '../testing/peer.ts';
 import type { RecordedCase, RecordedSidechannel } from './recording.ts';
 
 /** What the node did in a replayed case, in the terms of the recording. */

@@ -4,14 +4,16 @@ import type { Git } from '../git/git.ts';
 import type { Storages } from '../git/storages.ts';
 import { Code, RpcError } from '../grpc/status.ts';
 import type { GitLabApi } from '../hooks/gitlab-api.ts';
-import type { FaultPoints } from '../faults.ts';
+import type { CallContext } from '../grpc/server-call.ts';
+import type { Transaction } from '../votes/transaction.ts';
 
 /** What the services of a node share. */
 export interface ServiceContext {
   readonly git: Git;
   readonly storages: Storages;
   readonly gitlab: GitLabApi;
-  readonly faults: FaultPoints;
+  /** The transaction that the metadata of a call names. */
+  transactionOf(call: CallContext): Transaction;
   readonly clock: Clock;
   readonly logger: Logger;
 }

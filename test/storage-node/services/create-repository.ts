@@ -7,7 +7,6 @@ import { createRepository } from '../git/creation.ts';
 import { type Handler, unary } from '../grpc/handler.ts';
 import type { CallContext } from '../grpc/server-call.ts';
 import { Code, wrapError } from '../grpc/status.ts';
-import { transactionOf } from '../votes/transaction.ts';
 import type { ServiceContext } from './context.ts';
 
 /** RepositoryService/CreateRepository. */
@@ -25,7 +24,7 @@ async function serve(context: ServiceContext, request: CreateRepositoryRequest, 
       git,
       storages,
       repository,
-      transaction: transactionOf(call),
+      transaction: context.transactionOf(call),
       signal: call.signal,
       branch: Buffer.from(request.defaultBranch).toString(),
       objectFormat: request.objectFormat === ObjectFormat.SHA256 ? 'sha256' : 'sha1',

@@ -5,7 +5,6 @@ import type { LocalRepository } from '../git/storages.ts';
 import type { CallContext } from '../grpc/server-call.ts';
 import { Code, RpcError } from '../grpc/status.ts';
 import { WriteHooks } from '../hooks/write-hooks.ts';
-import { transactionOf } from '../votes/transaction.ts';
 import type { ServiceContext } from './context.ts';
 
 /**
@@ -13,7 +12,7 @@ import type { ServiceContext } from './context.ts';
  * Git before 2.46 runs no hook for symbolic references, so the votes are cast here, as a newer git's hook would.
  */
 export async function setDefaultBranch(
-  { gitlab }: ServiceContext,
+  context: ServiceContext,
   repository: LocalRepository,
   reference: string,
   call: CallContext,
@@ -21,7 +20,8 @@ export async function setDefaultBranch(
   if (referenceFault(reference) !== undefined) {
     throw internal(`setting default branch: "${reference}" is a malformed refname`);
   }
-  const transaction = transactionOf(call);
+  const { gitlab } = context;
+  const transaction = context.transactionOf(call);
   const hooks = new WriteHooks({ repository, transaction, gitlab, caster: 'hook' });
   const changes = Buffer.from(`${'0'.repeat(40)} ref:${reference} HEAD\n`);
   const head = path.join(repository.path, 'HEAD');

@@ -8,7 +8,7 @@ import { RefUpdater } from '../git/ref-updater.ts';
 import { UpdateRefError } from '../git/update-ref-errors.ts';
 import { type Handler, unary } from '../grpc/handler.ts';
 import { Code, RpcError, wrapError } from '../grpc/status.ts';
-import { Phase, transactionOf, voteOf } from '../votes/transaction.ts';
+import { Phase, voteOf } from '../votes/transaction.ts';
 import { type ServiceContext, invalidArgument } from './context.ts';
 import { detail } from './error-details.ts';
 
@@ -22,7 +22,7 @@ export function deleteRefsHandler(context: ServiceContext): Handler {
     checkRequest(request);
     const references = await chooseReferences(context, repository.path, request);
     refuseBadNames(references);
-    const transaction = transactionOf(call);
+    const transaction = context.transactionOf(call);
     const hash = voteOf(Buffer.from(references.map((name) => `${name}\n`).join(''), 'latin1'));
     const vote = async (phase: Phase, name: string) => {
       await transaction.vote(phase, hash, 'server').catch((error: unknown) => {

@@ -6,13 +6,7 @@ import { isRepository, type LocalRepository } from '../git/storages.ts';
 import { type Handler, unary } from '../grpc/handler.ts';
 import { Code, RpcError, wrapError } from '../grpc/status.ts';
 import { voteOnFile } from '../votes/file-votes.ts';
-import {
-  Phase,
-  noTransaction,
-  type Transaction,
-  transactionOf,
-  voteOf,
-} from '../votes/transaction.ts';
+import { Phase, noTransaction, type Transaction, voteOf } from '../votes/transaction.ts';
 import { type ServiceContext, invalidArgument } from './context.ts';
 
 const { method } = ObjectPoolService;
@@ -26,7 +20,8 @@ const panic = 'panic: runtime error: invalid memory address or nil pointer deref
  * ObjectPoolService: repositories that share objects through `objects/info/alternates`.
  * A pool is created without votes, whatever the call brings: a proxy must not give it a transaction.
  */
-export function objectPoolHandlers({ git, storages }: ServiceContext): Handler[] {
+export function objectPoolHandlers(context: ServiceContext): Handler[] {
+  const { git, storages } = context;
   return [
     unary(method.createObjectPool, async ({ objectPool, origin }, { signal }) => {
       if (!origin) throw invalidArgument('no origin repository');
@@ -63,13 +58,13 @@ export function objectPoolHandlers({ git, storages }: ServiceContext): Handler[]
       if (!(await isRepository(pool.path))) {
         throw new RpcError(Code.FAILED_PRECONDITION, 'object pool does not exist');
       }
-      await link(member, pool, transactionOf(call));
+      await link(member, pool, context.transactionOf(call));
       return {};
     }),
 
     unary(method.disconnectGitAlternates, async ({ repository }, call) => {
       const member = await storages.find(repository);
-      const transaction = transactionOf(call);
+      const transaction = context.transactionOf(call);
       if ((await readAlternate(member)) === undefined) {
         await transaction.vote(Phase.SYNCHRONIZED_PHASE, voteOf('no alternates'), 'server');
         return {};

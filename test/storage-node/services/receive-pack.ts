@@ -5,7 +5,7 @@ import { Code, wrapError } from '../grpc/status.ts';
 import { gitHooks } from '../hooks/git-hooks.ts';
 import type { Pusher } from '../hooks/gitlab-api.ts';
 import { WriteHooks } from '../hooks/write-hooks.ts';
-import { finalVote, Phase, transactionOf } from '../votes/transaction.ts';
+import { finalVote, Phase } from '../votes/transaction.ts';
 import type { ServiceContext } from './context.ts';
 
 /** A push, however it came. */
@@ -18,13 +18,14 @@ export interface PushRequest {
 
 /** Starts `git receive-pack` with all hooks served. */
 export function startReceivePack(
-  { git, gitlab }: ServiceContext,
+  context: ServiceContext,
   request: PushRequest,
   flags: readonly string[],
   call: CallContext,
 ): GitProcess {
+  const { git, gitlab } = context;
   const { repository, pusher, gitProtocol, gitConfigOptions } = request;
-  const transaction = transactionOf(call);
+  const transaction = context.transactionOf(call);
   const hooks = new WriteHooks({ repository, transaction, gitlab, pusher, caster: 'hook' });
   return git.spawn(repository.path, ['receive-pack', ...flags, repository.path], {
     signal: call.signal,
@@ -44,9 +45,9 @@ export function startReceivePack(
  * The vote that ends each push whose receive-pack succeeded: the nodes agree that they did the same, even if that was
  * to refuse everything. A transaction that was stopped needs no agreement.
  */
-export async function castFinalVote(call: CallContext): Promise<void> {
+export async function castFinalVote(context: ServiceContext, call: CallContext): Promise<void> {
   try {
-    await transactionOf(call).vote(Phase.COMMITTED_PHASE, finalVote, 'server');
+    await context.transactionOf(call).vote(Phase.COMMITTED_PHASE, finalVote, 'server');
   } catch (error) {
     if (error instanceof Error && error.message === 'transaction was stopped') return;
     throw wrapError(Code.ABORTED, 'final transactional vote', error);

@@ -5,7 +5,7 @@ import { temporaryFolder } from '../git/creation.ts';
 import type { LocalRepository } from '../git/storages.ts';
 import { type Handler, unary } from '../grpc/handler.ts';
 import { Code, RpcError, wrapError } from '../grpc/status.ts';
-import { Phase, type Transaction, transactionOf, voteOf } from '../votes/transaction.ts';
+import { Phase, type Transaction, voteOf } from '../votes/transaction.ts';
 import type { ServiceContext } from './context.ts';
 
 /** RepositoryService/RemoveRepository. */
@@ -13,7 +13,7 @@ export function removeRepositoryHandler(context: ServiceContext): Handler {
   const { storages } = context;
   return unary(RepositoryService.method.removeRepository, async (request, call) => {
     const repository = await storages.find(request.repository);
-    await remove(context, repository, transactionOf(call));
+    await remove(context, repository, context.transactionOf(call));
     return {};
   });
 }

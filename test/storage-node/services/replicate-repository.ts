@@ -10,7 +10,7 @@ import type { CallContext } from '../grpc/server-call.ts';
 import { Code, RpcError, wrapError } from '../grpc/status.ts';
 import { gitHooks } from '../hooks/git-hooks.ts';
 import { WriteHooks } from '../hooks/write-hooks.ts';
-import { transactionOf } from '../votes/transaction.ts';
+import type { Transaction } from '../votes/transaction.ts';
 import { voteOnFile, voteOnCustomHooks } from '../votes/file-votes.ts';
 import { type ServiceContext, invalidArgument } from './context.ts';
 import { setDefaultBranch } from './default-branch.ts';
@@ -65,9 +65,9 @@ async function replicate(
     });
   }
   try {
-    await synchronizeConfig(repository, source, call);
+    await synchronizeConfig(repository, source, context.transactionOf(call));
     await synchronize(context, repository, source, call);
-    await voteOnCustomHooks(transactionOf(call));
+    await voteOnCustomHooks(context.transactionOf(call));
   } catch (error) {
     throw wrapError(Code.INTERNAL, 'replicating repository', error);
   }
@@ -88,7 +88,7 @@ async function createFrom(
     git,
     storages,
     repository,
-    transaction: transactionOf(call),
+    transaction: context.transactionOf(call),
     signal,
     branch: head?.replace(/^refs\/heads\//, '') ?? 'main',
     objectFormat,
@@ -99,12 +99,12 @@ async function createFrom(
 async function synchronizeConfig(
   { path: folder }: LocalRepository,
   source: FetchSource,
-  call: CallContext,
+  transaction: Transaction,
 ): Promise<void> {
   const content = await source.config();
   const config = path.join(folder, 'config');
   const current = await readFile(config);
-  await voteOnFile(transactionOf(call), content, async () => {
+  await voteOnFile(transaction, content, async () => {
     if (current.equals(content)) return;
     const temporary = `${config}.new`;
     await writeFile(temporary, content);
@@ -119,7 +119,7 @@ async function synchronize(
   call: CallContext,
 ): Promise<void> {
   const { git, gitlab } = context;
-  const transaction = transactionOf(call);
+  const transaction = context.transactionOf(call);
   const hooks = new WriteHooks({ repository, transaction, gitlab, caster: 'hook' });
   await synchronizeReferences({
     git,

@@ -70,7 +70,7 @@ async function receivePack(
     const text = `waiting for receive-pack: exit status ${exitCode}`;
     throw new RpcError(Code.FAILED_PRECONDITION, text);
   }
-  await castFinalVote(call);
+  await castFinalVote(context, call);
 }
 
 async function readFirst(

@@ -36,7 +36,7 @@ export function sshReceivePackHandler(context: ServiceContext): Handler {
       await send({ exitStatus: { value: exitCode } });
       throw failure(exitCode, Buffer.concat(stderr).toString());
     }
-    await castFinalVote(call);
+    await castFinalVote(context, call);
   });
 }
 

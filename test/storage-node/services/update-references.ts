@@ -11,12 +11,12 @@ import { clientStreaming, type Handler } from '../grpc/handler.ts';
 import { Code, RpcError } from '../grpc/status.ts';
 import { gitHooks } from '../hooks/git-hooks.ts';
 import { WriteHooks } from '../hooks/write-hooks.ts';
-import { transactionOf } from '../votes/transaction.ts';
 import { type ServiceContext, invalidArgument } from './context.ts';
 import { detail } from './error-details.ts';
 
 /** RefService/UpdateReferences: all updates or none, in one transaction of git. */
-export function updateReferencesHandler({ git, gitlab, storages }: ServiceContext): Handler {
+export function updateReferencesHandler(context: ServiceContext): Handler {
+  const { git, gitlab, storages } = context;
   return clientStreaming(RefService.method.updateReferences, async (requests, call) => {
     const first = await requests.next();
     if (first.done) throw new RpcError(Code.INTERNAL, 'receiving initial request: EOF');
@@ -26,7 +26,7 @@ export function updateReferencesHandler({ git, gitlab, storages }: ServiceContex
       if (request.repository) throw invalidArgument('repository set in subsequent request');
       updates.push(...readUpdates(request));
     }
-    const transaction = transactionOf(call);
+    const transaction = context.transactionOf(call);
     const hooks = new WriteHooks({ repository, transaction, gitlab, caster: 'hook' });
     const updater = await RefUpdater.start(git, repository.path, {
       signal: call.signal,

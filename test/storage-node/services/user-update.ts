@@ -6,7 +6,6 @@ import type { CallContext } from '../grpc/server-call.ts';
 import { RpcError } from '../grpc/status.ts';
 import type { Quarantine } from '../hooks/hook-channel.ts';
 import { NotAllowedError, WriteHooks } from '../hooks/write-hooks.ts';
-import { transactionOf } from '../votes/transaction.ts';
 import type { ServiceContext } from './context.ts';
 
 /** One reference that a person changes through GitLab. All zeros as old or new id: none. */
@@ -38,14 +37,15 @@ export type UserUpdateFailure =
  * @returns undefined if all went well
  */
 export async function updateAsUser(
-  { git, gitlab }: ServiceContext,
+  context: ServiceContext,
   update: UserUpdate,
   call: CallContext,
 ): Promise<UserUpdateFailure | undefined> {
+  const { git, gitlab } = context;
   const { repository, reference, oldId, newId, quarantine } = update;
   const hooks = new WriteHooks({
     repository,
-    transaction: transactionOf(call),
+    transaction: context.transactionOf(call),
     gitlab,
     pusher: {
       glId: update.user?.glId ?? '',

@@ -9,7 +9,6 @@ import type { CallContext } from '../grpc/server-call.ts';
 import { Code, RpcError } from '../grpc/status.ts';
 import { gitHooks } from '../hooks/git-hooks.ts';
 import { WriteHooks } from '../hooks/write-hooks.ts';
-import { transactionOf } from '../votes/transaction.ts';
 import { type ServiceContext, invalidArgument } from './context.ts';
 import { setDefaultBranch } from './default-branch.ts';
 import { referenceNotFound } from './error-details.ts';
@@ -66,7 +65,7 @@ async function updateReference(
   };
   const newId = await resolve(update.revision, 'new');
   const oldId = update.oldRevision === '' ? undefined : await resolve(update.oldRevision, 'old');
-  const transaction = transactionOf(call);
+  const transaction = context.transactionOf(call);
   const hooks = new WriteHooks({ repository, transaction, gitlab, caster: 'hook' });
   const updater = await RefUpdater.start(git, repository.path, {
     signal: call.signal,

@@ -56,8 +56,15 @@ export class Peer {
   readonly #socket: Socket;
   readonly #http2: ClientHttp2Session;
 
+  /** Resolves when the node has ended the connection, or we have. */
+  readonly closed: Promise<void>;
+
   private constructor(socket: Socket, bytes: Duplex) {
     this.#socket = socket;
+    this.closed = new Promise((resolve) => {
+      socket.once('end', resolve);
+      socket.once('close', () => resolve());
+    });
     this.#http2 = connectHttp2('http://node', { createConnection: () => bytes });
     this.#http2.on('error', () => {});
   }

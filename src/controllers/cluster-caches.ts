@@ -1,0 +1,146 @@
+import { Scope, type Stoppable } from '../base/scope.ts';
+import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
+import type { KubeObject } from '../api/kubernetes.ts';
+import { labelKeys } from '../api/names.ts';
+import type { Selection } from '../kube/kube-client.ts';
+import type { ReadonlyObjectStore } from '../kube/object-store.ts';
+import { Reflector, type ReflectorOptions } from '../kube/reflector.ts';
+import { resourceTypes, type ObjectName, type ResourceType } from '../kube/resource-types.ts';
+import type { ObservedCluster } from '../reconcilers/observed-cluster.ts';
+
+/** What the caches need. */
+export interface ClusterCachesOptions extends Omit<
+  ReflectorOptions<KubeObject>,
+  'type' | 'selection' | 'onChange'
+> {
+  /** Empty: all. */
+  readonly namespaces: readonly string[];
+  /** Told of each cluster that something changed of, again and again. */
+  readonly onChange: (cluster: ObjectName) => void;
+}
+
+/** The objects of all clusters, kept up to date by watches. */
+export interface ClusterCaches extends Stoppable {
+  /** Resolves when everything was listed once; never rejects. */
+  readonly synced: Promise<void>;
+  /** The longest silence of any watch. */
+  silentMs(): number;
+  /** How often any watch had to begin anew after a failure. */
+  failures(): number;
+  /** Every cluster. */
+  clusters(): GitalyCluster[];
+  cluster(name: ObjectName): GitalyCluster | undefined;
+  /** The object of that kind and name if it is of a cluster and its kind is watched. */
+  find(object: KubeObject): KubeObject | undefined;
+  /** The watched objects of a cluster. */
+  objectsOf(cluster: ObjectName): WatchedObjects;
+}
+
+/** What of a cluster is watched. */
+export type WatchedObjects = Pick<
+  ObservedCluster,
+  'statefulSets' | 'deployments' | 'pods' | 'claims'
+>;
+
+/**
+ * Starts one watch a kind and namespace. Secrets are not among them: to watch some, one must be
+ * allowed to read all.
+ */
+export function startClusterCaches(options: ClusterCachesOptions): ClusterCaches {
+  const scope = new Scope();
+  const reflectors: Reflector<KubeObject>[] = [];
+  const children = new Map<string, readonly ReadonlyObjectStore<KubeObject>[]>();
+  const namespaces = options.namespaces.length === 0 ? [undefined] : options.namespaces;
+
+  function start<T extends KubeObject>(
+    type: ResourceType<T>,
+    labelSelector: string | undefined,
+    clusterOf: (object: T) => string | undefined,
+  ): ReadonlyObjectStore<T>[] {
+    return namespaces.map((namespace) => {
+      const selection: Selection = {
+        ...(namespace !== undefined && { namespace }),
+        ...(labelSelector !== undefined && { labelSelector }),
+      };
+      const reflector = Reflector.start<T>({
+        ...options,
+        type,
+        selection,
+        onChange({ object }) {
+          const name = clusterOf(object);
+          if (name !== undefined) {
+            options.onChange({ namespace: object.metadata.namespace ?? '', name });
+          }
+        },
+      });
+      reflectors.push(scope.own(reflector) as unknown as Reflector<KubeObject>);
+      return reflector.store;
+    });
+  }
+
+  function startChild<T extends KubeObject>(type: ResourceType<T>): ReadonlyObjectStore<T>[] {
+    const stores = start(type, labelKeys.cluster, clusterLabel);
+    children.set(type.kind, stores);
+    return stores;
+  }
+
+  const clusters = start(resourceTypes.gitalyCluster, undefined, ({ metadata }) => metadata.name);
+  const statefulSets = startChild(resourceTypes.statefulSet);
+  const deployments = startChild(resourceTypes.deployment);
+  const pods = startChild(resourceTypes.pod);
+  const claims = startChild(resourceTypes.claim);
+  for (const type of [
+    resourceTypes.service,
+    resourceTypes.configMap,
+    resourceTypes.disruptionBudget,
+  ]) {
+    startChild<KubeObject>(type);
+  }
+
+  return {
+    synced: allSynced(reflectors),
+    silentMs: () => Math.max(...reflectors.map((reflector) => reflector.silentMs())),
+    failures: () => reflectors.reduce((sum, { failures }) => sum + failures, 0),
+    clusters: () => clusters.flatMap((store) => store.list()),
+    cluster: (name) => findIn(clusters, name),
+    find: ({ kind, metadata: { namespace = '', name } }) =>
+      findIn(children.get(kind) ?? [], { namespace, name }),
+    objectsOf: (cluster) => ({
+      statefulSets: childrenOf(cluster, statefulSets),
+      deployments: childrenOf(cluster, deployments),
+      pods: childrenOf(cluster, pods),
+      claims: childrenOf(cluster, claims),
+    }),
+    stop: () => scope.stop(),
+  };
+}
+
+async function allSynced(reflectors: readonly Reflector<KubeObject>[]): Promise<void> {
+  await Promise.all(reflectors.map(({ synced }) => synced));
+}
+
+function clusterLabel({ metadata }: KubeObject): string | undefined {
+  return metadata.labels?.[labelKeys.cluster];
+}
+
+function findIn<T extends KubeObject>(
+  stores: readonly ReadonlyObjectStore<T>[],
+  { namespace, name }: ObjectName,
+): T | undefined {
+  for (const store of stores) {
+    const found = store.get(namespace, name);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function childrenOf<T extends KubeObject>(
+  { namespace, name }: ObjectName,
+  stores: readonly ReadonlyObjectStore<T>[],
+): T[] {
+  return stores.flatMap((store) =>
+    store.list(
+      (object) => object.metadata.namespace === namespace && clusterLabel(object) === name,
+    ),
+  );
+}

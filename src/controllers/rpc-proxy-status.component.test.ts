@@ -1,0 +1,90 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+
+import { implement, startRpcServer, type RpcServer } from '../../test/support/rpc-server.ts';
+import { systemClock } from '../base/clock.ts';
+import { Scope } from '../base/scope.ts';
+import { AdminService, type GetStatusResponse } from '../gen/gitaly_operator/v1/admin_pb.ts';
+import { verifyToken } from '../rpc/token.ts';
+import { rpcProxyStatus } from './rpc-proxy-status.ts';
+
+const scope = new Scope();
+afterEach(() => scope.stop());
+
+type Answer = Partial<Omit<GetStatusResponse, '$typeName' | '$unknown'>>;
+
+async function proxy(answer: Answer | 'hangs', tokens: string[] = []): Promise<RpcServer> {
+  const admin = implement(AdminService, {
+    async getStatus(_request, { metadata }) {
+      tokens.push(String(metadata.get('authorization')[0]));
+      return answer === 'hangs' ? new Promise(() => {}) : answer;
+    },
+  });
+  return scope.own(await startRpcServer([admin]));
+}
+
+const endpoint = (name: string, { port }: { port: number }) => ({
+  name,
+  address: `127.0.0.1:${port}`,
+});
+const source = rpcProxyStatus(systemClock);
+
+describe('what the proxies say', () => {
+  test('comes over the admin service, signed with the token', async () => {
+    const tokens: string[] = [];
+    const server = await proxy(
+      {
+        storeReachable: true,
+        virtualStorages: [
+          {
+            $typeName: 'gitaly_operator.v1.VirtualStorageStatus',
+            name: 'default',
+            repositories: 3n,
+            fullyReplicated: 1n,
+            degraded: 1n,
+            atRisk: 1n,
+            unavailable: 0n,
+            storages: [],
+          },
+        ],
+      },
+      tokens,
+    );
+    const report = await source.ask([endpoint('p-0', server)], 'secret');
+    expect(report).toMatchObject({
+      kind: 'answered',
+      proxy: 'p-0',
+      storeReachable: true,
+      virtualStorages: [{ name: 'default', repositories: 3, degraded: 1, atRisk: 1 }],
+    });
+    expect(verifyToken(tokens[0], ['secret'], Date.now()).kind).toBe('accepted');
+  });
+
+  test('is taken from a proxy that reaches its database, if there is one', async () => {
+    const stale = await proxy({ storeReachable: false });
+    const fresh = await proxy({ storeReachable: true });
+    const proxies = [endpoint('stale', stale), endpoint('fresh', fresh)];
+    expect(await source.ask(proxies, 't')).toMatchObject({ proxy: 'fresh' });
+  });
+
+  test('does not wait for a proxy that hangs for longer than its limit', async () => {
+    const hanging = await proxy('hangs');
+    const fresh = await proxy({ storeReachable: true });
+    const since = performance.now();
+    const proxies = [endpoint('hanging', hanging), endpoint('fresh', fresh)];
+    expect(await source.ask(proxies, 't')).toMatchObject({ proxy: 'fresh' });
+    expect(performance.now() - since).toBeLessThan(4000);
+  });
+
+  test('is silence with the reasons if none answers', async () => {
+    const gone = await proxy({});
+    await gone.stop();
+    expect(await source.ask([endpoint('p-0', gone)], 't')).toMatchObject({
+      kind: 'silent',
+      message: expect.stringMatching(/^p-0 does not answer: /),
+    });
+    expect(await source.ask([], 't')).toEqual({
+      kind: 'silent',
+      message: 'no proxy has an address yet',
+    });
+  });
+});

@@ -1,0 +1,235 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  inSyncVoters,
+  type Intent,
+  type Replica,
+  type RepositoryRecord,
+} from '../routing/repository-record.ts';
+import {
+  addLearner,
+  dropIntent,
+  heldBy,
+  lowerBarrier,
+  movePrimary,
+  promote,
+  raiseBarrier,
+  settleAbandoned,
+  settleWrite,
+  takeIntent,
+  type RecordChange,
+} from './record-changes.ts';
+
+const storages = ['a', 'b', 'c', 'd'];
+
+function replica(storage: string, lsn: bigint, role: Replica['role'] = 'voter'): Replica {
+  return { storage, lsn, role };
+}
+
+function recordWith(changes: Partial<RepositoryRecord> = {}): RepositoryRecord {
+  return {
+    id: 1n,
+    virtualStorage: 'default',
+    relativePath: 'a.git',
+    replicaPath: '@cluster/repositories/6b/86/1',
+    version: 1n,
+    epoch: 1n,
+    lsn: 5n,
+    primary: 'a',
+    replicas: [replica('a', 5n), replica('b', 5n), replica('c', 5n)],
+    intents: [],
+    ...changes,
+  };
+}
+
+function intentOf(transaction: string, changes: Partial<Intent> = {}): Intent {
+  return {
+    transaction,
+    owner: 'proxy-1',
+    kind: 'write',
+    epoch: 1n,
+    voters: ['a', 'b', 'c'],
+    ...changes,
+  };
+}
+
+function changed(change: RecordChange<unknown>): RepositoryRecord {
+  if (change.kind !== 'change') throw new Error(`refused: ${String(change.reason)}`);
+  return change.next;
+}
+
+const limits = { minInSyncReplicas: 2, nowMs: 1000 };
+
+describe('taking an intent', () => {
+  it('leaves out voters that have fallen behind', () => {
+    const record = recordWith({ replicas: [replica('a', 5n), replica('b', 4n), replica('c', 5n)] });
+    expect(changed(takeIntent(record, intentOf('t'), limits)).intents).toEqual([
+      intentOf('t', { voters: ['a', 'c'] }),
+    ]);
+  });
+
+  it('is refused to a proxy that routed in an older epoch', () => {
+    const record = recordWith({ epoch: 2n });
+    expect(takeIntent(record, intentOf('t'), limits)).toEqual({ kind: 'refuse', reason: 'fenced' });
+  });
+
+  it('is refused with too few voters in sync', () => {
+    const record = recordWith({ replicas: [replica('a', 5n), replica('b', 4n), replica('c', 4n)] });
+    expect(takeIntent(record, intentOf('t'), limits)).toMatchObject({ reason: 'tooFewVoters' });
+  });
+
+  it('waits for a barrier, and not for one that has run out', () => {
+    const record = recordWith({ barrier: { owner: 'proxy-2', expiresAtMs: 1001 } });
+    expect(takeIntent(record, intentOf('t'), limits)).toMatchObject({ reason: 'barrier' });
+    const later = { ...limits, nowMs: 1002 };
+    expect(changed(takeIntent(record, intentOf('t'), later)).barrier).toBeUndefined();
+  });
+});
+
+describe('settling a write', () => {
+  it('moves the holders along and leaves the others behind', () => {
+    const record = recordWith({ intents: [intentOf('t')] });
+    const next = changed(settleWrite(record, 't', ['a', 'c']));
+    expect(next.lsn).toBe(6n);
+    expect(inSyncVoters(next)).toEqual(['a', 'c']);
+    expect(next.intents).toEqual([]);
+  });
+
+  it('replaces a primary that does not hold the write, in a new epoch', () => {
+    const record = recordWith({ intents: [intentOf('t')] });
+    expect(changed(settleWrite(record, 't', ['b', 'c']))).toMatchObject({
+      primary: 'b',
+      epoch: 2n,
+    });
+  });
+
+  it('does not bring a replica back that was behind before', () => {
+    const record = recordWith({
+      replicas: [replica('a', 5n), replica('b', 5n), replica('c', 4n)],
+      intents: [intentOf('t')],
+    });
+    expect(inSyncVoters(changed(settleWrite(record, 't', ['a', 'b', 'c'])))).toEqual(['a', 'b']);
+  });
+
+  it('does not count a write that only replicas hold which others have overtaken', () => {
+    const record = recordWith({
+      primary: 'b',
+      replicas: [replica('a', 4n), replica('b', 5n), replica('c', 5n)],
+      intents: [intentOf('t')],
+    });
+    const next = changed(settleWrite(record, 't', ['a']));
+    expect(next).toMatchObject({ lsn: 5n, intents: [] });
+    expect(heldBy(next, ['a'])).toEqual([]);
+  });
+
+  it('is refused when somebody else has settled it', () => {
+    expect(settleWrite(recordWith(), 't', ['a'])).toEqual({ kind: 'refuse', reason: 'gone' });
+  });
+});
+
+describe('bringing a replica in sync', () => {
+  it('takes it as a learner, and as a voter once it was found equal under the barrier', () => {
+    const behind = recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', 3n)] });
+    const learning = changed(addLearner(behind, 'c'));
+    expect(inSyncVoters(learning)).toEqual(['a', 'b']);
+    const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
+    const quiet = changed(raiseBarrier(learning, barrier, 1000));
+    const done = changed(promote(quiet, ['c'], 'proxy-1'));
+    expect(inSyncVoters(done).toSorted()).toEqual(['a', 'b', 'c']);
+    expect(done.barrier).toBeUndefined();
+  });
+
+  it('is refused while a write is in flight, and to a proxy without the barrier', () => {
+    const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
+    const busy = recordWith({ barrier, intents: [intentOf('t')] });
+    expect(promote(busy, ['c'], 'proxy-1')).toMatchObject({ reason: 'writesInFlight' });
+    expect(promote(recordWith({ barrier }), ['c'], 'proxy-2')).toMatchObject({
+      reason: 'notBarrierOwner',
+    });
+  });
+});
+
+describe('settling the writes of an owner that is gone', () => {
+  const barrier = { owner: 'proxy-2', expiresAtMs: 2000 };
+  const isAbandoned = (intent: Intent) => intent.owner === 'proxy-1';
+
+  it('goes on with the equal replicas, in a new epoch', () => {
+    const record = recordWith({ barrier, intents: [intentOf('t')] });
+    const next = changed(
+      settleAbandoned(record, { owner: 'proxy-2', equal: ['b', 'c'], isAbandoned }),
+    );
+    expect(next).toMatchObject({ epoch: 2n, lsn: 6n, primary: 'b', intents: [] });
+    expect(inSyncVoters(next)).toEqual(['b', 'c']);
+  });
+
+  it('waits for writes whose owner is alive', () => {
+    const record = recordWith({ barrier, intents: [intentOf('t', { owner: 'proxy-3' })] });
+    expect(settleAbandoned(record, { owner: 'proxy-2', equal: ['a'], isAbandoned })).toMatchObject({
+      reason: 'writesInFlight',
+    });
+  });
+});
+
+describe('after any sequence of changes', () => {
+  const subsets = fc.subarray(storages);
+  const names = fc.constantFrom('t1', 't2', 't3');
+  type Change = (record: RepositoryRecord) => RecordChange<unknown>;
+  const changes: fc.Arbitrary<Change> = fc.oneof(
+    fc.tuple(names, subsets).map(
+      ([name, voters]): Change =>
+        (record) =>
+          takeIntent(record, intentOf(name, { voters, epoch: record.epoch }), limits),
+    ),
+    fc.tuple(names, subsets).map(
+      ([name, holders]): Change =>
+        (record) =>
+          settleWrite(record, name, holders),
+    ),
+    names.map(
+      (name): Change =>
+        (record) =>
+          dropIntent(record, name),
+    ),
+    fc.constantFrom(...storages).map(
+      (to): Change =>
+        (record) =>
+          movePrimary(record, to),
+    ),
+    fc.constantFrom(...storages).map(
+      (storage): Change =>
+        (record) =>
+          addLearner(record, storage),
+    ),
+    fc.constant<Change>((record) => raiseBarrier(record, { owner: 'p', expiresAtMs: 2000 }, 1000)),
+    fc.constant<Change>((record) => lowerBarrier(record, 'p')),
+    subsets.map(
+      (equal): Change =>
+        (record) =>
+          promote(record, equal, 'p'),
+    ),
+    subsets.map(
+      (equal): Change =>
+        (record) =>
+          settleAbandoned(record, { owner: 'p', equal, isAbandoned: () => true }),
+    ),
+  );
+
+  it('there is a primary, it is in sync, and epoch and LSN never go back', () => {
+    fc.assert(
+      fc.property(fc.array(changes, { maxLength: 30 }), (sequence) => {
+        let record = recordWith();
+        for (const change of sequence) {
+          const result = change(record);
+          if (result.kind === 'refuse') continue;
+          const { next } = result;
+          expect(inSyncVoters(next)).toContain(next.primary);
+          expect(next.lsn).toBeGreaterThanOrEqual(record.lsn);
+          expect(next.epoch).toBeGreaterThanOrEqual(record.epoch);
+          if (next.primary !== record.primary) expect(next.epoch).toBeGreaterThan(record.epoch);
+          record = next;
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

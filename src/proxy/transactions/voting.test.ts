@@ -1,0 +1,244 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  startVoting,
+  stepVoting,
+  type Answer,
+  type VotePhase,
+  type VotingEvent,
+  type VotingState,
+} from './voting.ts';
+
+const three = { primary: 'a', voters: ['a', 'b', 'c'], learners: [], quorum: 2 };
+
+/** Plays events and keeps the answers by ticket. */
+class Play {
+  state: VotingState;
+  readonly answers = new Map<number, Answer>();
+  #nextTicket = 1;
+
+  constructor(options: Parameters<typeof startVoting>[0] = three) {
+    this.state = startVoting(options);
+  }
+
+  send(event: VotingEvent): void {
+    const { state, answers } = stepVoting(this.state, event);
+    this.state = state;
+    for (const { ticket, answer } of answers) {
+      expect(this.answers.has(ticket)).toBe(false);
+      this.answers.set(ticket, answer);
+    }
+  }
+
+  /** Casts a vote and returns its ticket. */
+  vote(node: string, phase: VotePhase, hash = 'x'): number {
+    const ticket = this.#nextTicket++;
+    this.send({ kind: 'voted', node, ticket, vote: { phase, hash } });
+    return ticket;
+  }
+
+  durable(): void {
+    this.send({ kind: 'intentDurable', voters: this.state.voters });
+  }
+
+  lose(node: string): void {
+    this.send({ kind: 'ended', node, end: { kind: 'lost' } });
+  }
+
+  finish(node: string, code = 0): void {
+    this.send({ kind: 'ended', node, end: { kind: 'finished', code } });
+  }
+}
+
+describe('a PREPARED vote', () => {
+  it('waits for the quorum and for the intent', () => {
+    const play = new Play();
+    const first = play.vote('a', 'prepared');
+    const second = play.vote('b', 'prepared');
+    expect(play.answers.size).toBe(0);
+    play.durable();
+    expect(play.answers).toEqual(
+      new Map([
+        [first, 'commit'],
+        [second, 'commit'],
+      ]),
+    );
+  });
+
+  it('of a node that comes late is judged by what was decided', () => {
+    const play = new Play();
+    play.durable();
+    play.vote('a', 'prepared');
+    play.vote('b', 'prepared');
+    expect(play.answers.get(play.vote('c', 'prepared', 'other'))).toBe('abort');
+  });
+
+  it('passes a late node with the same vote, also when the primary is gone', () => {
+    const play = new Play();
+    play.durable();
+    play.vote('a', 'prepared');
+    play.vote('b', 'prepared');
+    play.lose('a');
+    expect(play.answers.get(play.vote('c', 'prepared'))).toBe('commit');
+  });
+
+  it('is refused when the primary dies before the decision', () => {
+    const play = new Play();
+    play.durable();
+    const waiting = play.vote('b', 'prepared');
+    play.lose('a');
+    expect(play.answers.get(waiting)).toBe('abort');
+    expect(play.answers.get(play.vote('c', 'prepared'))).toBe('abort');
+  });
+
+  it('is refused when the quorum is out of reach', () => {
+    const play = new Play();
+    play.durable();
+    const primary = play.vote('a', 'prepared');
+    play.lose('b');
+    expect(play.answers.size).toBe(0);
+    play.finish('c', 13);
+    expect(play.answers.get(primary)).toBe('abort');
+  });
+
+  it('is refused on every node when the intent is', () => {
+    const play = new Play();
+    const tickets = ['a', 'b', 'c'].map((node) => play.vote(node, 'prepared'));
+    play.send({ kind: 'intentRefused' });
+    expect(tickets.map((ticket) => play.answers.get(ticket))).toEqual(['abort', 'abort', 'abort']);
+  });
+
+  it('of a learner does not count', () => {
+    const play = new Play({ primary: 'a', voters: ['a', 'b'], learners: ['c'], quorum: 2 });
+    play.durable();
+    play.vote('a', 'prepared');
+    const learner = play.vote('c', 'prepared');
+    expect(play.answers.size).toBe(0);
+    play.vote('b', 'prepared');
+    expect(play.answers.get(learner)).toBe('commit');
+  });
+
+  it('does not count for a voter that fell behind since the write was routed', () => {
+    const play = new Play();
+    const primary = play.vote('a', 'prepared');
+    play.vote('b', 'prepared');
+    play.send({ kind: 'intentDurable', voters: ['a', 'c'] });
+    expect(play.answers.size).toBe(0);
+    play.vote('c', 'prepared');
+    expect(play.answers.get(primary)).toBe('commit');
+  });
+});
+
+describe('votes that are not decided by quorum', () => {
+  it('hold a secondary until the primary has cast the same: only it asks GitLab', () => {
+    const play = new Play();
+    const early = play.vote('b', 'synchronized');
+    expect(play.answers.size).toBe(0);
+    expect(play.answers.get(play.vote('a', 'synchronized'))).toBe('commit');
+    expect(play.answers.get(early)).toBe('commit');
+  });
+
+  it('stop everywhere when GitLab refuses, and the final vote passes', () => {
+    const play = new Play();
+    const waiting = play.vote('b', 'synchronized');
+    play.send({ kind: 'stopped' });
+    expect(play.answers.get(waiting)).toBe('stop');
+    expect(play.answers.get(play.vote('c', 'synchronized'))).toBe('stop');
+    expect(play.answers.get(play.vote('a', 'committed', '00'))).toBe('commit');
+  });
+
+  it('release a secondary when the primary ends without casting its own', () => {
+    const play = new Play();
+    const waiting = play.vote('b', 'synchronized');
+    play.finish('a', 7);
+    expect(play.answers.get(waiting)).toBe('abort');
+  });
+});
+
+describe('whatever happens', () => {
+  const nodes = ['a', 'b', 'c', 'd'];
+  const phases: readonly VotePhase[] = ['preparing', 'prepared', 'committed', 'synchronized'];
+  const votes = fc.record({
+    kind: fc.constant('vote' as const),
+    node: fc.constantFrom(...nodes),
+    phase: fc.constantFrom(...phases),
+    // Mostly equal votes: otherwise nothing is ever decided.
+    hash: fc.constantFrom('x', 'x', 'x', 'y'),
+  });
+  const others = fc.oneof(
+    fc.record({ kind: fc.constant('lost' as const), node: fc.constantFrom(...nodes) }),
+    fc.record({ kind: fc.constant('finished' as const), node: fc.constantFrom(...nodes) }),
+    fc.constant({ kind: 'durable' as const }),
+    fc.constant({ kind: 'refused' as const }),
+    fc.constant({ kind: 'stopped' as const }),
+  );
+  const scripts = fc.array(fc.oneof({ weight: 4, arbitrary: votes }, others), { maxLength: 40 });
+
+  it('only what the quorum agrees on, under a durable intent, is committed', () => {
+    fc.assert(
+      fc.property(scripts, fc.integer({ min: 1, max: 3 }), (script, quorum) => {
+        const play = new Play({ primary: 'a', voters: ['a', 'b', 'c'], learners: ['d'], quorum });
+        let intent: 'pending' | 'durable' | 'refused' = 'pending';
+        for (const action of script) {
+          const before = committedPrepared(play.state);
+          switch (action.kind) {
+            case 'vote': {
+              const node = play.state.nodes.get(action.node);
+              const blocked = node?.ballots.some((ballot) => ballot.answer === undefined);
+              if (node?.end === undefined && !blocked)
+                play.vote(action.node, action.phase, action.hash);
+              break;
+            }
+            case 'lost':
+              play.lose(action.node);
+              break;
+            case 'finished':
+              play.finish(action.node);
+              break;
+            case 'durable':
+              if (intent !== 'pending') break;
+              intent = 'durable';
+              play.durable();
+              break;
+            case 'refused':
+              if (intent !== 'pending') break;
+              intent = 'refused';
+              play.send({ kind: 'intentRefused' });
+              break;
+            case 'stopped':
+              play.send({ kind: 'stopped' });
+              break;
+          }
+          if (committedPrepared(play.state) > before) expect(intent).toBe('durable');
+          expectQuorumBehindEveryCommit(play.state, quorum);
+        }
+        for (const node of nodes) play.lose(node);
+        for (const { ballots } of play.state.nodes.values()) {
+          for (const ballot of ballots) expect(ballot.answer).toBeDefined();
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});
+
+function committedPrepared(state: VotingState): number {
+  return [...state.nodes.values()].flatMap(({ ballots }) =>
+    ballots.filter((ballot) => ballot.phase === 'prepared' && ballot.answer === 'commit'),
+  ).length;
+}
+
+function expectQuorumBehindEveryCommit(state: VotingState, quorum: number): void {
+  const primary = state.nodes.get(state.primary)?.ballots ?? [];
+  for (const { ballots } of state.nodes.values()) {
+    ballots.forEach((ballot, position) => {
+      if (ballot.phase !== 'prepared' || ballot.answer !== 'commit') return;
+      expect(primary[position]).toMatchObject({ phase: 'prepared', hash: ballot.hash });
+      const agreeing = state.voters.filter((voter) => {
+        const other = state.nodes.get(voter)?.ballots[position];
+        return other?.phase === 'prepared' && other.hash === ballot.hash;
+      });
+      expect(agreeing.length).toBeGreaterThanOrEqual(quorum);
+    });
+  }
+}

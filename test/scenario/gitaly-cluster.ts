@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import { load } from 'js-yaml';
+import { Scope, type Stoppable } from '../../src/base/scope.ts';
+import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
+import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
+import type { Cluster } from '../testbed/cluster.ts';
+import { Git } from './git.ts';
+import { reach } from './reach.ts';
+import { waitFor } from './wait-for.ts';
+
+/** A Kubernetes object, as far as the scenarios look at it. */
+export interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace?: string };
+  spec: Record<string, unknown>;
+}
+
+export const virtualStorage = 'default';
+const grpcPort = 8075;
+
+/** The example manifest with the images and the sizes of the cluster that it is tried on. */
+export async function exampleManifest(
+  cluster: Cluster,
+  namespace: string,
+  name = 'gitaly',
+): Promise<Manifest> {
+  const manifest = load(await readFile('examples/gitalycluster.yaml', 'utf8')) as Manifest;
+  const { database } = manifest.spec as { database: { managed: object } };
+  return {
+    ...manifest,
+    metadata: { name, namespace },
+    spec: {
+      ...manifest.spec,
+      gitaly: { image: cluster.images.storageNode },
+      database: { managed: { ...database.managed, image: cluster.images.postgres } },
+    },
+  };
+}
+
+/** A GitalyCluster that runs, and the ways into it. */
+export class GitalyClusterUnderTest implements Stoppable {
+  readonly cluster: Cluster;
+  readonly namespace: string;
+  readonly name: string;
+  readonly #scope = new Scope();
+
+  constructor(cluster: Cluster, namespace: string, name = 'gitaly') {
+    this.cluster = cluster;
+    this.namespace = namespace;
+    this.name = name;
+  }
+
+  /** Applies a manifest and waits until the cluster serves and its data is safe. */
+  async apply(manifest: Manifest, limitMs = 240_000): Promise<void> {
+    await this.cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(manifest) });
+    await this.waitUntilSafe(limitMs);
+  }
+
+  async waitUntilSafe(limitMs = 180_000): Promise<void> {
+    await waitFor(
+      `GitalyCluster ${this.namespace}/${this.name} to be ready and safe`,
+      limitMs,
+      async () => {
+        const { phase, data, reason, message } = await this.status();
+        const done = phase === 'Ready' && data === 'Safe';
+        return done ? undefined : `phase ${phase}, data ${data}, ${reason}: ${message}`;
+      },
+    );
+  }
+
+  async status(): Promise<Readonly<Record<string, string>>> {
+    const path = ['-n', this.namespace, 'get', 'glc', this.name, '-o', 'jsonpath={.status}'];
+    const text = await this.cluster.kubectl(path);
+    return text === '' ? {} : (JSON.parse(text) as Record<string, string>);
+  }
+
+  /** What a person sees. */
+  table(): Promise<string> {
+    return this.cluster.kubectl(['-n', this.namespace, 'get', 'gitalyclusters', '-o', 'wide']);
+  }
+
+  /** A client of the proxies. */
+  async client(): Promise<GitalyClient> {
+    const target = {
+      namespace: this.namespace,
+      kind: 'service',
+      name: `${this.name}-proxy`,
+    } as const;
+    const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
+    const token = await this.token('client-token');
+    return this.#scope.own(createGitalyClient({ address: `tcp://${host}:${port}`, token }));
+  }
+
+  /** A client of one storage, past the proxies. */
+  async storageClient(storage: string): Promise<GitalyClient> {
+    const target = { namespace: this.namespace, kind: 'pod', name: storage } as const;
+    const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
+    const token = await this.token('gitaly-token');
+    return this.#scope.own(createGitalyClient({ address: `tcp://${host}:${port}`, token }));
+  }
+
+  /** Plain git against the proxies. */
+  async git(): Promise<Git> {
+    const target = {
+      namespace: this.namespace,
+      kind: 'service',
+      name: `${this.name}-proxy`,
+    } as const;
+    const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
+    const token = await this.token('client-token');
+    return this.#scope.own(await Git.create({ host, port, token, virtualStorage }));
+  }
+
+  async token(suffix: 'client-token' | 'gitaly-token'): Promise<string> {
+    const path = ['-n', this.namespace, 'get', 'secret', `${this.name}-${suffix}`];
+    const encoded = await this.cluster.kubectl([...path, '-o', 'jsonpath={.data.token}']);
+    return Buffer.from(encoded, 'base64').toString('utf8');
+  }
+
+  /** @throws Error if there is no such repository */
+  async repository(client: GitalyClient, relativePath: string): Promise<RepositoryStatus> {
+    for await (const status of client.admin.listRepositories({ virtualStorage, relativePath })) {
+      return status;
+    }
+    throw new Error(`there is no repository ${relativePath}`);
+  }
+
+  /** Waits until every replica of a repository is in sync and no write is in flight. */
+  async waitUntilInSync(
+    client: GitalyClient,
+    relativePath: string,
+    limitMs = 120_000,
+  ): Promise<RepositoryStatus> {
+    let latest: RepositoryStatus | undefined;
+    await waitFor(`the replicas of ${relativePath} to be in sync`, limitMs, async () => {
+      latest = await this.repository(client, relativePath);
+      const behind = latest.replicas.filter((replica) => !replica.inSync);
+      if (behind.length === 0 && latest.intents === 0) return undefined;
+      return `${behind.map(({ storage }) => storage).join(', ')} behind, ${latest.intents} in flight`;
+    });
+    if (latest === undefined) throw new Error('not reached');
+    return latest;
+  }
+
+  async stop(): Promise<void> {
+    await this.#scope.stop();
+  }
+}

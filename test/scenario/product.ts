@@ -1,0 +1,39 @@
+import type { Cluster } from '../testbed/cluster.ts';
+
+/** Where the operator is installed. */
+export const operatorNamespace = 'gitaly-operator';
+const release = 'gitaly-operator';
+
+/** Installs the chart with the images under test, or brings what is installed up to date. */
+export async function installOperator(cluster: Cluster): Promise<void> {
+  const { repository, tag } = splitImage(cluster.images.operator);
+  await cluster.helm(
+    [
+      'upgrade',
+      '--install',
+      release,
+      'charts/gitaly-operator',
+      '--namespace',
+      operatorNamespace,
+      '--create-namespace',
+      '--set',
+      `image.repository=${repository},image.tag=${tag}`,
+      '--wait',
+      '--timeout',
+      '3m',
+    ],
+    { limitMs: 200_000 },
+  );
+}
+
+export async function uninstallOperator(cluster: Cluster): Promise<void> {
+  await cluster.helm(['uninstall', release, '--namespace', operatorNamespace, '--wait'], {
+    limitMs: 120_000,
+  });
+}
+
+function splitImage(image: string): { readonly repository: string; readonly tag: string } {
+  const colon = image.lastIndexOf(':');
+  if (colon <= image.lastIndexOf('/')) throw new Error(`image ${image} has no tag`);
+  return { repository: image.slice(0, colon), tag: image.slice(colon + 1) };
+}
