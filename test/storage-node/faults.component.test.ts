@@ -100,7 +100,7 @@ describe('a storage node with faults', () => {
   test('refuses a push while the disk is full, and keeps working afterwards', async () => {
     node.faults.setDiskFull(true);
     const refused = await withPeer((peer) => pushNext(peer));
-    expect(`${refused.stdout} ${refused.stderr}`).toMatch(/unpack (?!ok)|File too large/);
+    expect(`${refused.stdout} ${refused.stderr}`).toMatch(/unpack (?!ok)|ng refs\/heads\/next/);
     expect(await readReference(repositoryPath, 'refs/heads/next')).toBeUndefined();
     node.faults.clear();
     const worked = await withPeer((peer) => pushNext(peer));
