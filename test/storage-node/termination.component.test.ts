@@ -72,6 +72,7 @@ describe('a storage node in its own process', () => {
   test('finishes a push whose vote is answered within the grace period, and exits with 0', async () => {
     const { peer, result, go } = await heldPush();
     node.signal('SIGTERM');
+    await peer.saidGoodbye;
     const newcomer = await Peer.multiplexed(node.address, agreeing());
     const unanswered = callUnary(newcomer, Health.method.check, {});
     go.resolve();

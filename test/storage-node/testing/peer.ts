@@ -56,6 +56,8 @@ export class Peer {
   readonly #socket: Socket;
   readonly #http2: ClientHttp2Session;
 
+  /** Resolves when the node has said that it takes no more calls. */
+  readonly saidGoodbye: Promise<void>;
   /** Resolves when the node has ended the connection, or we have. */
   readonly closed: Promise<void>;
 
@@ -67,6 +69,9 @@ export class Peer {
     });
     this.#http2 = connectHttp2('http://node', { createConnection: () => bytes });
     this.#http2.on('error', () => {});
+    this.saidGoodbye = new Promise((resolve) => {
+      this.#http2.once('goaway', () => resolve());
+    });
   }
 
   /** Connects with the `backchannel` opening. */

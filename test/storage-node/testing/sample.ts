@@ -34,7 +34,9 @@ export async function makeSample(folder: string): Promise<Sample> {
     nextPack: await makePack(work, `${next}\n^${main}\n`),
     async install(target) {
       await mkdir(path.dirname(target), { recursive: true });
-      await git('clone', '--quiet', '--bare', '--single-branch', '--branch=main', work, target);
+      // Not a local clone, which takes over all objects.
+      const only = ['--no-local', '--single-branch', '--branch=main'];
+      await git('clone', '--quiet', '--bare', ...only, work, target);
     },
   };
 }
