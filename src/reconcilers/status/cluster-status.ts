@@ -89,7 +89,8 @@ export function invalidStatus(
 }
 
 /** Whether the cluster has ever served, going by what its status still shows. */
-export function wasInService({ phase }: GitalyClusterStatus): boolean {
+export function wasInService({ phase, repositories }: GitalyClusterStatus): boolean {
+  if (repositories !== undefined) return true;
   return phase === 'Ready' || phase === 'Progressing' || phase === 'Unavailable';
 }
 
