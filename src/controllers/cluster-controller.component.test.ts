@@ -333,8 +333,9 @@ describe('the controller of clusters', () => {
         const { data = {} } = server.objects.at(path) as { data?: Record<string, string> };
         return [data['token'], data['password']];
       })
-      .filter((value) => value !== undefined)
-      .flatMap((value) => [value, Buffer.from(value, 'base64').toString()]);
+      .flatMap((value) =>
+        value === undefined ? [] : [value, Buffer.from(value, 'base64').toString()],
+      );
     expect(secrets).toHaveLength(6);
     const open = server.objects
       .paths()

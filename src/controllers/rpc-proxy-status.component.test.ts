@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { implement, startRpcServer, type RpcServer } from '../../test/support/rpc-server.ts';
 import { systemClock } from '../base/clock.ts';
@@ -7,7 +7,10 @@ import { AdminService, type GetStatusResponse } from '../gen/gitaly_operator/v1/
 import { verifyToken } from '../rpc/token.ts';
 import { rpcProxyStatus } from './rpc-proxy-status.ts';
 
-const scope = new Scope();
+let scope: Scope;
+beforeEach(() => {
+  scope = new Scope();
+});
 afterEach(() => scope.stop());
 
 type Answer = Partial<Omit<GetStatusResponse, '$typeName' | '$unknown'>>;

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { silentLogger } from '../base/logger.ts';
@@ -46,7 +46,10 @@ class FakeLeases {
   }
 }
 
-const scope = new Scope();
+let scope: Scope;
+beforeEach(() => {
+  scope = new Scope();
+});
 afterEach(() => scope.stop());
 
 function candidate(identity: string, leases: FakeLeases, clock: ManualClock) {
@@ -128,6 +131,9 @@ describe('the leader election', () => {
       await clock.advance(1);
       expect(events).toEqual(['elected', 'lost: the lease was not renewed in time']);
       expect(election.isLeader).toBe(false);
+      const stopped = election.stop();
+      await clock.advance(5000);
+      await stopped;
     },
   );
 

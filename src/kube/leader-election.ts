@@ -76,6 +76,11 @@ export class LeaderElection implements Stoppable {
     return this.#held !== undefined;
   }
 
+  /** So that one attempt that hangs leaves time for another before the deadline. */
+  get #attemptLimitMs(): number {
+    return this.#timing.renewDeadlineMs / 2;
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('stopped'));
     await this.#running;
@@ -103,9 +108,9 @@ export class LeaderElection implements Stoppable {
     const { clock, logger } = this.#options;
     // Others count from when they see the result, which is later.
     const startedMs = clock.monotonicMs();
-    const limitMs = this.#timing.renewDeadlineMs / 2;
     try {
-      const lease = await withTimeout(clock, limitMs, 'renewing the lease', this.#acquire());
+      const acquired = this.#acquire();
+      const lease = await withTimeout(clock, this.#attemptLimitMs, 'renewing the lease', acquired);
       if (!lease) return 'another';
       this.#held = lease;
       this.#restartDeadline(startedMs);
@@ -185,7 +190,8 @@ export class LeaderElection implements Stoppable {
     const { client, clock, logger } = this.#options;
     const spec = { ...held.spec, holderIdentity: '', renewTime: kubeMicroTime(clock.wallMs()) };
     try {
-      await client.replace({ ...held, spec });
+      const release = client.replace({ ...held, spec });
+      await withTimeout(clock, this.#attemptLimitMs, 'releasing the lease', release);
     } catch (thrown) {
       logger.warn({ reason: errorMessage(thrown) }, 'the lease runs out instead of being released');
     }
