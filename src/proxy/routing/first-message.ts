@@ -151,15 +151,15 @@ function readText(bytes: Buffer, number: number): string | undefined {
 /** New names for the Repository at `path`, and whether they were written. */
 interface Edit {
   readonly path: FieldPath;
-  readonly names: Buffer;
+  readonly names: readonly Buffer[];
   isPlaced: boolean;
 }
 
 function createEdit(path: FieldPath, { storage, relativePath }: Replacement): Edit {
-  const names = Buffer.concat([
+  const names = [
     encodeStringField(storageNameField, storage),
     encodeStringField(relativePathField, relativePath),
-  ]);
+  ];
   return { path, names, isPlaced: false };
 }
 
@@ -181,7 +181,7 @@ function addEdited(
     if (depth + 1 < edit.path.length) {
       addEdited(inner, bytes, fields.contentStart, fields.end, [edit], depth + 1);
     } else {
-      if (!edit.isPlaced) inner.add(edit.names);
+      if (!edit.isPlaced) inner.addAll(edit.names);
       edit.isPlaced = true;
       addWithout(
         inner,
@@ -194,7 +194,7 @@ function addEdited(
     }
     pieces.add(bytes.subarray(copied, fields.tagEnd));
     pieces.add(encodeVarint(inner.length));
-    pieces.addAll(inner);
+    pieces.addAll(inner.parts);
     copied = fields.end;
   }
   pieces.add(bytes.subarray(copied, end));
@@ -232,24 +232,24 @@ const noBytes = Buffer.alloc(0);
 
 /** Parts of a message that are to stand one behind the other. */
 class Pieces {
-  readonly #parts: Buffer[] = [];
+  readonly parts: Buffer[] = [];
   length = 0;
 
   add(part: Buffer): void {
     if (part.length === 0) return;
-    this.#parts.push(part);
+    this.parts.push(part);
     this.length += part.length;
   }
 
-  addAll(other: Pieces): void {
-    for (const part of other.#parts) this.add(part);
+  addAll(parts: readonly Buffer[]): void {
+    for (const part of parts) this.add(part);
   }
 
   /** Everything in one buffer, behind `reserve` free bytes. */
   join(reserve: number): Buffer {
     const joined = Buffer.allocUnsafe(reserve + this.length);
     let position = reserve;
-    for (const part of this.#parts) position += part.copy(joined, position);
+    for (const part of this.parts) position += part.copy(joined, position);
     return joined;
   }
 }

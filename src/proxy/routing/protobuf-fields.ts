@@ -112,19 +112,35 @@ export class FieldCursor {
 
 /** Encodes a number below 2^53. */
 export function encodeVarint(value: number): Buffer {
-  const encoded: number[] = [];
-  let rest = value;
-  while (rest >= 0x80) {
-    encoded.push((rest % 0x80) | 0x80);
-    rest = Math.floor(rest / 0x80);
-  }
-  encoded.push(rest);
-  return Buffer.from(encoded);
+  const encoded = Buffer.allocUnsafe(varintLength(value));
+  writeVarint(encoded, 0, value);
+  return encoded;
 }
 
 /** Encodes a field that holds a text. */
-export function encodeStringField(number: number, value: string): Buffer {
-  const content = Buffer.from(value, 'utf8');
-  const tag = encodeVarint(number * 8 + lengthDelimited);
-  return Buffer.concat([tag, encodeVarint(content.length), content]);
+export function encodeStringField(number: number, text: string): Buffer {
+  const tag = number * 8 + lengthDelimited;
+  const length = Buffer.byteLength(text);
+  const encoded = Buffer.allocUnsafe(varintLength(tag) + varintLength(length) + length);
+  const contentStart = writeVarint(encoded, writeVarint(encoded, 0, tag), length);
+  encoded.write(text, contentStart);
+  return encoded;
+}
+
+function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length += 1;
+  return length;
+}
+
+/** @returns the position behind it */
+function writeVarint(target: Buffer, position: number, value: number): number {
+  let rest = value;
+  let next = position;
+  for (; rest >= 0x80; next += 1) {
+    target[next] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  target[next] = rest;
+  return next + 1;
 }
