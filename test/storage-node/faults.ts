@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Code, RpcError } from './grpc/status.ts';
+import { type Code, RpcError } from './grpc/status.ts';
 
 /** The phases of a vote, by name. */
 export type PhaseName = 'PREPARING' | 'PREPARED' | 'COMMITTED' | 'SYNCHRONIZED';

@@ -4,7 +4,7 @@ import type { Logger } from '../../../src/base/logger.ts';
 import { internalFolder, isRepository } from './storages.ts';
 
 /** Lock files that a git which was killed leaves in a repository, besides those of references. */
-const topLevelLocks = ['HEAD.lock', 'packed-refs.lock', 'config.lock', 'shallow.lock'];
+const topLevelLocks = new Set(['HEAD.lock', 'packed-refs.lock', 'config.lock', 'shallow.lock']);
 
 /**
  * Removes the lock files of all repositories below `root`, and what was under way in the storage's temporary folder.
@@ -41,6 +41,6 @@ async function locksOf(repository: string): Promise<string[]> {
     .filter((entry) => entry.isFile() && entry.name.endsWith('.lock'))
     .map((entry) => path.join(entry.parentPath, entry.name));
   const top = await readdir(repository).catch(() => []);
-  const ofTop = top.filter((name) => topLevelLocks.includes(name));
+  const ofTop = top.filter((name) => topLevelLocks.has(name));
   return [...ofReferences, ...ofTop.map((name) => path.join(repository, name))];
 }

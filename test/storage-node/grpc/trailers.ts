@@ -21,7 +21,7 @@ export function statusTrailers(error: RpcError | undefined): OutgoingHttpHeaders
 export function readStatus(headers: IncomingHttpHeaders): RpcError | undefined {
   const status = headers['grpc-status'];
   if (status === undefined) {
-    return new RpcError(Code.INTERNAL, `no grpc-status (HTTP ${headers[':status'] ?? 'none'})`);
+    return new RpcError(Code.INTERNAL, `no grpc-status (HTTP ${String(headers[':status'])})`);
   }
   const code = Number(status) as Code;
   if (code === Code.OK) return undefined;

@@ -63,7 +63,7 @@ export class HttpGitLabApi implements GitLabApi {
       push_options: pushOptions,
       ...identityFields(pusher.glId),
     });
-    if (answer['status'] !== true) throw new Error(String(answer['message'] ?? 'not allowed'));
+    if (answer['status'] !== true) throw new Error(textOf(answer['message']) ?? 'not allowed');
   }
 
   async preReceive(glRepository: string): Promise<boolean> {
@@ -79,7 +79,7 @@ export class HttpGitLabApi implements GitLabApi {
       push_options: pushOptions,
     });
     const messages = (answer['messages'] ?? []) as readonly { message?: unknown }[];
-    return messages.map(({ message }) => String(message ?? ''));
+    return messages.map(({ message }) => textOf(message) ?? '');
   }
 
   async #post(endpoint: string, body: object): Promise<Record<string, unknown>> {
@@ -95,7 +95,7 @@ export class HttpGitLabApi implements GitLabApi {
     const text = await response.text();
     const answer = parseObject(text);
     if (response.ok || response.status === 300) return answer ?? {};
-    throw new Error(String(answer?.['message'] ?? `Internal API error (${response.status})`));
+    throw new Error(textOf(answer?.['message']) ?? `Internal API error (${response.status})`);
   }
 
   /** A JSON Web Token, HS256. */
@@ -131,4 +131,8 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

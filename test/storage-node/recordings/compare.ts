@@ -146,20 +146,25 @@ function unpacketed(text: string): string {
     .replaceAll(/[0-9a-f]{4}(?=agent=)/g, 'LEN');
 }
 
+// oxlint-disable-next-line no-control-regex -- the band of progress messages
+const progressPacket = /[0-9a-f]{4}\u0002/;
+// oxlint-disable-next-line no-control-regex -- the bands of output and errors
+const bandPacket = /^[0-9a-f]{4}[\u0001\u0002]/;
+
 /** So much of a long answer is compared: before progress messages, which are cut by chance. */
 const comparedLength = 150;
 
 /** What can be compared of the answer on a sidechannel: all of a short one, the beginning of a long one. */
 function summary(id: number, output: Buffer, length: number): string {
   const text = withoutVersions(withoutBands(output.toString('latin1')));
-  const progress = text.search(/[0-9a-f]{4}\x02/);
+  const progress = text.search(progressPacket);
   if (progress < 0 && length <= 300) return `${id}: ${text}`;
   return `${id}: ${text.slice(0, progress < 0 ? comparedLength : Math.min(progress, comparedLength))}`;
 }
 
 /** Over SSH all output is in bands, cut by chance: output and errors, one after the other. */
 function withoutBands(text: string): string {
-  if (!/^[0-9a-f]{4}[\x01\x02]/.test(text)) return text;
+  if (!bandPacket.test(text)) return text;
   let joined = '';
   for (let at = 0; at < text.length;) {
     const length = Number.parseInt(text.slice(at, at + 4), 16);

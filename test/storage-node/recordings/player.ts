@@ -59,7 +59,7 @@ export async function play(recorded: RecordedCase, options: PlayerOptions): Prom
     messages: (request.messages ?? []).map(({ b64 }) => Buffer.from(b64, 'base64')),
     halfClose: request.half_close,
     timeoutMs: timeoutOf(recorded),
-    ...(cancelAfter(recorded) ?? {}),
+    ...cancelAfter(recorded),
   });
   // A sidechannel may bring its last bytes after the status, on another stream.
   await delay(sidechannels.length > 0 ? 50 : 0);

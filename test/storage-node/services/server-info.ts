@@ -28,10 +28,10 @@ export function serverHandlers({ git, storages }: ServiceContext): Handler[] {
 
     unary(method.diskStatistics, async () => ({
       storageStatuses: await Promise.all(
-        storages.entries().map(async ([storageName, root]) => ({
-          storageName,
-          ...(await diskSpace(root)),
-        })),
+        storages.entries().map(async ([storageName, root]) => {
+          const { available, used } = await diskSpace(root);
+          return { storageName, available, used };
+        }),
       ),
     })),
 

@@ -14,9 +14,9 @@ export async function startFakeGitLab(): Promise<FakeGitLab> {
     readJson(request).then(
       (body) => {
         const endpoint = (request.url ?? '').split('/').at(-1) ?? '';
-        const project = String(body['gl_repository'] ?? '');
+        const project = body.gl_repository ?? '';
         requests.push(`${endpoint} ${project}`);
-        answer(response, endpoint, project);
+        return answer(response, endpoint, project);
       },
       () => response.destroy(),
     );
@@ -61,8 +61,8 @@ function answer(response: ServerResponse, endpoint: string, project: string): vo
   }
 }
 
-async function readJson(request: IncomingMessage): Promise<Record<string, unknown>> {
+async function readJson(request: IncomingMessage): Promise<{ gl_repository?: string }> {
   const chunks: Buffer[] = [];
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-  return JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>;
+  return JSON.parse(Buffer.concat(chunks).toString()) as { gl_repository?: string };
 }

@@ -8,7 +8,7 @@ import {
   RefTransaction,
   type StopTransactionRequest,
   type VoteTransactionRequest,
-  VoteTransactionResponse_TransactionState as State,
+  type VoteTransactionResponse_TransactionState as State,
 } from '../../../src/gen/gitaly/transaction_pb.ts';
 import { YamuxSession } from '../../../src/proxy/wire/yamux/session.ts';
 import { decodeFrames, encodeFrame } from '../grpc/framing.ts';
@@ -16,7 +16,7 @@ import { unary } from '../grpc/handler.ts';
 import { readExactly } from '../grpc/read-exactly.ts';
 import { GrpcServer } from '../grpc/server.ts';
 import { SocketTransport } from '../grpc/socket-transport.ts';
-import { RpcError } from '../grpc/status.ts';
+import type { RpcError } from '../grpc/status.ts';
 import { readStatus } from '../grpc/trailers.ts';
 import { TransportDuplex } from '../grpc/transport-duplex.ts';
 
@@ -126,14 +126,10 @@ export class Peer {
     })().catch(() => {});
     stream.once('close', () => {
       timer.cancel();
-      reading.then(
-        () => {
-          const end = 'grpc-status' in headers ? headers : trailers;
-          const status = 'grpc-status' in end ? readStatus(end as never) : ended;
-          resolve({ messages: received, headers, trailers, status });
-        },
-        () => {},
-      );
+      const end = 'grpc-status' in headers ? headers : trailers;
+      const status = 'grpc-status' in end ? readStatus(end as never) : ended;
+      const finish = () => resolve({ messages: received, headers, trailers, status });
+      reading.then(finish, finish);
     });
     for (const message of call.messages) stream.write(encodeFrame(message));
     if (call.halfClose) stream.end();

@@ -21,13 +21,14 @@ export function parseTransaction(header: string): TransactionMetadata {
   }
   // JSON.parse would round ids above 2^53.
   const id = BigInt(/"id"\s*:\s*(\d+)/.exec(json)?.[1] ?? '0');
-  return { id, node: String(fields.node ?? ''), primary: fields.primary === true };
+  const node = typeof fields.node === 'string' ? fields.node : '';
+  return { id, node, primary: fields.primary === true };
 }
 
 /** How Go's decoder words it where a literal was expected; a general text for all else. */
 function goJsonError(json: string): string {
   const literal = ['null', 'true', 'false'].find((word) => word[0] === json[0]);
-  const at = [...(literal ?? '')].findIndex((letter, i) => letter !== json[i]);
+  const at = Array.from(literal ?? '').findIndex((letter, i) => letter !== json[i]);
   if (literal === undefined || at < 0) return 'invalid JSON';
   return `invalid character '${json[at]}' in literal ${literal} (expecting '${literal[at]}')`;
 }
