@@ -125,7 +125,7 @@ function gitTransports(
   ssh: RpcClient<typeof SSHService>,
   options: GitalyClientOptions,
 ): GitTransports {
-  const { clock = systemClock } = options;
+  const { clock = systemClock, random = systemRandom } = options;
   const secret = secretOf(options);
   return {
     uploadPack: (request, streams, signal) =>
@@ -134,6 +134,7 @@ function gitTransports(
         authority: servers.authority,
         authorization: () => authorizationHeader(secret(), clock.wallMs()),
         clock,
+        random,
         ...(signal === undefined ? {} : { signal }),
       }),
     receivePack: (request, streams, signal) => receivePack(ssh, request, streams, signal),

@@ -46,6 +46,9 @@ export interface MultiplexedCall<Response> {
 /** There is one sidechannel on the connection, so that its id can always be the same. */
 const sidechannelId = 1n;
 const maxResponseBytes = 4 * 1024 * 1024;
+/** Gitaly closes connections that ping more often than every 10 s. */
+const pingIntervalMs = 20_000;
+const pingLimitMs = 10_000;
 
 /**
  * Makes a unary call on a connection with a backchannel: the magic, yamux, and HTTP/2 on its first
@@ -81,6 +84,7 @@ export function startMultiplexedCall<I extends DescMessage, O extends DescMessag
     },
   });
   session.start();
+  watch(session, clock, () => mux.destroy(new Error('the server shows no sign of life')));
   const answer = new UnaryAnswer();
   const stream = session.request(requestHeaders(options), false, answer);
   const body = encodeMessage(toBinary(method.input, create(method.input, request)));
@@ -93,6 +97,14 @@ export function startMultiplexedCall<I extends DescMessage, O extends DescMessag
     response: answer.message.then((bytes) => fromBinary(method.output, bytes)),
     close: () => mux.destroy(),
   };
+}
+
+/** Pings for as long as the session lives; a call has no other limit. Reports the first silence. */
+function watch(session: Http2Session, clock: Clock, onSilent: () => void): void {
+  clock.after(pingIntervalMs, () => {
+    if (session.state === 'closed') return;
+    session.ping(pingLimitMs).then(() => watch(session, clock, onSilent), onSilent);
+  });
 }
 
 function requestHeaders(options: {

@@ -40,6 +40,7 @@ export class SidechannelRelay implements TransportEvents {
   }
 
   onData(chunk: Buffer): void {
+    const { length } = chunk;
     // The transport reuses the memory, and git may be slow.
     const read = this.#reader.push(Buffer.from(chunk));
     if (read.kind === 'invalid') {
@@ -48,7 +49,7 @@ export class SidechannelRelay implements TransportEvents {
     }
     this.#then(async () => {
       for (const { band, bytes } of read.pieces) await writeTo(this.#streams[band], bytes);
-      this.#stream.consumed(chunk.length);
+      this.#stream.consumed(length);
     });
   }
 

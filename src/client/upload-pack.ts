@@ -1,20 +1,23 @@
-import { withTimeout, type Clock } from '../base/clock.ts';
+import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
+import { sleep, withTimeout, type Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
 import { SSHService } from '../gen/gitaly/ssh_pb.ts';
 import type { Transport } from '../proxy/wire/transport.ts';
 import { RpcError } from '../rpc/rpc-error.ts';
 import { statusCodes } from '../rpc/status.ts';
 import type { GitRequest, GitStreams } from './git-streams.ts';
-import { startMultiplexedCall } from './multiplexed-call.ts';
+import { startMultiplexedCall, type MultiplexedCall } from './multiplexed-call.ts';
 import { SidechannelRelay } from './sidechannel-relay.ts';
 
 export interface UploadPackOptions {
-  /** A connection for this fetch alone. */
+  /** A connection for one attempt alone, to another server each time. */
   readonly connect: () => Promise<Transport>;
   /** The server's name for HTTP/2. */
   readonly authority: string;
   /** The value of the metadata key `authorization`, for a call that starts now. */
   readonly authorization: () => string;
   readonly clock: Clock;
+  readonly random: Random;
   readonly signal?: AbortSignal;
 }
 
@@ -30,7 +33,7 @@ const drainLimitMs = 30_000;
  * through a sidechannel.
  *
  * 1. The call goes out on a connection of its own; the server opens the sidechannel. An attempt that
- *    ends UNAVAILABLE before that has touched no stream of git's, and is made again.
+ *    ends UNAVAILABLE before that has touched none of git's streams, and is made again.
  * 2. The server ends the sidechannel, then the call. Git gets all output before this resolves or
  *    rejects, because an error's reason may be in it.
  * 3. If git failed on the server, the status of the call names its exit code; git's own words were on
@@ -44,55 +47,91 @@ export async function uploadPack(
   streams: GitStreams,
   options: UploadPackOptions,
 ): Promise<number> {
-  const { clock, random } = options;
-  for (let attempt = 1; ; attempt++) {
-    const outcome = await attemptUploadPack(request, streams, options);
-    if (outcome.kind === 'exited') return outcome.exitCode;
-    if (!outcome.mayRetry || attempt === maxAttempts) throw outcome.error;
-    await sleep(clock, backoffDelayMs(retryPolicy, attempt, random));
+  const { clock, random, signal } = options;
+  for (let attempts = 1; ; attempts++) {
+    const attempt = new Attempt(request, streams, options);
+    try {
+      return await attempt.run();
+    } catch (error) {
+      if (signal?.aborted) throw new RpcError(statusCodes.CANCELLED, 'cancelled by the caller');
+      if (attempt.hasTouchedGit || !isUnavailable(error) || attempts === maxAttempts) throw error;
+    }
+    await sleep(clock, backoffDelayMs(retryPolicy, attempts, random));
   }
 }
 
-type Attempt =
-  | { readonly kind: 'exited'; readonly exitCode: number }
-  | { readonly kind: 'failed'; readonly error: Error; readonly mayRetry: boolean };
+class Attempt {
+  readonly #request: GitRequest;
+  readonly #streams: GitStreams;
+  readonly #options: UploadPackOptions;
+  #relay: SidechannelRelay | undefined;
 
-async function attemptUploadPack(
-  request: GitRequest,
-  streams: GitStreams,
-  options: UploadPackOptions,
-): Promise<Attempt> {
-  let relay: SidechannelRelay | undefined;
-  const failed = (error: Error): Attempt => {
-    const isUnavailable = error instanceof RpcError && error.code === statusCodes.UNAVAILABLE;
-    return { kind: 'failed', error, mayRetry: isUnavailable && relay === undefined };
-  };
-  let relayFailure: Error | undefined;
-  const startRelay = (stream: Transport) => {
-    relay = new SidechannelRelay(stream, streams);
-    // A relay that fails ends the call: the server would wait for input that never comes.
-    relay.finished.catch((error: Error) => {
-      relayFailure = error;
+  constructor(request: GitRequest, streams: GitStreams, options: UploadPackOptions) {
+    this.#request = request;
+    this.#streams = streams;
+    this.#options = options;
+  }
+
+  /** Whether input may have been read or output written. */
+  get hasTouchedGit(): boolean {
+    return this.#relay !== undefined;
+  }
+
+  async run(): Promise<number> {
+    const { signal } = this.#options;
+    const call = this.#startCall(await this.#options.connect());
+    const close = () => call.close();
+    signal?.addEventListener('abort', close, { once: true });
+    if (signal?.aborted) close();
+    try {
+      await call.response;
+      await this.#relay?.finished;
+      return 0;
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      return await this.#afterFailure(error);
+    } finally {
+      signal?.removeEventListener('abort', close);
+      this.#relay?.destroy();
       close();
+    }
+  }
+
+  #startCall(transport: Transport): MultiplexedCall<unknown> {
+    const { authority, authorization, clock } = this.#options;
+    const call = startMultiplexedCall({
+      transport,
+      authority,
+      method: SSHService.method.sSHUploadPackWithSidechannel,
+      request: callRequest(this.#request),
+      authorization: authorization(),
+      clock,
+      onSidechannel: (stream) => {
+        this.#relay = new SidechannelRelay(stream, this.#streams);
+        // The server would wait for input that never comes.
+        this.#relay.finished.catch(() => call.close());
+      },
     });
-  };
-  let close = () => {};
-  try {
-    const call = await startCall(request, options, startRelay);
-    close = () => call.close();
-    const error = await untilEnded(call, options.signal);
-    if (error === undefined) await relay?.finished;
-    else await drain(relay, options.clock);
-    // The connection was closed because of it: the call's own failure would tell less.
-    if (relayFailure !== undefined) return failed(relayFailure);
-    const exitCode = error === undefined ? 0 : exitCodeIn(error);
-    if (exitCode !== undefined) return { kind: 'exited', exitCode };
-    return failed(error ?? new Error('unreachable'));
-  } catch (error) {
-    return failed(RpcError.from(error));
-  } finally {
-    relay?.destroy();
-    close();
+    return call;
+  }
+
+  /** What the server says about the failure counts; if it says nothing, what the relay has seen. */
+  async #afterFailure(failure: RpcError): Promise<number> {
+    const relayFailure = await this.#drain();
+    if (relayFailure !== undefined && isUnavailable(failure)) throw relayFailure;
+    const exitCode = /\bexit status ([1-9][0-9]{0,2})\b/.exec(failure.message)?.[1];
+    if (exitCode === undefined) throw failure;
+    return Number(exitCode);
+  }
+
+  /** Lets git read what is left. Resolves with the reason if that fails. */
+  async #drain(): Promise<Error | undefined> {
+    if (this.#relay === undefined) return undefined;
+    const { finished } = this.#relay;
+    return withTimeout(this.#options.clock, drainLimitMs, 'reading the rest', finished).then(
+      () => undefined,
+      (error: Error) => error,
+    );
   }
 }
 
@@ -105,15 +144,6 @@ function callRequest(request: GitRequest) {
   };
 }
 
-/** Lets git read what is left. If that fails, the call's own failure tells more. */
-async function drain(relay: SidechannelRelay | undefined, clock: Clock): Promise<void> {
-  if (relay === undefined) return;
-  await withTimeout(clock, drainLimitMs, 'reading the rest', relay.finished).catch(() => {});
-}
-
-function exitCodeOf(failure: RpcError | undefined): number {
-  if (failure === undefined) return 0;
-  const named = /\bexit status ([1-9][0-9]{0,2})\b/.exec(failure.message)?.[1];
-  if (named === undefined) throw failure;
-  return Number(named);
+function isUnavailable(error: unknown): boolean {
+  return error instanceof RpcError && error.code === statusCodes.UNAVAILABLE;
 }

@@ -31,4 +31,28 @@ describe('reading gRPC messages', () => {
     compressed[0] = 1;
     expect(reader().push(compressed, 0, 6)).toMatchObject({ kind: 'invalid' });
   });
+
+  it('leaves messages alone that it has handed out', () => {
+    const reader = new GrpcMessageReader({ maxBytes: 100 });
+    const bytes = Buffer.concat([
+      encodeMessage(Buffer.from('one')),
+      encodeMessage(Buffer.from('two')),
+    ]);
+    const first = reader.push(bytes, 0, 10);
+    reader.push(bytes, 10, bytes.length);
+    expect(first).toEqual({ kind: 'messages', messages: [Buffer.from('one')] });
+    expect(reader.atBoundary).toBe(true);
+  });
+
+  it('copies a long message in proportion to its length', () => {
+    const reader = new GrpcMessageReader({ maxBytes: 4_000_000 });
+    const bytes = encodeMessage(new Uint8Array(4_000_000));
+    let complete = 0;
+    // One copy of all for each piece would be 160 GB.
+    for (let start = 0; start < bytes.length; start += 50) {
+      const read = reader.push(bytes, start, Math.min(bytes.length, start + 50));
+      if (read.kind === 'messages') complete += read.messages.length;
+    }
+    expect(complete).toBe(1);
+  });
 });

@@ -32,7 +32,7 @@ export interface MemoryTransportOptions {
   readonly random?: Random;
   /** Longest chunk. Default 65,536. */
   readonly maxChunkBytes?: number;
-  /** How many bytes may be on the way in each direction. Default 262,144. */
+  /** How many bytes may be on the way in each direction; full until half of it is free. Default 262,144. */
   readonly capacityBytes?: number;
 }
 
@@ -155,7 +155,7 @@ class Pipe {
   capacity(): number {
     if (this.#closed !== undefined || this.#end !== 'open') return 0;
     const { capacityBytes = defaultCapacityBytes } = this.#options;
-    const capacity = Math.max(0, capacityBytes - this.#unconsumed);
+    const capacity = this.#isStarved ? 0 : Math.max(0, capacityBytes - this.#unconsumed);
     if (capacity === 0) this.#isStarved = true;
     return capacity;
   }
@@ -175,7 +175,8 @@ class Pipe {
   consumed(length: number): void {
     this.#unconsumed -= length;
     if (this.#unconsumed < 0) throw new Error('more was consumed than was delivered');
-    if (!this.#isStarved) return;
+    const { capacityBytes = defaultCapacityBytes } = this.#options;
+    if (!this.#isStarved || this.#unconsumed > capacityBytes / 2) return;
     this.#isStarved = false;
     this.#defer(() => {
       if (!this.isClosed) this.#writer?.onDrain();

@@ -1,6 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { StoreUnavailableError, type ControlStore } from '../control-store.ts';
-import { create, change, eventually, useStores, WatchRecorder, type Harness } from './support.ts';
+import {
+  create,
+  change,
+  eventually,
+  succeeds,
+  useStores,
+  WatchRecorder,
+  type Harness,
+} from './support.ts';
 
 /** The promises of leases: who is alive, by the store's clock. */
 export function describeLeases(harness: Harness): void {
@@ -55,12 +63,7 @@ export function describeLeases(harness: Harness): void {
       const { store, recorder } = await openWatching();
       await harness.interrupt();
       await recorder.until(({ kind }) => kind === 'disconnected');
-      await eventually(() =>
-        store.renewLease({ owner: 'back', durationMs: 60_000 }).then(
-          () => true,
-          () => false,
-        ),
-      );
+      await eventually(() => succeeds(store.renewLease({ owner: 'back', durationMs: 60_000 })));
       expect(recorder.events.map(({ kind }) => kind)).toEqual(['reset', 'disconnected', 'reset']);
       expect(await isLive(store, 'back')).toBe(true);
     });

@@ -43,6 +43,19 @@ export function describeListing(harness: Harness): void {
       await expect(store.list({ limit })).rejects.toThrow(RangeError);
     });
 
+    test('gives a record as unsettled from its first intent to its last', async () => {
+      const store = await open();
+      const virtualStorage = await freshName(store);
+      const unsettled = () => store.list({ virtualStorage, onlyUnsettled: true, limit: 10 });
+      const intent = { owner: 'proxy-0', kind: 'write', epoch: 1n, voters: [] } as const;
+      let record = await create(store, { virtualStorage });
+      for (const transactions of [['a'], ['a', 'b'], ['b'], [], ['c'], []]) {
+        const intents = transactions.map((transaction) => ({ transaction, ...intent }));
+        record = await change(store, { ...record, intents });
+        expect(await unsettled()).toEqual(transactions.length > 0 ? [record] : []);
+      }
+    });
+
     test('gives exactly the unsettled records if asked, through all their changes', async () => {
       const store = await open();
       const story = fc.array(fc.tuple(anyParts, fc.option(anyParts), fc.boolean()), {

@@ -111,18 +111,28 @@ const anyIntent: fc.Arbitrary<Intent> = fc.record({
 
 const anyBarrier: fc.Arbitrary<Barrier> = fc.record({ owner: anyName, expiresAtMs: fc.nat() });
 
-/** What may be different between records of repositories. Few LSNs, so that many are in sync. */
-export const anyParts: fc.Arbitrary<Partial<NewRepositoryRecord>> = fc
+const anyTrouble: fc.Arbitrary<Partial<NewRepositoryRecord>> = fc
   .record({
-    replicaPath: anyName,
-    epoch: anyInt64,
     lsn: fc.bigInt({ min: 0n, max: 2n }),
-    primary: someStorage,
     replicas: anyReplicas,
     intents: fc.array(anyIntent, { maxLength: 2 }),
     barrier: fc.option(anyBarrier, { nil: undefined, freq: 3 }),
   })
   .map(({ barrier, ...parts }) => Object.assign(parts, barrier === undefined ? {} : { barrier }));
+
+const noTrouble: fc.Arbitrary<Partial<NewRepositoryRecord>> = anyInt64.map((lsn) => ({
+  lsn,
+  replicas: [{ storage: 'gitaly-1', lsn, role: 'voter' }],
+  intents: [],
+}));
+
+/** What may be different between records of repositories: a third of them are settled. */
+export const anyParts: fc.Arbitrary<Partial<NewRepositoryRecord>> = fc
+  .tuple(
+    fc.record({ replicaPath: anyName, epoch: anyInt64, primary: someStorage }),
+    fc.oneof({ weight: 2, arbitrary: anyTrouble }, { weight: 1, arbitrary: noTrouble }),
+  )
+  .map(([parts, trouble]) => Object.assign(parts, trouble));
 
 export type WatchEvent =
   Announcement | { readonly kind: 'reset' } | { readonly kind: 'disconnected' };
@@ -178,6 +188,14 @@ export class WatchRecorder implements WatchEvents {
 function idOf(event: WatchEvent): bigint | undefined {
   if (event.kind === 'changed') return event.record.id;
   return 'id' in event ? event.id : undefined;
+}
+
+/** Whether a call is answered. */
+export function succeeds(call: Promise<unknown>): Promise<boolean> {
+  return call.then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Resolves once `condition` holds; asks again and again. The test's own limit applies. */

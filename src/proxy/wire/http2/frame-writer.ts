@@ -40,7 +40,9 @@ const shortPayload = 48;
 export class FrameWriter {
   readonly #options: FrameWriterOptions;
   #buffer = Buffer.allocUnsafeSlow(smallBufferBytes);
-  #length = 0;
+  /** What the transport has not taken is `#buffer[#start, #end)`. */
+  #start = 0;
+  #end = 0;
   #isScheduled = false;
   #isOverflowing = false;
   #isClosed = false;
@@ -59,7 +61,7 @@ export class FrameWriter {
 
   /** Bytes that the transport has not taken yet. */
   get pendingBytes(): number {
-    return this.#length;
+    return this.#end - this.#start;
   }
 
   /** How many bytes the transport has taken so far. */
@@ -84,14 +86,14 @@ export class FrameWriter {
 
   /** Whether data may be written now. */
   hasRoom(): boolean {
-    if (this.#length < flushAtBytes) return true;
+    if (this.pendingBytes < flushAtBytes) return true;
     this.flush();
-    return this.#length < highWaterBytes;
+    return this.pendingBytes < highWaterBytes;
   }
 
   preface(): void {
     this.#reserve(clientPreface.length);
-    this.#length += clientPreface.copy(this.#buffer, this.#length);
+    this.#end += clientPreface.copy(this.#buffer, this.#end);
   }
 
   /** Writes a DATA frame with `bytes[start, start + length)`. */
@@ -108,7 +110,7 @@ export class FrameWriter {
   headers(streamId: number, fields: readonly HeaderField[], endStream: boolean): void {
     const { encoder } = this.#options;
     this.#reserve(frameHeaderBytes + encoder.bound(fields));
-    const start = this.#length + frameHeaderBytes;
+    const start = this.#end + frameHeaderBytes;
     const end = encoder.encode(fields, this.#buffer, start);
     const flags = endStream ? frameFlags.endStream : 0;
     if (end - start <= this.#maxFrameBytes) {
@@ -157,13 +159,17 @@ export class FrameWriter {
   flush(): void {
     if (this.#isClosed || this.#isOverflowing) return;
     const { transport } = this.#options;
-    while (this.#length > 0) {
-      const length = Math.min(this.#length, transport.capacity());
+    for (let pending = this.pendingBytes; pending > 0; pending = this.pendingBytes) {
+      const length = Math.min(pending, transport.capacity());
       if (length <= 0) return;
-      const mayReuse = transport.write(this.#buffer, length);
+      const bytes = this.#start === 0 ? this.#buffer : this.#buffer.subarray(this.#start);
+      const mayReuse = transport.write(bytes, length);
       this.#passedOn += length;
-      this.#dropFirst(length, mayReuse);
+      this.#start += length;
+      if (!mayReuse) this.#replaceBuffer(Math.min(this.#buffer.length, largeBufferBytes));
     }
+    this.#start = this.#end = 0;
+    if (this.#buffer.length > 2 * highWaterBytes) this.#replaceBuffer(largeBufferBytes);
     this.#options.onFlushed();
   }
 
@@ -176,7 +182,7 @@ export class FrameWriter {
   /** Drops what is left, and everything that is written later. */
   close(): void {
     this.#isClosed = true;
-    this.#length = 0;
+    this.#start = this.#end = 0;
     this.#buffer = Buffer.allocUnsafeSlow(0);
   }
 
@@ -184,14 +190,14 @@ export class FrameWriter {
   #frame(length: number, type: number, flags: number, streamId: number): number {
     this.#reserve(frameHeaderBytes + length);
     const buffer = this.#buffer;
-    const position = this.#length;
+    const position = this.#end;
     buffer[position] = length >>> 16;
     buffer[position + 1] = length >>> 8;
     buffer[position + 2] = length;
     buffer[position + 3] = type;
     buffer[position + 4] = flags;
     this.#writeUint32(position + 5, streamId);
-    this.#length = position + frameHeaderBytes + length;
+    this.#end = position + frameHeaderBytes + length;
     if (!this.#isScheduled) this.#schedule();
     return position + frameHeaderBytes;
   }
@@ -214,34 +220,25 @@ export class FrameWriter {
     buffer[position + 3] = value;
   }
 
+  /** Makes room for `bytes` after what waits. */
   #reserve(bytes: number): void {
-    if (this.#length + bytes <= this.#buffer.length) return;
-    if (this.#isClosed || this.#length + bytes > this.#options.maxOutputBytes) {
+    if (this.#end + bytes <= this.#buffer.length) return;
+    if (this.#isClosed || this.pendingBytes + bytes > this.#options.maxOutputBytes) {
       // The connection is lost: what is written from now on need not make sense.
-      this.#length = 0;
+      this.#start = this.#end = 0;
       if (!this.#isClosed) this.overflow();
     }
     let size = Math.max(this.#buffer.length, smallBufferBytes);
-    while (size < this.#length + bytes) size *= 2;
-    const larger = Buffer.allocUnsafeSlow(size);
-    this.#buffer.copy(larger, 0, 0, this.#length);
-    this.#buffer = larger;
+    while (size < this.pendingBytes + bytes) size *= 2;
+    this.#replaceBuffer(size);
   }
 
-  /** Removes what the transport has taken, and the buffer too if it has kept that. */
-  #dropFirst(bytes: number, mayReuse: boolean): void {
-    const old = this.#buffer;
-    const rest = this.#length - bytes;
-    if (!mayReuse) {
-      const size = Math.max(rest, Math.min(old.length, largeBufferBytes));
-      this.#buffer = Buffer.allocUnsafeSlow(size);
-      old.copy(this.#buffer, 0, bytes, this.#length);
-    } else if (rest > 0) {
-      old.copyWithin(0, bytes, this.#length);
-    } else if (old.length > 2 * highWaterBytes) {
-      this.#buffer = Buffer.allocUnsafeSlow(largeBufferBytes);
-    }
-    this.#length = rest;
+  /** Moves what waits to a fresh buffer of that size at least. */
+  #replaceBuffer(bytes: number): void {
+    const fresh = Buffer.allocUnsafeSlow(Math.max(bytes, this.pendingBytes));
+    this.#end = this.#buffer.copy(fresh, 0, this.#start, this.#end);
+    this.#start = 0;
+    this.#buffer = fresh;
   }
 
   #schedule(): void {

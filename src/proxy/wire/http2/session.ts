@@ -303,7 +303,10 @@ export class Http2Session implements StreamSession {
 
   /** Tells the peer what is wrong, and closes. */
   #fail(error: ConnectionError): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed) {
+      this.#error ??= error;
+      return;
+    }
     this.#output.goAway(this.#streams.lastAcceptedId, error.code, error.message);
     this.#shutDown(error, error);
   }
