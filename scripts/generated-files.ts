@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Where `npm run generate` writes. */
-const folders = ['src/gen', 'src/api/generated', 'charts/gitaly-operator/crds'];
+const folders = ['src/gen', 'src/api/generated', 'charts/gitaly-operator/files'];
 
 /** The generated files and the hashes of what is in them. */
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
