@@ -69,5 +69,5 @@ export class TimeoutError extends Error {
 }
 
 function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason ?? 'aborted'));
+  return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
+import { UserCommitFilesActionHeader_ActionType } from '../../src/gen/gitaly/operations_pb.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
 import { RpcError } from '../../src/rpc/rpc-error.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
@@ -52,7 +53,10 @@ async function commit(client: GitalyClient, branch: string, text: string): Promi
       value: {
         userCommitFilesActionPayload: {
           case: 'header',
-          value: { action: 0, filePath: Buffer.from(`${text}.txt`) },
+          value: {
+            action: UserCommitFilesActionHeader_ActionType.CREATE,
+            filePath: Buffer.from(`${text}.txt`),
+          },
         },
       },
     },

@@ -21,7 +21,8 @@ export async function startHttpServer(
     const answer = (status: number, body: string, type = 'text/plain') => {
       response.writeHead(status, { 'content-type': type }).end(`${body}\n`);
     };
-    switch (request.url) {
+    const { url = '' } = request;
+    switch (url) {
       case '/livez':
         answer(200, 'ok');
         break;

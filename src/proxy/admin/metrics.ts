@@ -43,20 +43,7 @@ export class ProxyMetrics implements RelayMetrics {
   );
 
   constructor(storages: StorageDirectory) {
-    const registers = [this.registry];
-    new Gauge({
-      name: 'gitaly_proxy_storage_healthy',
-      help: 'Whether calls are sent to a storage.',
-      labelNames: ['virtual_storage', 'storage'],
-      registers,
-      collect() {
-        for (const { name, storages: members } of storages.all) {
-          for (const { name: storage, health } of members) {
-            this.set({ virtual_storage: name, storage }, health.kind === 'healthy' ? 1 : 0);
-          }
-        }
-      },
-    });
+    this.registry.registerMetric(healthGauge(storages));
   }
 
   callEnded({ method, known, code, seconds }: Parameters<RelayMetrics['callEnded']>[0]): void {
@@ -90,4 +77,20 @@ export class ProxyMetrics implements RelayMetrics {
   #counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
   }
+}
+
+function healthGauge(storages: StorageDirectory): Gauge {
+  return new Gauge({
+    name: 'gitaly_proxy_storage_healthy',
+    help: 'Whether calls are sent to a storage.',
+    labelNames: ['virtual_storage', 'storage'],
+    registers: [],
+    collect() {
+      for (const { name, storages: members } of storages.all) {
+        for (const { name: storage, health } of members) {
+          this.set({ virtual_storage: name, storage }, health.kind === 'healthy' ? 1 : 0);
+        }
+      }
+    },
+  });
 }

@@ -11,15 +11,7 @@ export function serverMethods(storages: StorageDirectory): readonly LocalMethod[
       return {
         serverVersion: known[0]?.info.serverVersion ?? '',
         gitVersion: known[0]?.info.gitVersion ?? '',
-        storageStatuses: known.flatMap(({ info, virtualStorage, storage }) =>
-          info.storageStatuses
-            .filter((status) => status.storageName === storage)
-            .map((status) => ({
-              ...status,
-              storageName: virtualStorage.name,
-              replicationFactor: virtualStorage.policy.replicationFactor,
-            })),
-        ),
+        storageStatuses: known.flatMap(statusOf),
       };
     }),
   ];
@@ -42,4 +34,12 @@ async function askOne(virtualStorage: VirtualStorage): Promise<Answer | undefine
     }
   }
   return undefined;
+}
+
+/** The status that the storage gave of itself, as that of its virtual storage. */
+function statusOf({ info, virtualStorage, storage }: Answer) {
+  const status = info.storageStatuses.find(({ storageName }) => storageName === storage);
+  if (status === undefined) return [];
+  const { replicationFactor } = virtualStorage.policy;
+  return [{ ...status, storageName: virtualStorage.name, replicationFactor }];
 }

@@ -41,7 +41,7 @@ export class ReadCall implements RequestSink {
   #replay: Buffer | undefined = Buffer.alloc(0);
   #requestEnded: boolean;
   #head: readonly HeaderField[] | undefined;
-  #held: Buffer[] = [];
+  readonly #held: Buffer[] = [];
   #answering = false;
 
   constructor(options: ReadCallOptions) {
