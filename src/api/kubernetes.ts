@@ -62,7 +62,7 @@ export interface Service extends KubeObject {
 }
 
 /** One port of a Service. */
-export interface ServicePort {
+interface ServicePort {
   readonly name: string;
   readonly port: number;
   readonly targetPort: string;
@@ -99,7 +99,7 @@ export interface StatefulSet extends KubeObject {
 }
 
 /** What a StatefulSet is to be. */
-export interface StatefulSetSpec {
+interface StatefulSetSpec {
   readonly replicas: number;
   readonly serviceName: string;
   readonly podManagementPolicy: 'Parallel' | 'OrderedReady';
@@ -169,7 +169,7 @@ export interface Pod extends KubeObject {
 }
 
 /** One of `status.conditions` of a Pod. */
-export interface PodCondition {
+interface PodCondition {
   readonly type: string;
   readonly status: string;
   readonly reason?: string;
@@ -177,7 +177,7 @@ export interface PodCondition {
 }
 
 /** One of `status.containerStatuses` of a Pod. */
-export interface ContainerStatus {
+interface ContainerStatus {
   readonly name: string;
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string };
@@ -186,7 +186,7 @@ export interface ContainerStatus {
 }
 
 /** The template of a workload's pods. */
-export interface PodTemplate {
+interface PodTemplate {
   readonly metadata: {
     readonly labels: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
@@ -222,7 +222,7 @@ export interface PodSecurityContext {
 }
 
 /** Spreads pods over zones or nodes. */
-export interface TopologySpreadConstraint {
+interface TopologySpreadConstraint {
   readonly maxSkew: number;
   readonly topologyKey: string;
   readonly whenUnsatisfiable: 'ScheduleAnyway' | 'DoNotSchedule';

@@ -20,7 +20,7 @@ export interface ProxyConfig {
 }
 
 /** A storage name that GitLab knows, and the Gitaly storages behind it. */
-export interface VirtualStorageConfig {
+interface VirtualStorageConfig {
   readonly name: string;
   /** How many storages hold a new repository. */
   readonly replicationFactor: number;
@@ -30,7 +30,7 @@ export interface VirtualStorageConfig {
 }
 
 /** One Gitaly storage. */
-export interface StorageConfig {
+interface StorageConfig {
   /** Its name in Gitaly's own configuration. Unique in its virtual storage. */
   readonly name: string;
   /** `tcp://host:port`, `tls://host:port` or `unix:/path`. */

@@ -14,7 +14,7 @@ export type ReconcileResult =
 export type Reconcile = (key: string, context: ReconcileContext) => Promise<ReconcileResult>;
 
 /** What a reconcile gets beside its key. */
-export interface ReconcileContext {
+interface ReconcileContext {
   /** Adds the key and the number of the run to each line. */
   readonly logger: Logger;
   /** Aborted when the loop stops. */

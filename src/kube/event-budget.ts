@@ -7,7 +7,7 @@ export interface EventBudgetPolicy {
 }
 
 /** As client-go: 25, and one more every 5 minutes. */
-export const defaultEventBudget: EventBudgetPolicy = { burst: 25, refillMs: 300_000 };
+const defaultEventBudget: EventBudgetPolicy = { burst: 25, refillMs: 300_000 };
 
 /** A token bucket for each object, so that one that flaps does not bury the others. */
 export class EventBudget {

@@ -7,7 +7,7 @@ import { kubeErrorOf } from './kube-error.ts';
 import { linkAbort } from './linked-abort.ts';
 
 /** A request to the API server. */
-export interface KubeRequest {
+interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Such as `/api/v1/namespaces/default/pods`. */
   readonly path: string;

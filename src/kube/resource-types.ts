@@ -61,7 +61,7 @@ export interface Lease extends KubeObject {
 }
 
 /** Who holds a lease and since when. */
-export interface LeaseSpec {
+interface LeaseSpec {
   readonly holderIdentity?: string;
   readonly leaseDurationSeconds?: number;
   readonly acquireTime?: string;

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { statusCodes } from './status.ts';
 
 /** How far a token's time may be from ours, both ways. Fixed by Gitaly. */
-export const tokenValidityMs = 30_000;
+const tokenValidityMs = 30_000;
 
 /** What came of {@link verifyToken}. A refusal has the code and the text that Gitaly answers with. */
 export type TokenOutcome =
@@ -15,7 +15,7 @@ export type TokenOutcome =
     };
 
 /** Why a token was refused: a closed list, fit for a metric's label. */
-export type TokenRefusal =
+type TokenRefusal =
   'unreadable' | 'wrong-version' | 'wrong-signature' | 'no-timestamp' | 'expired' | 'in-future';
 
 /**

@@ -43,7 +43,7 @@ export function parseConfig(toml: string): NodeConfig {
 }
 
 /** Milliseconds of a duration in Go's form, like `1m30s` or `500ms`. */
-export function parseDuration(duration: string): number {
+function parseDuration(duration: string): number {
   const units: Readonly<Record<string, number>> = {
     h: 3_600_000,
     m: 60_000,

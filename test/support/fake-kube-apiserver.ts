@@ -5,7 +5,7 @@ import type { Stoppable } from '../../src/base/scope.ts';
 import { FakeObjects, type FakeObject, type ObjectEvent } from './fake-kube-objects.ts';
 
 /** A request as a fault sees it. */
-export interface FakeRequest {
+interface FakeRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;

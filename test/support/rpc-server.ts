@@ -26,7 +26,7 @@ import type { Stoppable } from '../../src/base/scope.ts';
 import { RpcError } from '../../src/rpc/rpc-error.ts';
 
 /** What a handler may know of the call that it serves. */
-export interface ServerCall {
+interface ServerCall {
   readonly metadata: Metadata;
   /** Aborted when the client cancels or its deadline passes. */
   readonly signal: AbortSignal;

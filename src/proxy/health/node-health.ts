@@ -23,7 +23,7 @@ export interface HealthPolicy {
   readonly passesToRegain: number;
 }
 
-export const defaultHealthPolicy: HealthPolicy = { missesToLose: 3, passesToRegain: 2 };
+const defaultHealthPolicy: HealthPolicy = { missesToLose: 3, passesToRegain: 2 };
 
 export function stepHealth(
   health: NodeHealth,

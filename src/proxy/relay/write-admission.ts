@@ -17,7 +17,7 @@ export type Admission =
   | Unavailable;
 
 /** A write waits at most this long for a failover, a repair's barrier or abandoned writes. */
-export const admissionLimitMs = 10_000;
+const admissionLimitMs = 10_000;
 /** How often a record is looked at again while something holds a write back. */
 const recheckMs = 25;
 

@@ -12,7 +12,7 @@ export interface BarrierOptions {
 }
 
 /** Writes are held back for at most this long, whatever happens to the proxy that repairs. */
-export const barrierMs = 10_000;
+const barrierMs = 10_000;
 /** How long writes in flight get to run out. */
 const drainLimitMs = 3000;
 const recheckMs = 20;

@@ -16,7 +16,7 @@ export interface RepositoryTarget {
   readonly additional?: RepositoryName;
 }
 
-export interface RepositoryName {
+interface RepositoryName {
   readonly storage: string;
   readonly relativePath: string;
 }

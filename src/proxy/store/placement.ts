@@ -11,7 +11,7 @@ export interface Placement {
   readonly replicas: readonly PlacedReplica[];
 }
 
-export interface PlacedReplica {
+interface PlacedReplica {
   readonly storage: string;
   readonly role: ReplicaRole;
   readonly inSync: boolean;

@@ -8,7 +8,7 @@ import { migratePostgres, type MigrateOptions } from './migrate.ts';
 import { connectPostgresStore, type PostgresStoreOptions } from './postgres-store.ts';
 
 /** Where the migrations are in the source. */
-export const migrationsDirectory = fileURLToPath(new URL('migrations', import.meta.url));
+const migrationsDirectory = fileURLToPath(new URL('migrations', import.meta.url));
 
 /** Migrates a test's database. */
 export function migrate(

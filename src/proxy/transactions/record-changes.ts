@@ -57,7 +57,7 @@ export function dropIntent(record: RepositoryRecord, transaction: string): Recor
 }
 
 /** The owner of writes that are left to be settled by whoever comes first. No proxy has this name. */
-export const nobody = '';
+const nobody = '';
 
 /** Gives up the ownership of a write whose outcome its owner cannot find out. */
 export function abandonIntent(record: RepositoryRecord, transaction: string): RecordChange<'gone'> {

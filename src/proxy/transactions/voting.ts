@@ -69,7 +69,7 @@ export type VotingEvent =
   | { readonly kind: 'intentDurable'; readonly voters: readonly string[] }
   | { readonly kind: 'intentRefused' };
 
-export interface VotingAnswer {
+interface VotingAnswer {
   readonly ticket: number;
   readonly answer: Answer;
 }

@@ -2,7 +2,7 @@
  * The framing of messages in gRPC over HTTP/2: a flag, a length of four bytes, the message
  * (grpc repository, `doc/PROTOCOL-HTTP2.md`, "Length-Prefixed-Message").
  */
-export const messagePrefixBytes = 5;
+const messagePrefixBytes = 5;
 
 /** A message with its prefix, not compressed. */
 export function encodeMessage(message: Uint8Array): Buffer {

@@ -25,7 +25,7 @@ export function createReadBuffer(): Buffer {
 }
 
 /** How a TLS server is verified. */
-export interface ClientTls {
+interface ClientTls {
   /** Certificates that are trusted, in PEM. Default: those of Node.js. */
   readonly ca?: string;
   /** The name that the server's certificate has to have. Default: the address's host. */

@@ -63,7 +63,7 @@ export async function temporaryFolder(storages: Storages, storage: string): Prom
 }
 
 /** What the creation of a repository is voted on: its config and its references, in Gitaly's form. */
-export async function logicalState(git: Git, repository: string): Promise<Buffer> {
+async function logicalState(git: Git, repository: string): Promise<Buffer> {
   const config = await git.output(repository, ['config', '--list', '-f', 'config']);
   const format = '--format=%(refname) %(objectname) %(symref)';
   const references = await git.output(repository, ['for-each-ref', format]);

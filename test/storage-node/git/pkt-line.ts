@@ -1,5 +1,5 @@
 /** The longest packet, with its length. */
-export const maxPacketLength = 65_520;
+const maxPacketLength = 65_520;
 
 /** A pkt-line (gitprotocol-common(5)): data, or one of the special packets. */
 export type Packet =

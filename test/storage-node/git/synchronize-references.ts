@@ -35,7 +35,7 @@ export async function synchronizeReferences(options: SynchronizeOptions): Promis
 }
 
 /** What has to happen for `ours` to become `theirs`. */
-export function difference(
+function difference(
   ours: ReadonlyMap<string, string>,
   theirs: ReadonlyMap<string, string>,
 ): { deletions: RefUpdate[]; changes: RefUpdate[] } {

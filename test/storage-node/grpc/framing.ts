@@ -3,7 +3,7 @@ import { Code, RpcError } from './status.ts';
 const prefixLength = 5;
 
 /** The largest message that is accepted, in bytes: the default of grpc-go. */
-export const maxMessageLength = 4 * 1024 * 1024;
+const maxMessageLength = 4 * 1024 * 1024;
 
 /** One message with its prefix: a flag byte (0, not compressed) and four bytes of length. */
 export function encodeFrame(message: Uint8Array): Buffer {

@@ -16,14 +16,14 @@ import { Code, RpcError } from './status.ts';
 /** Serves one method. A unary one decodes its request before anything else is looked at, as grpc-go does. */
 export type Handler = UnaryHandler | StreamHandler;
 
-export interface UnaryHandler {
+interface UnaryHandler {
   readonly kind: 'unary';
   readonly path: string;
   /** Decodes the request; what is returned does the work and gives the response's bytes. */
   prepare(message: Uint8Array): (call: CallContext) => Promise<Uint8Array>;
 }
 
-export interface StreamHandler {
+interface StreamHandler {
   readonly kind: 'stream';
   readonly path: string;
   run(call: ServerCall): Promise<void>;

@@ -14,7 +14,7 @@ const magic = 'backchannel';
 const sidechannelMagic = 'sidechannel';
 
 /** What the server sends when it opens a stream: the bytes behind its opening. */
-export interface IncomingStream {
+interface IncomingStream {
   /** The id of a sidechannel. */
   readonly sidechannelId: bigint;
   readonly bytes: Duplex;

@@ -22,7 +22,7 @@ const windowSize = 1024 * 1024;
 const lingerMs = 1_000;
 
 /** The response of a unary method; the others send theirs themselves. */
-export type Answer = Uint8Array | undefined;
+type Answer = Uint8Array | undefined;
 
 /** What a handler does in one call. */
 export type Work = () => Promise<Answer>;

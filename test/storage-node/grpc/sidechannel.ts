@@ -59,7 +59,7 @@ export async function openSidechannel(call: CallContext, clock: Clock): Promise<
 }
 
 /** The client's data out of its chunks: packets, and `0000` for the end. */
-export async function* decodeChunks(bytes: Duplex): AsyncGenerator<Buffer> {
+async function* decodeChunks(bytes: Duplex): AsyncGenerator<Buffer> {
   const reader = new PacketReader();
   for await (const chunk of bytes.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     for (const item of reader.push(chunk)) {

@@ -17,7 +17,7 @@ export interface Played {
   readonly sidechannels: readonly PlayedSidechannel[];
 }
 
-export interface PlayedSidechannel {
+interface PlayedSidechannel {
   readonly id: number;
   readonly received: Buffer;
 }

@@ -34,14 +34,14 @@ export interface RecordedCase {
   readonly refs_later?: { readonly after_ms: number; readonly refs: readonly string[] | string };
 }
 
-export interface RecordedMessage {
+interface RecordedMessage {
   readonly b64: string;
   readonly len: number;
   readonly truncated?: boolean;
   readonly json?: Readonly<Record<string, unknown>>;
 }
 
-export interface RecordedVote {
+interface RecordedVote {
   readonly phase: number;
   readonly hash: string;
   readonly node: string;

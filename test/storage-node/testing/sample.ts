@@ -54,7 +54,7 @@ export async function readReference(
 }
 
 /** A pack of the objects that the revisions, one a line, ask for. */
-export async function makePack(repository: string, revisions: string): Promise<Buffer> {
+async function makePack(repository: string, revisions: string): Promise<Buffer> {
   const child = run('git', ['-C', repository, 'pack-objects', '--quiet', '--stdout', '--revs'], {
     encoding: 'buffer',
     maxBuffer: 2 ** 30,
@@ -64,7 +64,7 @@ export async function makePack(repository: string, revisions: string): Promise<B
 }
 
 /** Runs git with a fixed author and date; what it writes. */
-export async function runGit(repository: string, ...args: readonly string[]): Promise<string> {
+async function runGit(repository: string, ...args: readonly string[]): Promise<string> {
   const who = { NAME: 'Jane', EMAIL: 'jane@example.com', DATE: '1700000000 +0000' };
   const identity = Object.entries(who).flatMap(([key, value]) => [
     [`GIT_AUTHOR_${key}`, value],

@@ -9,7 +9,7 @@ export interface EncoderOptions {
 }
 
 /** A table full of these would push out what does repeat. */
-export const rarelyRepeatedNames: ReadonlySet<string> = new Set([
+const rarelyRepeatedNames: ReadonlySet<string> = new Set([
   'content-length',
   'date',
   'gitaly-sidechannel-id',

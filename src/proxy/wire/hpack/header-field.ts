@@ -33,7 +33,7 @@ export class HeaderField {
 }
 
 /** What an entry counts beyond its octets, RFC 7541 section 4.1. */
-export const entryOverheadBytes = 32;
+const entryOverheadBytes = 32;
 
 /**
  * A field of our own making. Keep and reuse it if the same will be sent again.

@@ -1,5 +1,5 @@
 /** A header block of RFC 7541 appendix C: what it says, and the table's size after it. */
-export interface ExampleBlock {
+interface ExampleBlock {
   readonly hex: string;
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly tableBytes: number;

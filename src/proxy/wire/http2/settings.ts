@@ -4,7 +4,7 @@ import { defaultMaxFrameBytes, maxWindowBytes } from './frames.ts';
 import type { Http2Limits } from './limits.ts';
 
 /** RFC 9113, section 6.5.2. */
-export const settingIds = {
+const settingIds = {
   headerTableSize: 0x1,
   enablePush: 0x2,
   maxConcurrentStreams: 0x3,

@@ -22,7 +22,7 @@ export function fieldsOf(plain: PlainFields): HeaderField[] {
   return plain.map(([name, value]) => headerField(name, value));
 }
 
-export function plainOf(fields: readonly HeaderField[]): PlainFields {
+function plainOf(fields: readonly HeaderField[]): PlainFields {
   return fields.map(({ name, value }) => [name, value] as const);
 }
 
@@ -87,7 +87,7 @@ export class Recorder implements StreamEvents {
 }
 
 /** A request that a server under test has got. */
-export class RecordedRequest extends Recorder {
+class RecordedRequest extends Recorder {
   override readonly stream: Http2Stream;
 
   constructor(stream: Http2Stream, fields: readonly HeaderField[], endStream: boolean) {
@@ -109,7 +109,7 @@ export class RecordedRequest extends Recorder {
   }
 }
 
-export interface ReceivedFrame {
+interface ReceivedFrame {
   readonly type: number;
   readonly flags: number;
   readonly streamId: number;
@@ -117,7 +117,7 @@ export interface ReceivedFrame {
 }
 
 /** The other end of a session under test: sends and receives single frames, right or wrong. */
-export class FramePeer implements FrameSink {
+class FramePeer implements FrameSink {
   readonly frames: ReceivedFrame[] = [];
   readonly #transport: Transport;
   readonly #encoder = new Encoder();
@@ -257,7 +257,7 @@ export class FramePeer implements FrameSink {
 }
 
 /** Octets, then numbers of 32 bits. */
-export function bytesOf(first: Buffer | string | readonly number[], ...rest: number[]): Buffer {
+function bytesOf(first: Buffer | string | readonly number[], ...rest: number[]): Buffer {
   const head = typeof first === 'string' ? Buffer.from(first, 'latin1') : Buffer.from(first);
   const tail = rest.map((value) => {
     const bytes = Buffer.alloc(4);
@@ -282,12 +282,12 @@ export function encodeFrame(
 }
 
 /** How a session has ended; undefined if it has not. */
-export interface SessionEnd {
+interface SessionEnd {
   readonly error: Error | undefined;
 }
 
 /** A session on one end of a memory transport, and what it reported. */
-export class SessionHarness {
+class SessionHarness {
   readonly session: Http2Session;
   readonly requests: RecordedRequest[] = [];
   readonly goAways: { code: number; debugData: string }[] = [];
