@@ -31,12 +31,7 @@ export default {
       ...base,
       displayName: 'component',
       testMatch: ['<rootDir>/{src,test}/**/*.component.test.ts'],
-      // Not finished: clones over the sidechannel, and git through the command line.
-      testPathIgnorePatterns: [
-        '/node_modules/',
-        'src/cli/git-ssh\\.component',
-        'src/client/upload-pack\\.component',
-      ],
+      testPathIgnorePatterns: ['/node_modules/'],
       globalSetup: '<rootDir>/test/support/component-setup.ts',
       globalTeardown: '<rootDir>/test/support/component-teardown.ts',
     },

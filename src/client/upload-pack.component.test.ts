@@ -2,6 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fromBinary, toBinary, create } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { eventually } from '../../test/support/eventually.ts';
 import { systemClock } from '../base/clock.ts';
 import { deferred } from '../base/deferred.ts';
 import { Scope } from '../base/scope.ts';
@@ -74,12 +75,19 @@ class ServedFetch {
     return sidechannel;
   }
 
+  /** A {@link write} waits for room. */
+  isStalled = false;
+
   /** Writes all of `bytes`, waiting for room. */
   async write(sidechannel: Transport, bytes: Buffer): Promise<void> {
     for (let start = 0; start < bytes.length;) {
       const length = Math.min(sidechannel.capacity(), bytes.length - start);
       if (length > 0) sidechannel.write(bytes.subarray(start, start + length), length);
-      else await new Promise<void>((resolve) => (this.#hasRoom = resolve));
+      else {
+        this.isStalled = true;
+        await new Promise<void>((resolve) => (this.#hasRoom = resolve));
+        this.isStalled = false;
+      }
       start += length;
     }
   }
@@ -303,12 +311,10 @@ describe('a fetch', () => {
 
   test('holds the server back while git reads nothing, and ends when git is gone', async () => {
     let sent = 0;
-    const isFull = deferred<void>();
     const { port, fetches } = await startServer(async (fetch) => {
       const sidechannel = await fetch.openSidechannel();
       const piece = packet(1, Buffer.alloc(60_000));
       for (;;) {
-        if (sidechannel.capacity() === 0) isFull.resolve();
         await fetch.write(sidechannel, piece);
         sent += piece.length;
       }
@@ -319,8 +325,9 @@ describe('a fetch', () => {
     );
     const streams = { stdin: new PassThrough(), stdout, stderr: new PassThrough() };
     const fetching = client.git.uploadPack(request, streams);
-    await isFull.promise;
+    await eventually('the server has to wait', () => fetches[0]?.isStalled);
     for (let turn = 0; turn < 100; turn++) await nextTurn();
+    expect(fetches[0]?.isStalled).toBe(true);
     expect(sent).toBeLessThan(4 * 1024 * 1024);
     stdout.destroy();
     await expect(fetching).rejects.toThrow('git closed its end');
