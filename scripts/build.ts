@@ -20,6 +20,7 @@ await build({
     proxy: 'src/main/proxy.ts',
     cli: 'src/main/cli.ts',
     'test/storage-node': 'test/storage-node/main.ts',
+    'test/gitlab': 'test/gitlab/main.ts',
   },
   outdir: 'dist',
   bundle: true,

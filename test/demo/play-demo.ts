@@ -6,7 +6,8 @@ import {
   virtualStorage,
 } from '../scenario/gitaly-cluster.ts';
 import type { Git } from '../scenario/git.ts';
-import { installOperator } from '../scenario/product.ts';
+import { installGitlab } from '../scenario/gitlab.ts';
+import { freshNamespace, installOperator } from '../scenario/product.ts';
 import { longestGapMs, PushStream, refusedMs } from '../scenario/push-stream.ts';
 import { checkReplicas } from '../scenario/replica-check.ts';
 
@@ -34,7 +35,12 @@ const pushesAfterKill = 10;
 /** Plays the demo on a cluster that is up. */
 export async function playDemo(cluster: Cluster, progress: Progress): Promise<DemoSummary> {
   await progress.during('installing the operator', () => installOperator(cluster));
-  await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(namespaceManifest) });
+  await progress.during(`an empty namespace ${namespace}`, () =>
+    freshNamespace(cluster, namespace),
+  );
+  await progress.during('installing a stand-in for GitLab, which Gitaly asks about pushes', () =>
+    installGitlab(cluster, namespace),
+  );
   const underTest = new GitalyClusterUnderTest(cluster, namespace);
   try {
     const manifest = await exampleManifest(cluster, namespace);
@@ -135,5 +141,3 @@ async function tell(
       : `LOST: ${summary.acknowledgedPushesLost} refs of acknowledged pushes`,
   );
 }
-
-const namespaceManifest = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };

@@ -64,7 +64,7 @@ export class Git implements Stoppable {
     return {
       ...identity,
       GIT_SSH_COMMAND: `"${process.execPath}" "${resolve('dist/cli.js')}" git-ssh`,
-      GIT_SSH_VARIANT: 'simple',
+      GIT_SSH_VARIANT: 'ssh',
       GIT_TERMINAL_PROMPT: '0',
       GIT_CONFIG_GLOBAL: '/dev/null',
       GIT_CONFIG_SYSTEM: '/dev/null',

@@ -5,6 +5,7 @@ import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-c
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
 import type { Cluster } from '../testbed/cluster.ts';
 import { Git } from './git.ts';
+import { gitlabSpec } from './gitlab.ts';
 import { reach } from './reach.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -19,7 +20,7 @@ export interface Manifest {
 export const virtualStorage = 'default';
 const grpcPort = 8075;
 
-/** The example manifest with the images and the sizes of the cluster that it is tried on. */
+/** The example manifest with the images of the cluster that it is tried on, and its GitLab. */
 export async function exampleManifest(
   cluster: Cluster,
   namespace: string,
@@ -33,6 +34,7 @@ export async function exampleManifest(
     spec: {
       ...manifest.spec,
       gitaly: { image: cluster.images.storageNode },
+      gitlab: gitlabSpec,
       database: { managed: { ...database.managed, image: cluster.images.postgres } },
     },
   };

@@ -37,3 +37,10 @@ function splitImage(image: string): { readonly repository: string; readonly tag:
   if (colon <= image.lastIndexOf('/')) throw new Error(`image ${image} has no tag`);
   return { repository: image.slice(0, colon), tag: image.slice(colon + 1) };
 }
+
+/** An empty namespace: what an earlier run left in one of this name goes, volumes included. */
+export async function freshNamespace(cluster: Cluster, name: string): Promise<void> {
+  const deletion = ['delete', 'namespace', name, '--ignore-not-found', '--timeout', '180s'];
+  await cluster.kubectl(deletion, { limitMs: 190_000 });
+  await cluster.kubectl(['create', 'namespace', name]);
+}

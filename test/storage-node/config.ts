@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { parse } from 'smol-toml';
 
 /** What a node needs to know; see {@link parseConfig}. */
@@ -20,7 +21,7 @@ const defaultGraceMs = 60_000;
 /**
  * Reads the keys of Gitaly's configuration that mean something here. Others are ignored, as Gitaly does.
  *
- * @throws Error naming the key if a value cannot be used
+ * @throws Error naming the key if a value cannot be used, or the file if `secret_file` cannot be read
  */
 export function parseConfig(toml: string): NodeConfig {
   const root = parse(toml);
@@ -35,11 +36,18 @@ export function parseConfig(toml: string): NodeConfig {
     prometheusListen: prometheus ? parseAddress('prometheus_listen_addr', prometheus) : undefined,
     token: text(table(root, 'auth'), 'token') ?? '',
     storages: parseStorages(root['storage']),
-    gitlab: url ? { url, secret: text(gitlab, 'secret') ?? '' } : undefined,
+    gitlab: url ? { url, secret: gitlabSecret(gitlab) } : undefined,
     gracefulRestartTimeoutMs: grace === undefined ? defaultGraceMs : parseDuration(grace),
     runtimeDir: text(root, 'runtime_dir') ?? '/tmp',
     gitBinary: text(table(root, 'git'), 'bin_path') ?? 'git',
   };
+}
+
+/** The secret itself, or from its file; as Gitaly does, without white space around it. */
+function gitlabSecret(gitlab: unknown): string {
+  const file = text(gitlab, 'secret_file');
+  const secret = text(gitlab, 'secret') ?? (file === undefined ? '' : readFileSync(file, 'utf8'));
+  return secret.trim();
 }
 
 /** Milliseconds of a duration in Go's form, like `1m30s` or `500ms`. */

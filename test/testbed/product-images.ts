@@ -10,7 +10,7 @@ import { type TarEntry, treeEntries, writeTar } from './tar.ts';
 export interface Images {
   /** Operator, proxy and command line tool: `node /app/operator.js`, `proxy.js`, `cli.js`. */
   readonly operator: string;
-  /** Runs `gitaly serve CONFIG` as 1000:1000. */
+  /** Runs `gitaly serve CONFIG` as 1000:1000; `node /app/gitlab.js` is the stand-in for GitLab. */
   readonly storageNode: string;
   /** Takes the variables of the official postgres image; runs as 999. */
   readonly postgres: string;
@@ -65,7 +65,13 @@ export async function hasBundles(dist: string): Promise<boolean> {
   );
 }
 
-const bundles = ['operator.js', 'proxy.js', 'cli.js', 'test/storage-node.js'] as const;
+const bundles = [
+  'operator.js',
+  'proxy.js',
+  'cli.js',
+  'test/storage-node.js',
+  'test/gitlab.js',
+] as const;
 
 async function requireBundles(dist: string): Promise<void> {
   for (const bundle of bundles) {
@@ -96,6 +102,7 @@ async function operator(dist: string): Promise<Application> {
 
 async function storageNode(paths: Paths, dist: string): Promise<Application> {
   const bundle = await readFile(join(dist, 'test', 'storage-node.js'));
+  const gitlab = await readFile(join(dist, 'test', 'gitlab.js'));
   const gitaly = await readFile(join(paths.source, 'image', 'gitaly'));
   return {
     name: 'storage-node',
@@ -103,6 +110,7 @@ async function storageNode(paths: Paths, dist: string): Promise<Application> {
       { kind: 'directory', path: 'app' },
       packageFile,
       { kind: 'file', path: 'app/storage-node.js', content: bundle },
+      { kind: 'file', path: 'app/gitlab.js', content: gitlab },
       { kind: 'file', path: 'usr/local/bin/gitaly', mode: 0o755, content: gitaly },
     ],
     config: {
@@ -112,7 +120,7 @@ async function storageNode(paths: Paths, dist: string): Promise<Application> {
       workingDirectory: '/home/git',
       environment: { HOME: '/home/git' },
     },
-    inputs: { bundle, gitaly },
+    inputs: { bundle, gitlab, gitaly },
   };
 }
 
