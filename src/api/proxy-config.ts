@@ -20,7 +20,7 @@ export interface ProxyConfig {
 }
 
 /** A storage name that GitLab knows, and the Gitaly storages behind it. */
-interface VirtualStorageConfig {
+export interface VirtualStorageConfig {
   readonly name: string;
   /** How many storages hold a new repository. */
   readonly replicationFactor: number;

@@ -28,8 +28,8 @@ import { StorageDirectory, VirtualStorage } from '../proxy/upstream/storage-dire
 import { Membership } from '../proxy/view/membership.ts';
 import { RepositoryView } from '../proxy/view/repository-view.ts';
 import { headerField, type HeaderField } from '../proxy/wire/hpack/header-field.ts';
-import { parseAddress, type Address } from '../proxy/wire/address.ts';
 import { connectTransport, createReadBuffer } from '../proxy/wire/socket-transport.ts';
+import { parseAddress, type Address } from '../rpc/address.ts';
 
 export interface ProxyServerOptions {
   readonly config: Pick<ProxyConfig, 'grpcListen' | 'httpListen' | 'virtualStorages'>;

@@ -1,10 +1,10 @@
-/** Where a server is. */
+/** Where a peer listens. */
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls: boolean }
   | { readonly kind: 'dns'; readonly host: string; readonly port: number; readonly tls: boolean }
   | { readonly kind: 'unix'; readonly path: string };
 
-/** What came of {@link parseAddress}. */
+/** What came of {@link parseAddress}; `message` says which forms are allowed. */
 export type ParsedAddress =
   | { readonly kind: 'valid'; readonly address: Address }
   | { readonly kind: 'invalid'; readonly message: string };
@@ -38,13 +38,21 @@ export function parseAddress(text: string): ParsedAddress {
   };
 }
 
+/** The text that {@link parseAddress} reads as `address`. */
+export function formatAddress(address: Address): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  const { kind, host, port, tls } = address;
+  const scheme = kind === 'dns' ? `dns${tls ? '+tls' : ''}:///` : `${tls ? 'tls' : 'tcp'}://`;
+  return scheme + formatHostAndPort(host, port);
+}
+
 /** `host:port`, with brackets around the host if it is an IPv6 address. */
 export function formatHostAndPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function splitHostAndPort(text: string): { host: string; port: number } | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]@]+)):([0-9]{1,5})$/.exec(text);
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/?#@[\]]+)):([0-9]{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   return host !== undefined && port >= 1 && port <= 65_535 ? { host, port } : undefined;

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { systemClock, TimeoutError } from '../../base/clock.ts';
 import { deferred } from '../../base/deferred.ts';
 import { Scope } from '../../base/scope.ts';
-import type { Address } from './address.ts';
+import type { Address } from '../../rpc/address.ts';
 import {
   connectTransport,
   createReadBuffer,

@@ -2,7 +2,7 @@ import { connect as connectSocket, createServer, isIP, type Server, type Socket 
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { type Clock, TimeoutError } from '../../base/clock.ts';
 import type { Stoppable } from '../../base/scope.ts';
-import { type Address, formatAddress } from './address.ts';
+import { type Address, formatAddress } from '../../rpc/address.ts';
 import { createSocketTransport, moveHandle, readInto } from './net-socket.ts';
 import type { Transport } from './transport.ts';
 
