@@ -1,42 +1,25 @@
-import { createHash } from 'node:crypto';
-import { systemClock, type Clock } from '../base/clock.ts';
+import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
+import { sleep, systemClock, type Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { systemRandom, type Random } from '../base/random.ts';
 import { Scope, type Stoppable } from '../base/scope.ts';
 import type { ProxyConfig } from '../api/proxy-config.ts';
-import { authorizationHeader } from '../rpc/token.ts';
-import { adminMethods } from '../proxy/admin/admin-methods.ts';
-import { healthMethods } from '../proxy/admin/health-methods.ts';
 import { startHttpServer } from '../proxy/admin/http-server.ts';
-import { ProxyMetrics } from '../proxy/admin/metrics.ts';
-import { repositoryMethods } from '../proxy/admin/repository-methods.ts';
-import { serverMethods } from '../proxy/admin/server-methods.ts';
-import type { RelayContext } from '../proxy/relay/context.ts';
-import { Dispatcher } from '../proxy/relay/dispatcher.ts';
-import { Forwarder } from '../proxy/relay/forwarder.ts';
 import { startGrpcListener } from '../proxy/relay/grpc-listener.ts';
-import { SidechannelRegistry } from '../proxy/relay/sidechannel-registry.ts';
-import { voteMethods } from '../proxy/relay/vote-service.ts';
-import { RepairLoop } from '../proxy/replication/repair-loop.ts';
-import { Settler } from '../proxy/replication/settler.ts';
-import { lookupMethod } from '../proxy/routing/method-table.ts';
-import { replicaPath } from '../proxy/routing/replica-path.ts';
-import type { ControlStore } from '../proxy/store/control-store.ts';
-import { WriteRegistry } from '../proxy/transactions/write-registry.ts';
-import { Storage } from '../proxy/upstream/storage.ts';
-import { StorageDirectory, VirtualStorage } from '../proxy/upstream/storage-directory.ts';
-import { Membership } from '../proxy/view/membership.ts';
-import { RepositoryView } from '../proxy/view/repository-view.ts';
-import { headerField, type HeaderField } from '../proxy/wire/hpack/header-field.ts';
-import { connectTransport, createReadBuffer } from '../proxy/wire/socket-transport.ts';
-import { parseAddress, type Address } from '../rpc/address.ts';
+import { StoreUnavailableError, type ControlStore } from '../proxy/store/control-store.ts';
+import type { StorageDirectory } from '../proxy/upstream/storage-directory.ts';
+import type { RepositoryView } from '../proxy/view/repository-view.ts';
+import { createRelay, createStorages } from './proxy-parts.ts';
 
 export interface ProxyServerOptions {
   readonly config: Pick<ProxyConfig, 'grpcListen' | 'httpListen' | 'virtualStorages'>;
   /** This process among all proxies, now and ever: a restarted proxy is another one. */
   readonly owner: string;
-  /** Is stopped with the proxy. */
-  readonly store: ControlStore;
+  /**
+   * Opens what is stopped with the proxy. Asked again as long as it rejects with a
+   * {@link StoreUnavailableError}; anything else ends the start.
+   */
+  openStore(): Promise<ControlStore>;
   /** Tokens that clients may sign with. */
   clientTokens(): readonly string[];
   /** The token that the storages expect. */
@@ -46,6 +29,8 @@ export interface ProxyServerOptions {
   readonly random?: Random;
   /** See {@link Membership}. */
   readonly leaseMs?: number;
+  /** Gives up a start that waits for the store. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ProxyServer extends Stoppable {
@@ -55,146 +40,59 @@ export interface ProxyServer extends Stoppable {
 
 /** How long calls may go on after the proxy was told to stop. */
 const stopLimitMs = 45_000;
-const connectLimitMs = 3000;
+const storeRetry: BackoffPolicy = { initialMs: 200, maxMs: 3000 };
 
-/** Puts a proxy together and starts it. Resolves when it serves. */
+/**
+ * Starts a proxy. Resolves when it serves.
+ *
+ * 1. Liveness, readiness and metrics are there from the beginning: a proxy that waits for its
+ *    database is alive, says what it waits for, and is not started again and again.
+ * 2. The store is opened, however long it takes.
+ * 3. Calls are taken.
+ */
 export async function startProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {
-  const { config, owner, store, logger, gitalyToken, clientTokens } = options;
-  const { clock = systemClock, random = systemRandom } = options;
+  const { config, logger, clock = systemClock } = options;
   const scope = new Scope();
-  scope.own(store);
   try {
-    const view = new RepositoryView({ store, owner, clock, logger });
-    const membership = new Membership({
-      store,
-      owner,
-      clock,
-      logger,
-      ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
-    });
-    const readBuffer = createReadBuffer();
-    const writes = new WriteRegistry();
-    const sidechannels = new SidechannelRegistry({ clock, logger });
-    const authorization = tokenField(gitalyToken, clock);
-    const votes = new Dispatcher({
-      localMethods: voteMethods(writes),
-      forward: async (call) => call.fail({ code: 12, message: 'only votes are taken here' }),
-      tokens: () => [],
-      onEnded() {},
-      clock,
-    });
-    const storages = new StorageDirectory(
-      config.virtualStorages.map(
-        ({ name, storages: members, ...policy }) =>
-          new VirtualStorage(
-            name,
-            policy,
-            members.map(
-              (member) =>
-                new Storage({
-                  ...member,
-                  connect: (address, signal) =>
-                    connectTransport({
-                      address: readAddress(address),
-                      timeoutMs: connectLimitMs,
-                      signal,
-                      clock,
-                      readBuffer,
-                    }),
-                  authorization,
-                  backchannel: {
-                    onRequest: (stream, fields, endStream) =>
-                      votes.onRequest(stream, fields, endStream, undefined),
-                  },
-                  onSidechannel: (id, stream) => sidechannels.onOpened(id, stream),
-                  clock,
-                  random,
-                  logger,
-                }),
-            ),
-          ),
-      ),
-      authorization,
+    const base = createStorages(options);
+    let notReady = (): string | undefined => 'waiting for the database';
+    const http = scope.own(
+      await startHttpServer({
+        ...hostAndPort(config.httpListen),
+        notReady: () => notReady(),
+        metrics: base.metrics.registry,
+      }),
     );
-    const metrics = new ProxyMetrics(storages);
-    const repair = {
-      view,
-      owner,
-      clock,
-      storages,
-      gitalyToken,
-      logger,
-      isAbandoned: membership.isAbandoned.bind(membership),
-    };
-    const settler = new Settler({ ...repair, store });
-    const context: RelayContext = {
-      owner,
-      store,
-      view,
-      membership,
-      storages,
-      writes,
-      sidechannels,
-      metrics,
-      clock,
-      random,
-      logger,
-      settleAbandoned: (record) => settler.settle(record),
-    };
-    const forwarder = new Forwarder({
-      context,
-      replicaPathOf: (id, relativePath) => replicaPath(id, relativePath, sha256),
-    });
+    const store = await untilAvailable(options, () => options.openStore());
+    scope.own(store);
     let stopping = false;
-    const dispatcher = new Dispatcher({
-      localMethods: [
-        ...healthMethods(() => !stopping),
-        ...repositoryMethods(context),
-        ...serverMethods(storages),
-        ...adminMethods(context),
-      ],
-      forward: (call) => forwarder.forward(call),
-      tokens: clientTokens,
-      onEnded: (call, code) => {
-        const method = call.head.path;
-        const seconds = (clock.monotonicMs() - call.startedMs) / 1000;
-        const { known } = lookupMethod(method);
-        metrics.callEnded({ method, known, code, seconds });
-        logger.info(
-          { method, code, ms: Math.round(seconds * 1000), correlationId: call.head.correlationId },
-          'call ended',
-        );
-      },
-      clock,
-    });
-
-    await view.start();
+    const { dispatcher, view, membership, repairLoop } = createRelay(
+      options,
+      base,
+      store,
+      () => !stopping,
+    );
+    await untilAvailable(options, () => view.start());
     scope.own(view);
     await membership.start();
     scope.own(membership);
-    scope.own(storages).start();
-    const loop = new RepairLoop({ ...repair, store, membership, settler, random, repair });
-    scope.own(loop).start();
+    scope.own(base.storages).start();
+    scope.own(repairLoop).start();
     const listener = scope.own(
       await startGrpcListener({
         ...hostAndPort(config.grpcListen),
         dispatcher,
         clock,
         logger,
-        readBuffer,
+        readBuffer: base.readBuffer,
         stopLimitMs,
       }),
     );
-    const http = scope.own(
-      await startHttpServer({
-        ...hostAndPort(config.httpListen),
-        notReady: () => whyNotReady(stopping, storages, view),
-        metrics: metrics.registry,
-      }),
-    );
-    logger.info({ owner, grpcPort: listener.port, httpPort: http.port }, 'proxy serves');
+    notReady = () => whyNotReady(stopping, base.storages, view);
+    const { port: grpcPort } = listener;
+    logger.info({ owner: options.owner, grpcPort, httpPort: http.port }, 'proxy serves');
     return {
-      grpcPort: listener.port,
+      grpcPort,
       httpPort: http.port,
       stop: async () => {
         stopping = true;
@@ -205,6 +103,23 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
   } catch (error) {
     await scope.stop();
     throw error;
+  }
+}
+
+/** Does what needs the store until it is there; any other failure is the caller's. */
+async function untilAvailable<T>(
+  { clock = systemClock, random = systemRandom, logger, signal }: ProxyServerOptions,
+  action: () => Promise<T>,
+): Promise<T> {
+  for (let attempts = 1; ; attempts++) {
+    signal?.throwIfAborted();
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      logger.warn({ reason: error.message }, 'waiting for the database');
+    }
+    await sleep(clock, backoffDelayMs(storeRetry, attempts, random), signal);
   }
 }
 
@@ -222,33 +137,6 @@ function whyNotReady(
   return view.connected
     ? 'no storage can be reached'
     : 'neither a storage nor the database can be reached';
-}
-
-/** A token lasts for half a minute: one a second is enough, and saves signing each call. */
-function tokenField(token: () => string, clock: Clock): () => HeaderField {
-  let second = -1;
-  let secret = '';
-  let field = headerField('authorization', '');
-  return () => {
-    const now = Math.floor(clock.wallMs() / 1000);
-    if (now !== second || secret !== token()) {
-      second = now;
-      secret = token();
-      field = headerField('authorization', authorizationHeader(secret, clock.wallMs()));
-    }
-    return field;
-  };
-}
-
-function sha256(text: string): Uint8Array {
-  return createHash('sha256').update(text).digest();
-}
-
-/** @throws Error with the form to write */
-function readAddress(text: string): Address {
-  const parsed = parseAddress(text);
-  if (parsed.kind === 'invalid') throw new Error(parsed.message);
-  return parsed.address;
 }
 
 /** Port 0 stands for any free one. @throws Error with the form to write */

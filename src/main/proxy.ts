@@ -43,18 +43,24 @@ async function main(): Promise<void> {
 
   const connection = databaseConnection(await readSecretDir(config.databaseDir));
   const directory = join(dirname(fileURLToPath(import.meta.url)), 'migrations');
-  await migratePostgres({ connection, clock: systemClock, logger, directory });
-  const store = await connectPostgresStore({
-    connection,
-    clock: systemClock,
-    random: systemRandom,
-    logger,
-  });
+  const database = { connection, clock: systemClock, random: systemRandom, logger };
+  const openStore = async () => {
+    await migratePostgres({ ...database, directory });
+    return connectPostgresStore(database);
+  };
   const owner = `${process.env['POD_NAME'] ?? hostname()}-${randomBytes(4).toString('hex')}`;
+  const starting = new AbortController();
+  // The first process of a container gets no signal that it does not listen to.
+  const giveUp = (signal: string) => {
+    logger.info({ signal }, 'proxy stops before it served');
+    starting.abort(new Error('told to stop'));
+  };
+  process.once('SIGTERM', giveUp).once('SIGINT', giveUp);
   const server = await startProxyServer({
     config,
     owner,
-    store,
+    openStore,
+    signal: starting.signal,
     logger,
     clientTokens: () => clientTokens,
     gitalyToken: () => gitalyToken,
@@ -71,8 +77,8 @@ async function main(): Promise<void> {
       },
     );
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.off('SIGTERM', giveUp).off('SIGINT', giveUp);
+  process.once('SIGTERM', stop).once('SIGINT', stop);
 }
 
 main().catch((error: unknown) => {

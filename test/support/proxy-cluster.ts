@@ -75,7 +75,7 @@ export class ProxyCluster implements Stoppable {
         ],
       },
       owner: `proxy-${this.proxies.length}`,
-      store,
+      openStore: async () => store,
       clientTokens: () => [ProxyCluster.clientToken],
       gitalyToken: () => gitalyToken,
       logger: logger.child({ proxy: this.proxies.length }),

@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { systemClock, type Clock } from '../base/clock.ts';
+import { systemRandom } from '../base/random.ts';
+import { adminMethods } from '../proxy/admin/admin-methods.ts';
+import { healthMethods } from '../proxy/admin/health-methods.ts';
+import { ProxyMetrics } from '../proxy/admin/metrics.ts';
+import { repositoryMethods } from '../proxy/admin/repository-methods.ts';
+import { serverMethods } from '../proxy/admin/server-methods.ts';
+import type { RelayContext } from '../proxy/relay/context.ts';
+import { Dispatcher } from '../proxy/relay/dispatcher.ts';
+import { Forwarder } from '../proxy/relay/forwarder.ts';
+import type { ServerCall } from '../proxy/relay/server-call.ts';
+import { SidechannelRegistry } from '../proxy/relay/sidechannel-registry.ts';
+import { voteMethods } from '../proxy/relay/vote-service.ts';
+import { RepairLoop } from '../proxy/replication/repair-loop.ts';
+import { Settler } from '../proxy/replication/settler.ts';
+import { lookupMethod } from '../proxy/routing/method-table.ts';
+import { replicaPath } from '../proxy/routing/replica-path.ts';
+import type { ControlStore } from '../proxy/store/control-store.ts';
+import { WriteRegistry } from '../proxy/transactions/write-registry.ts';
+import { Storage } from '../proxy/upstream/storage.ts';
+import { StorageDirectory, VirtualStorage } from '../proxy/upstream/storage-directory.ts';
+import { Membership } from '../proxy/view/membership.ts';
+import { RepositoryView } from '../proxy/view/repository-view.ts';
+import { headerField, type HeaderField } from '../proxy/wire/hpack/header-field.ts';
+import { connectTransport, createReadBuffer } from '../proxy/wire/socket-transport.ts';
+import { parseAddress, type Address } from '../rpc/address.ts';
+import { authorizationHeader } from '../rpc/token.ts';
+import type { ProxyServerOptions } from './proxy-server.ts';
+
+const connectLimitMs = 3000;
+
+/** The half of a proxy that faces the storages. It needs no store. */
+export interface StorageSide {
+  readonly storages: StorageDirectory;
+  readonly writes: WriteRegistry;
+  readonly sidechannels: SidechannelRegistry;
+  readonly metrics: ProxyMetrics;
+  readonly readBuffer: ReturnType<typeof createReadBuffer>;
+}
+
+/** Creates the storages of the configuration and what their backchannels lead to. Starts nothing. */
+export function createStorages(options: ProxyServerOptions): StorageSide {
+  const { config, logger, gitalyToken } = options;
+  const { clock = systemClock, random = systemRandom } = options;
+  const readBuffer = createReadBuffer();
+  const writes = new WriteRegistry();
+  const sidechannels = new SidechannelRegistry({ clock, logger });
+  const authorization = tokenField(gitalyToken, clock);
+  const votes = new Dispatcher({
+    localMethods: voteMethods(writes),
+    forward: async (call) => call.fail({ code: 12, message: 'only votes are taken here' }),
+    tokens: () => [],
+    onEnded() {},
+    clock,
+  });
+  const createStorage = (member: { readonly name: string; readonly address: string }) =>
+    new Storage({
+      ...member,
+      connect: (address, signal) =>
+        connectTransport({
+          address: readAddress(address),
+          timeoutMs: connectLimitMs,
+          signal,
+          clock,
+          readBuffer,
+        }),
+      authorization,
+      backchannel: {
+        onRequest: (stream, fields, endStream) =>
+          votes.onRequest(stream, fields, endStream, undefined),
+      },
+      onSidechannel: (id, stream) => sidechannels.onOpened(id, stream),
+      clock,
+      random,
+      logger,
+    });
+  const virtualStorages = config.virtualStorages.map(
+    ({ name, storages: members, ...policy }) =>
+      new VirtualStorage(name, policy, members.map(createStorage)),
+  );
+  const storages = new StorageDirectory(virtualStorages, authorization);
+  return { storages, writes, sidechannels, metrics: new ProxyMetrics(storages), readBuffer };
+}
+
+/** The half of a proxy that faces clients and the store. */
+export interface Relay {
+  readonly dispatcher: Dispatcher;
+  readonly view: RepositoryView;
+  readonly membership: Membership;
+  readonly repairLoop: RepairLoop;
+}
+
+/**
+ * Creates what serves calls. Starts nothing.
+ *
+ * @param isServing whether the health service should say so
+ */
+export function createRelay(
+  options: ProxyServerOptions,
+  { storages, writes, sidechannels, metrics }: StorageSide,
+  store: ControlStore,
+  isServing: () => boolean,
+): Relay {
+  const { owner, logger, gitalyToken, clientTokens, leaseMs } = options;
+  const { clock = systemClock, random = systemRandom } = options;
+  const common = { store, owner, clock, logger };
+  const view = new RepositoryView(common);
+  const membership = new Membership({ ...common, ...(leaseMs === undefined ? {} : { leaseMs }) });
+  const repair = {
+    ...common,
+    view,
+    storages,
+    gitalyToken,
+    isAbandoned: membership.isAbandoned.bind(membership),
+  };
+  const settler = new Settler(repair);
+  const context: RelayContext = {
+    ...common,
+    view,
+    membership,
+    storages,
+    writes,
+    sidechannels,
+    metrics,
+    random,
+    settleAbandoned: (record) => settler.settle(record),
+  };
+  const forwarder = new Forwarder({
+    context,
+    replicaPathOf: (id, relativePath) => replicaPath(id, relativePath, sha256),
+  });
+  const onEnded = (call: ServerCall, code: number) => {
+    const { path: method, correlationId } = call.head;
+    const ms = clock.monotonicMs() - call.startedMs;
+    metrics.callEnded({ method, known: lookupMethod(method).known, code, seconds: ms / 1000 });
+    logger.info({ method, code, ms: Math.round(ms), correlationId }, 'call ended');
+  };
+  const dispatcher = new Dispatcher({
+    localMethods: [
+      ...healthMethods(isServing),
+      ...repositoryMethods(context),
+      ...serverMethods(storages),
+      ...adminMethods(context),
+    ],
+    forward: (call) => forwarder.forward(call),
+    tokens: clientTokens,
+    onEnded,
+    clock,
+  });
+  const repairLoop = new RepairLoop({ ...repair, membership, settler, random, repair });
+  return { dispatcher, view, membership, repairLoop };
+}
+
+/** A token lasts for half a minute: one a second is enough, and saves signing each call. */
+function tokenField(token: () => string, clock: Clock): () => HeaderField {
+  let second = -1;
+  let secret = '';
+  let field = headerField('authorization', '');
+  return () => {
+    const now = Math.floor(clock.wallMs() / 1000);
+    if (now !== second || secret !== token()) {
+      second = now;
+      secret = token();
+      field = headerField('authorization', authorizationHeader(secret, clock.wallMs()));
+    }
+    return field;
+  };
+}
+
+function sha256(text: string): Uint8Array {
+  return createHash('sha256').update(text).digest();
+}
+
+/** @throws Error with the form to write */
+function readAddress(text: string): Address {
+  const parsed = parseAddress(text);
+  if (parsed.kind === 'invalid') throw new Error(parsed.message);
+  return parsed.address;
+}
