@@ -1,6 +1,7 @@
 import type { HeaderField } from '../hpack/header-field.ts';
 import { errorCodes } from './errors.ts';
 import type { FrameWriter } from './frame-writer.ts';
+import { initialWindowBytes } from './frames.ts';
 import type { SendFlow, Sender } from './send-flow.ts';
 import { SendQueue } from './send-queue.ts';
 import type { Role } from './settings.ts';
@@ -59,7 +60,8 @@ export class ActiveStream implements Http2Stream, Sender {
     this.id = id;
     this.openedMs = openedMs;
     this.sendWindow = owner.sendFlow.streamWindow;
-    this.#receiveWindow = owner.streamWindowBytes;
+    // A peer that has not read our SETTINGS yet goes by the initial window: RFC 9113 section 6.9.2.
+    this.#receiveWindow = Math.max(initialWindowBytes, owner.streamWindowBytes);
   }
 
   get session(): StreamSession {

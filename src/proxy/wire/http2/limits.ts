@@ -1,6 +1,9 @@
 /** What one HTTP/2 connection may cost us. Each bound holds for any peer, however it behaves. */
 export interface Http2Limits {
-  /** How many bytes the peer may send on a stream before they are used up. */
+  /**
+   * How many bytes the peer may send on a stream before they are used up. It may send 64 KiB - 1
+   * until it knows of a lower number.
+   */
   readonly streamWindowBytes: number;
   /**
    * How many bytes the peer may send on the connection before it hears from us. They are given back
