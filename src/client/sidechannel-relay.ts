@@ -19,6 +19,7 @@ export class SidechannelRelay implements TransportEvents {
   #output: Promise<void> = Promise.resolve();
   #hasRoom = () => {};
   #isClosed = false;
+  #hasFailed = false;
   #finish!: (error?: Error) => void;
   /** Resolves when the server has ended the stream and git has all of it; rejects on failure. */
   readonly finished: Promise<void>;
@@ -75,7 +76,7 @@ export class SidechannelRelay implements TransportEvents {
     });
   }
 
-  /** Drops the stream, if it is still there. */
+  /** Drops the stream, if it is still there, and what git has not read. */
   destroy(): void {
     this.#fail(new Error('the call has ended'));
   }
@@ -91,13 +92,14 @@ export class SidechannelRelay implements TransportEvents {
     return !this.#isClosed;
   }
 
-  /** Does `action` after all output that came before; a failure ends the relay. */
+  /** Does `action` after all output that came before, unless the relay has failed; a failure ends it. */
   #then(action: () => Promise<void>): void {
-    this.#output = this.#output.then(action);
+    this.#output = this.#output.then(() => (this.#hasFailed ? undefined : action()));
     this.#output.catch((error: Error) => this.#fail(error));
   }
 
   #fail(error: Error): void {
+    this.#hasFailed = true;
     this.#finish(error);
     this.#close();
     this.#stream.destroy(error);

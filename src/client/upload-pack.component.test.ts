@@ -309,29 +309,46 @@ describe('a fetch', () => {
     await fetches[0]?.dropped.promise;
   });
 
-  test('holds the server back while git reads nothing, and ends when git is gone', async () => {
-    let sent = 0;
-    const { port, fetches } = await startServer(async (fetch) => {
-      const sidechannel = await fetch.openSidechannel();
-      const piece = packet(1, Buffer.alloc(60_000));
-      for (;;) {
-        await fetch.write(sidechannel, piece);
-        sent += piece.length;
-      }
+  describe('of which git reads nothing', () => {
+    /** A fetch from a server that sends without end. */
+    async function startStalled() {
+      const aborter = new AbortController();
+      let sent = 0;
+      const { port, fetches } = await startServer(async (fetch) => {
+        const sidechannel = await fetch.openSidechannel();
+        const piece = packet(1, Buffer.alloc(60_000));
+        for (;;) {
+          await fetch.write(sidechannel, piece);
+          sent += piece.length;
+        }
+      });
+      const stdout = new PassThrough();
+      const client = scope.own(
+        createGitalyClient({ address: `tcp://127.0.0.1:${port}`, token: 't' }),
+      );
+      const streams = { stdin: new PassThrough(), stdout, stderr: new PassThrough() };
+      const fetching = client.git.uploadPack(request, streams, aborter.signal);
+      fetching.catch(() => {});
+      await eventually('the server has to wait', () => fetches[0]?.isStalled);
+      return { fetching, aborter, stdout, served: fetches[0], sent: () => sent };
+    }
+
+    test('holds the server back, and ends when git is gone', async () => {
+      const { fetching, stdout, served, sent } = await startStalled();
+      for (let turn = 0; turn < 100; turn++) await nextTurn();
+      expect(served?.isStalled).toBe(true);
+      expect(sent()).toBeLessThan(4 * 1024 * 1024);
+      stdout.destroy();
+      await expect(fetching).rejects.toThrow('git closed its end');
+      await served?.dropped.promise;
     });
-    const stdout = new PassThrough();
-    const client = scope.own(
-      createGitalyClient({ address: `tcp://127.0.0.1:${port}`, token: 't' }),
-    );
-    const streams = { stdin: new PassThrough(), stdout, stderr: new PassThrough() };
-    const fetching = client.git.uploadPack(request, streams);
-    await eventually('the server has to wait', () => fetches[0]?.isStalled);
-    for (let turn = 0; turn < 100; turn++) await nextTurn();
-    expect(fetches[0]?.isStalled).toBe(true);
-    expect(sent).toBeLessThan(4 * 1024 * 1024);
-    stdout.destroy();
-    await expect(fetching).rejects.toThrow('git closed its end');
-    await fetches[0]?.dropped.promise;
+
+    test('is cancelled without waiting for git', async () => {
+      const { fetching, aborter, served } = await startStalled();
+      aborter.abort();
+      await expect(fetching).rejects.toMatchObject({ code: statusCodes.CANCELLED });
+      await served?.dropped.promise;
+    });
   });
 });
 

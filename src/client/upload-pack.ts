@@ -80,9 +80,12 @@ class Attempt {
   async run(): Promise<number> {
     const { signal } = this.#options;
     const call = this.#startCall(await this.#options.connect());
-    const close = () => call.close();
-    signal?.addEventListener('abort', close, { once: true });
-    if (signal?.aborted) close();
+    const giveUp = () => {
+      this.#relay?.destroy();
+      call.close();
+    };
+    signal?.addEventListener('abort', giveUp, { once: true });
+    if (signal?.aborted) giveUp();
     try {
       await call.response;
       await this.#relay?.finished;
@@ -91,9 +94,8 @@ class Attempt {
       if (!(error instanceof RpcError)) throw error;
       return await this.#afterFailure(error);
     } finally {
-      signal?.removeEventListener('abort', close);
-      this.#relay?.destroy();
-      close();
+      signal?.removeEventListener('abort', giveUp);
+      giveUp();
     }
   }
 
