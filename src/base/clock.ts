@@ -10,16 +10,22 @@ export interface Clock {
   monotonicMs(): number;
   /** Milliseconds since 1970-01-01 UTC. May jump. */
   wallMs(): number;
-  /** Calls `callback` once, `delayMs` from now. Does not keep the process alive by itself. */
+  /**
+   * Calls `callback` once, `delayMs` from now, 24 days at most. Does not keep the process alive by
+   * itself.
+   */
   after(delayMs: number, callback: () => void): Timer;
 }
+
+/** Node.js takes a longer delay for none at all. */
+const maxDelayMs = 2 ** 31 - 1;
 
 /** The machine's clock. */
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
   after(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs);
+    const handle = setTimeout(callback, Math.min(delayMs, maxDelayMs));
     handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },

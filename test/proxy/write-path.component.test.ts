@@ -1,19 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
-import { UserCommitFilesActionHeader_ActionType } from '../../src/gen/gitaly/operations_pb.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
 import { RpcError } from '../../src/rpc/rpc-error.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
+import { commitFile } from '../support/commit-file.ts';
 import { ProxyCluster, waitUntil } from '../support/proxy-cluster.ts';
 
 const repository = { storageName: 'default', relativePath: 'group/project.git' };
-const user = {
-  id: Buffer.from('1'),
-  name: Buffer.from('Test'),
-  email: Buffer.from('test@example.com'),
-  glId: 'user-1',
-  timezone: '+0000',
-};
 
 let cluster: ProxyCluster | undefined;
 afterEach(async () => {
@@ -33,44 +26,8 @@ async function statusOf(client: GitalyClient): Promise<RepositoryStatus> {
 }
 
 /** Makes a commit on a branch, and returns its id. */
-async function commit(client: GitalyClient, branch: string, text: string): Promise<string> {
-  const call = await client.operation.userCommitFiles();
-  await call.write({
-    userCommitFilesRequestPayload: {
-      case: 'header',
-      value: {
-        repository,
-        user,
-        branchName: Buffer.from(branch),
-        commitMessage: Buffer.from(text),
-        timestamp: { seconds: 1_700_000_000n, nanos: 0 },
-      },
-    },
-  });
-  await call.write({
-    userCommitFilesRequestPayload: {
-      case: 'action',
-      value: {
-        userCommitFilesActionPayload: {
-          case: 'header',
-          value: {
-            action: UserCommitFilesActionHeader_ActionType.CREATE,
-            filePath: Buffer.from(`${text}.txt`),
-          },
-        },
-      },
-    },
-  });
-  await call.write({
-    userCommitFilesRequestPayload: {
-      case: 'action',
-      value: {
-        userCommitFilesActionPayload: { case: 'content', value: Buffer.from(text) },
-      },
-    },
-  });
-  const { branchUpdate } = await call.finish();
-  return branchUpdate?.commitId ?? '';
+function commit(client: GitalyClient, branch: string, text: string): Promise<string> {
+  return commitFile(client, { repository, branch, text });
 }
 
 async function checksums(running: ProxyCluster, status: RepositoryStatus): Promise<string[]> {

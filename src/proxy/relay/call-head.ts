@@ -3,7 +3,7 @@ import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 
 /** What the proxy reads of a call's request headers, and what of them goes on to Gitaly. */
 export interface CallHead {
-  /** `/package.Service/Method`. */
+  /** `/package.Service/Method`; empty if it is too long to be one. */
   readonly path: string;
   readonly authorization: string | undefined;
   /** What is left of the call's time, if it has a limit. */
@@ -38,6 +38,9 @@ const notForwarded: ReadonlySet<string> = new Set([
   'virtual_storage',
 ]);
 
+/** No method's path and no correlation id is longer. Both stand in the log, for each call. */
+const maxLoggedLength = 256;
+
 /** Reads request headers. A repeated field counts as its first value, a sidechannel id as its last. */
 export function readCallHead(fields: readonly HeaderField[]): CallHead {
   const metadata: HeaderField[] = [];
@@ -53,7 +56,7 @@ export function readCallHead(fields: readonly HeaderField[]): CallHead {
     if (!notForwarded.has(name)) metadata.push(field);
     switch (name) {
       case ':path':
-        path = value;
+        path = value.length > maxLoggedLength ? '' : value;
         break;
       case 'authorization':
         authorization ??= value;
@@ -68,7 +71,7 @@ export function readCallHead(fields: readonly HeaderField[]): CallHead {
         primaryOnly ||= value === 'primary-only';
         break;
       case 'x-gitlab-correlation-id':
-        correlationId ??= value;
+        correlationId ??= value.slice(0, maxLoggedLength);
         break;
       case 'grpc-encoding':
         compressed = value !== 'identity';

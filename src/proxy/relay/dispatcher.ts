@@ -19,6 +19,11 @@ export interface DispatcherOptions {
   readonly clock: Clock;
 }
 
+/** `/package.Service/Method`. What is none must not reach a storage, which may take offence at it. */
+const methodPath = /^\/[\w.]+\/\w+$/;
+/** Anyone may make us keep so much. */
+const maxBytesWithoutToken = 64 * 1024;
+
 /** Receives calls: checks who calls, and hands each to whoever answers it. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -39,17 +44,25 @@ export class Dispatcher {
     const { clock, onEnded, forward } = this.#options;
     const head = readCallHead(fields);
     const local = this.#localMethods.get(head.path);
+    const needsToken = local?.needsToken !== false;
     const call = new ServerCall({
       stream,
       head,
       mux,
       clock,
+      ...(needsToken ? {} : { maxFirstMessageBytes: maxBytesWithoutToken }),
       onEnded,
       onFirstMessage: (ready) => {
         void (local === undefined ? forward(ready) : local.serve(ready));
       },
     });
-    if (local?.needsToken !== false) this.#checkToken(call);
+    if (!methodPath.test(head.path)) {
+      call.fail({
+        code: statusCodes.UNIMPLEMENTED,
+        message: `malformed method name: ${JSON.stringify(head.path)}`,
+      });
+    }
+    if (needsToken) this.#checkToken(call);
     if (head.compressed && !call.ended) {
       call.fail({
         code: statusCodes.UNIMPLEMENTED,

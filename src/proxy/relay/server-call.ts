@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../base/clock.ts';
 import { statusCodes } from '../../rpc/status.ts';
 import { statusTrailers, type GrpcStatus } from '../wire/grpc-status.ts';
+import { GrowingBuffer } from '../wire/growing-buffer.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { FlowCredit, Http2Stream, StreamAbort, StreamEvents } from '../wire/http2/stream.ts';
 import type { YamuxSession } from '../wire/yamux/session.ts';
@@ -46,7 +47,7 @@ export class ServerCall implements StreamEvents {
   readonly #options: ServerCallOptions;
   readonly #stream: Http2Stream;
   readonly #deadline: Timer | undefined;
-  #collected: Buffer = Buffer.alloc(0);
+  #collected = new GrowingBuffer();
   /** Bytes of {@link #collected} for which the client already has its window back. */
   #credited = 0;
   #firstMessage: Buffer | undefined;
@@ -102,8 +103,8 @@ export class ServerCall implements StreamEvents {
       sink.onAbort(this.#abort);
       return;
     }
-    const kept = this.#collected;
-    this.#collected = Buffer.alloc(0);
+    const kept = this.#collected.bytes;
+    this.#collected = new GrowingBuffer();
     if (kept.length > 0 || this.#requestEnded) {
       sink.onData(kept, 0, kept.length, this.#requestEnded);
     }
@@ -181,9 +182,7 @@ export class ServerCall implements StreamEvents {
       this.#sink.onData(bytes, start, end, endStream);
       return;
     }
-    if (end > start) {
-      this.#collected = Buffer.concat([this.#collected, bytes.subarray(start, end)]);
-    }
+    this.#collected.append(bytes, start, end);
     if (this.#firstMessage === undefined) this.#collectFirstMessage();
   }
 
@@ -193,8 +192,15 @@ export class ServerCall implements StreamEvents {
 
   #collectFirstMessage(): void {
     const { maxFirstMessageBytes = defaultMaxFirstMessageBytes, onFirstMessage } = this.#options;
-    const collected = this.#collected;
+    const collected = this.#collected.bytes;
     if (collected.length >= prefixBytes) {
+      if (collected[0] !== 0) {
+        this.fail({
+          code: statusCodes.INTERNAL,
+          message: 'grpc: compressed flag set with identity or empty encoding',
+        });
+        return;
+      }
       const length = collected.readUInt32BE(1);
       if (length > maxFirstMessageBytes) {
         this.fail({
@@ -206,7 +212,7 @@ export class ServerCall implements StreamEvents {
       const end = prefixBytes + length;
       if (collected.length >= end) {
         this.#firstMessage = collected.subarray(prefixBytes, end);
-        this.#collected = collected.subarray(end);
+        this.#collected.dropFirst(end);
         this.#stream.consumed(Math.max(0, end - this.#credited));
         onFirstMessage(this);
         return;
@@ -243,7 +249,7 @@ export class ServerCall implements StreamEvents {
     if (this.#ended) return;
     this.#ended = true;
     this.#deadline?.cancel();
-    this.#collected = Buffer.alloc(0);
+    this.#collected = new GrowingBuffer();
     this.#options.onEnded(this, code);
   }
 }

@@ -1,3 +1,5 @@
+import { GrowingBuffer } from './growing-buffer.ts';
+
 /**
  * The framing of messages in gRPC over HTTP/2: a flag, a length of four bytes, the message
  * (grpc repository, `doc/PROTOCOL-HTTP2.md`, "Length-Prefixed-Message").
@@ -24,9 +26,8 @@ export type ReadMessages =
  */
 export class GrpcMessageReader {
   readonly #maxBytes: number;
-  /** The first {@link #length} bytes are of messages that are not complete. */
-  #buffer = noBytes;
-  #length = 0;
+  /** Of messages that are not complete. */
+  readonly #pending = new GrowingBuffer();
 
   /** @param options.maxBytes the longest message that is accepted, without its prefix */
   constructor(options: { readonly maxBytes: number }) {
@@ -35,47 +36,28 @@ export class GrpcMessageReader {
 
   /** Whether what came so far were whole messages. */
   get atBoundary(): boolean {
-    return this.#length === 0;
+    return this.#pending.length === 0;
   }
 
   /** Takes `bytes[start, end)`, which may be reused afterwards. */
   push(bytes: Buffer, start: number, end: number): ReadMessages {
-    this.#append(bytes, start, end);
+    this.#pending.append(bytes, start, end);
+    const pending = this.#pending.bytes;
     const messages: Buffer[] = [];
     let taken = 0;
-    while (this.#length - taken >= messagePrefixBytes) {
-      if (this.#buffer[taken] !== 0) return { kind: 'invalid', reason: 'a message is compressed' };
-      const length = this.#buffer.readUInt32BE(taken + 1);
+    while (pending.length - taken >= messagePrefixBytes) {
+      if (pending[taken] !== 0) return { kind: 'invalid', reason: 'a message is compressed' };
+      const length = pending.readUInt32BE(taken + 1);
       if (length > this.#maxBytes) {
         const reason = `a message has ${length} bytes; at most ${this.#maxBytes} are accepted`;
         return { kind: 'invalid', reason };
       }
       const messageStart = taken + messagePrefixBytes;
-      if (this.#length < messageStart + length) break;
+      if (pending.length < messageStart + length) break;
       taken = messageStart + length;
-      messages.push(this.#buffer.subarray(messageStart, taken));
+      messages.push(pending.subarray(messageStart, taken));
     }
-    if (taken > 0) this.#keepFrom(taken);
+    if (taken > 0) this.#pending.dropFirst(taken);
     return { kind: 'messages', messages };
   }
-
-  /** Doubling keeps the copying in proportion to the message, however small the pieces are. */
-  #append(bytes: Buffer, start: number, end: number): void {
-    const needed = this.#length + end - start;
-    if (needed > this.#buffer.length) {
-      const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.#length));
-      this.#buffer.copy(grown, 0, 0, this.#length);
-      this.#buffer = grown;
-    }
-    bytes.copy(this.#buffer, this.#length, start, end);
-    this.#length = needed;
-  }
-
-  /** The messages keep the memory that they are in; what follows them moves. */
-  #keepFrom(start: number): void {
-    this.#buffer = Buffer.from(this.#buffer.subarray(start, this.#length));
-    this.#length = this.#buffer.length;
-  }
 }
-
-const noBytes = Buffer.alloc(0);

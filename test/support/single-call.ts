@@ -1,0 +1,62 @@
+import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
+
+export interface SingleCallOptions {
+  readonly path?: string;
+  /** Besides those that every call has. */
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  /** What is sent, with its prefix or whatever stands in its place. Default: nothing. */
+  readonly body?: Buffer;
+  /** Whether the request ends after that. Default true. */
+  readonly ends?: boolean;
+}
+
+export interface Answer {
+  /** The gRPC status; undefined if there was none. */
+  readonly code: number | undefined;
+  readonly message: string;
+  /** The code of RST_STREAM; 0 if there was none. */
+  readonly reset: number;
+}
+
+/** Makes one gRPC call, right or wrong, with node:http2; on a connection of its own without `session`. */
+export async function singleCall(
+  port: number,
+  options: SingleCallOptions,
+  session?: ClientHttp2Session,
+): Promise<Answer> {
+  if (session !== undefined) return callOn(session, options);
+  const own = connect(`http://127.0.0.1:${port}`);
+  own.on('error', () => {});
+  try {
+    return await callOn(own, options);
+  } finally {
+    own.destroy();
+  }
+}
+
+function callOn(session: ClientHttp2Session, options: SingleCallOptions): Promise<Answer> {
+  const { path = '', headers, body = Buffer.alloc(0), ends = true } = options;
+  return new Promise((resolve) => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...headers,
+    });
+    let code: number | undefined;
+    let message = '';
+    const read = (fields: IncomingHttpHeaders) => {
+      if (fields['grpc-status'] === undefined) return;
+      code = Number(fields['grpc-status']);
+      message = decodeURIComponent(fields['grpc-message']?.toString() ?? '');
+    };
+    stream.on('response', read);
+    stream.on('trailers', read);
+    stream.on('error', () => {});
+    stream.on('close', () => resolve({ code, message, reset: stream.rstCode ?? 0 }));
+    stream.resume();
+    if (ends) stream.end(body);
+    else stream.write(body);
+  });
+}
