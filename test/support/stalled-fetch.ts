@@ -2,6 +2,9 @@ import { PassThrough, Readable } from 'node:stream';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import { eventually } from './eventually.ts';
 
+/** Git begins to send when it has counted and compressed, which takes seconds on a busy machine. */
+const limitMs = 60_000;
+
 /** A fetch of which nobody reads the output for now. */
 export interface StalledFetch {
   /** Settles as `client.git.uploadPack` does. */
@@ -27,9 +30,10 @@ export async function startStalledFetch(
   const wants = `${packet(`want ${commit} side-band-64k\n`)}0000${packet('done\n')}`;
   const streams = { stdin: Readable.from([Buffer.from(wants)]), stdout, stderr: new PassThrough() };
   const ended = client.git.uploadPack(request, streams, aborter.signal);
-  // Whoever awaits it may come later than the failure.
-  ended.catch(() => {});
-  await eventually('the output has filled up', () => stdout.writableNeedDrain);
+  await Promise.race([
+    eventually('the output has filled up', () => stdout.writableNeedDrain, limitMs),
+    ended.then((exitCode) => Promise.reject(new Error(`git has ended with ${exitCode} already`))),
+  ]);
   return { ended, resume: () => stdout.resume(), cancel: () => aborter.abort() };
 }
 
