@@ -63,7 +63,7 @@ describe('a proxy that starts before its database', () => {
     );
     giveUp.abort(new Error('told to stop'));
     await expect(started).rejects.toThrow('told to stop');
-    await expect(get('/livez')).rejects.toThrow();
+    await expect(get('/livez')).rejects.toThrow('fetch failed');
   });
 
   test('ends at once for any other reason', async () => {

@@ -9,6 +9,7 @@ import { startProxyServer, type ProxyServer } from '../../src/main/proxy-server.
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
 import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
+import { SilentRelay } from './silent-relay.ts';
 import { startStorageNode, type StartedStorageNode } from '../storage-node/start.ts';
 
 export interface ProxyClusterOptions {
@@ -22,6 +23,8 @@ export interface ProxyClusterOptions {
   openStore?(): Promise<ControlStore>;
   readonly logger?: Logger;
   readonly leaseMs?: number;
+  /** Whether the proxies reach the storages by relays that can fall silent. Default: directly. */
+  readonly relays?: boolean;
 }
 
 const gitalyToken = 'token of the storages';
@@ -32,6 +35,7 @@ export class ProxyCluster implements Stoppable {
 
   readonly nodes: StartedStorageNode[];
   readonly proxies: ProxyServer[] = [];
+  readonly #relays = new Map<string, SilentRelay>();
   readonly #options: ProxyClusterOptions;
   readonly #folder: string;
   readonly #scope = new Scope();
@@ -50,6 +54,7 @@ export class ProxyCluster implements Stoppable {
       nodes.push(await startNode(folder, index));
     }
     const cluster = new ProxyCluster(options, folder, nodes);
+    if (options.relays) await cluster.#startRelays();
     for (let index = 0; index < (options.proxies ?? 1); index++) await cluster.startProxy();
     return cluster;
   }
@@ -69,7 +74,7 @@ export class ProxyCluster implements Stoppable {
             minInSyncReplicas,
             storages: this.nodes.map(({ name, address }) => ({
               name,
-              address: `tcp://${address}`,
+              address: `tcp://${this.#relays.get(name)?.address ?? address}`,
             })),
           },
         ],
@@ -102,6 +107,13 @@ export class ProxyCluster implements Stoppable {
     return node;
   }
 
+  /** The proxies' way to a storage, with the option `relays`. */
+  relay(name: string): SilentRelay {
+    const relay = this.#relays.get(name);
+    if (relay === undefined) throw new Error(`there is no relay to ${name}`);
+    return relay;
+  }
+
   /** A client of one of the proxies. */
   client(proxy = 0): GitalyClient {
     const port = this.proxies[proxy]?.grpcPort;
@@ -121,6 +133,12 @@ export class ProxyCluster implements Stoppable {
     await Promise.all(this.proxies.map((proxy) => proxy.stop()));
     await Promise.all(this.nodes.map((node) => node.stop()));
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #startRelays(): Promise<void> {
+    for (const { name, address } of this.nodes) {
+      this.#relays.set(name, this.#scope.own(await SilentRelay.start(address)));
+    }
   }
 
   async #openStore(): Promise<ControlStore> {

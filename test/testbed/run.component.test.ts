@@ -23,6 +23,11 @@ describe('running a command', () => {
     await expect(slow).rejects.toThrow('took longer than 0.05 s');
   });
 
+  it('does not wait for its children either', async () => {
+    const slow = run('sh', ['-c', 'sleep 60 & wait'], { limitMs: 50 });
+    await expect(slow).rejects.toThrow('took longer than 0.05 s');
+  });
+
   it('kills it when cancelled, and starts none when already cancelled', async () => {
     const controller = new AbortController();
     const slow = run('sleep', ['60'], { signal: controller.signal });

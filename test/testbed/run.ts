@@ -72,6 +72,9 @@ export function tryRun(
     const kill = (reason: string) => {
       refusal ??= reason;
       child.kill('SIGKILL');
+      // Its own children may go on and hold these open.
+      child.stdout.destroy();
+      child.stderr.destroy();
     };
     const onAbort = () => kill('cancelled');
     const timer = setTimeout(() => kill(`took longer than ${limitMs / 1000} s`), limitMs);

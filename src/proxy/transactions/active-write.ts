@@ -28,9 +28,9 @@ export interface ActiveWriteOptions {
   onFirstVote(): void;
   /** Called once, when every node has ended. */
   onEnded(outcome: WriteOutcome): void;
-  /** A node did not end in time after the one whose answer stands; it is to be cut off. */
+  /** A node has not ended, and the write does not wait for it any more; it is to be cut off. */
   onStraggler(node: string): void;
-  /** How long the others may take after the first voter has finished. Default 5 s. */
+  /** How long the others may take after the first voter has finished, or the primary is lost. Default 5 s. */
   readonly stragglerLimitMs?: number;
 }
 
@@ -97,6 +97,7 @@ export class ActiveWrite {
     if (this.#ended) return;
     this.#step({ kind: 'ended', node, end });
     if (end.kind === 'finished' && this.#state.voters.includes(node)) this.#awaitStragglers();
+    if (end.kind === 'lost' && node === this.#state.primary) this.#endWithoutPrimary();
     this.#endIfDone();
   }
 
@@ -112,14 +113,26 @@ export class ActiveWrite {
     }
   }
 
+  /**
+   * What was decided may run out, and what changes without votes may have changed. Otherwise the
+   * others are cut off at once: they may be waiting for a client that waits for the primary.
+   */
+  #endWithoutPrimary(): void {
+    if (this.isDecided || !this.#options.changesNeedVotes) this.#awaitStragglers();
+    else this.#cutOffRest();
+  }
+
   #awaitStragglers(): void {
-    this.#straggling ??= this.#options.clock.after(this.#options.stragglerLimitMs ?? 5000, () => {
-      for (const [node, { end }] of this.#state.nodes) {
-        if (end !== undefined) continue;
-        this.#options.onStraggler(node);
-        this.end(node, { kind: 'lost' });
-      }
-    });
+    const { clock, stragglerLimitMs = 5000 } = this.#options;
+    this.#straggling ??= clock.after(stragglerLimitMs, () => this.#cutOffRest());
+  }
+
+  #cutOffRest(): void {
+    for (const [node, { end }] of this.#state.nodes) {
+      if (end !== undefined) continue;
+      this.#options.onStraggler(node);
+      this.end(node, { kind: 'lost' });
+    }
   }
 
   #endIfDone(): void {

@@ -1,0 +1,86 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { GitalyClient } from '../../src/client/gitaly-client.ts';
+import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
+import { statusCodes } from '../../src/rpc/status.ts';
+import { commitFile } from '../support/commit-file.ts';
+import { GitCluster } from '../support/git-cluster.ts';
+import { ProxyCluster, waitUntil } from '../support/proxy-cluster.ts';
+
+const repository = { storageName: 'default', relativePath: 'group/project.git' };
+
+let cluster: ProxyCluster | undefined;
+afterEach(async () => {
+  await cluster?.stop();
+  cluster = undefined;
+});
+
+async function start() {
+  cluster = await ProxyCluster.start({ relays: true });
+  const client = cluster.client();
+  await client.repository.createRepository({ repository });
+  return { running: cluster, client };
+}
+
+async function listed(client: GitalyClient, relativePath: string): Promise<RepositoryStatus[]> {
+  const found: RepositoryStatus[] = [];
+  const filter = { virtualStorage: 'default', relativePath };
+  for await (const status of client.admin.listRepositories(filter)) found.push(status);
+  return found;
+}
+
+async function statusOf(client: GitalyClient): Promise<RepositoryStatus> {
+  const [status] = await listed(client, repository.relativePath);
+  if (status === undefined) throw new Error('the repository is not listed');
+  return status;
+}
+
+describe('a storage whose machine lost power: connections stand, and nothing moves', () => {
+  it('holds up a write for no longer than it takes to find out, if it is the primary', async () => {
+    const { running, client } = await start();
+    const { primary } = await statusOf(client);
+    running.relay(primary).fallSilent();
+    const startedMs = performance.now();
+    await expect(
+      commitFile(client, { repository, branch: 'main', text: 'lost' }),
+    ).rejects.toMatchObject({ code: statusCodes.UNAVAILABLE });
+    expect(performance.now() - startedMs).toBeLessThan(15_000);
+    await commitFile(client, { repository, branch: 'main', text: 'kept' });
+    expect((await statusOf(client)).primary).not.toBe(primary);
+    running.relay(primary).speak();
+    await waitUntil('all replicas are in sync again', async () => {
+      const { replicas } = await statusOf(client);
+      return replicas.every((replica) => replica.inSync);
+    });
+  }, 60_000);
+
+  it('holds up a write for no longer than it takes to find out, if it is a secondary', async () => {
+    const { running, client } = await start();
+    const { primary, replicas } = await statusOf(client);
+    const secondary = replicas.find(({ storage }) => storage !== primary)?.storage ?? '';
+    running.relay(secondary).fallSilent();
+    const startedMs = performance.now();
+    await commitFile(client, { repository, branch: 'main', text: 'kept' });
+    expect(performance.now() - startedMs).toBeLessThan(15_000);
+  }, 60_000);
+});
+
+describe('a push to a primary whose machine lost power', () => {
+  let git: GitCluster | undefined;
+  afterEach(() => git?.stop());
+
+  it('is refused once that is known, and goes through when it is made again', async () => {
+    git = await GitCluster.start({ relays: true });
+    const { client, cluster: running, user } = git;
+    const { tree, url, relativePath } = await git.pushed('project');
+    const [status] = await listed(client, relativePath);
+    running.relay(status?.primary ?? '').fallSilent();
+    await user.git(['commit', '-q', '--allow-empty', '-m', 'second'], { cwd: tree });
+    const startedMs = performance.now();
+    const push = () => user.git(['push', '-q', url, 'main'], { cwd: tree });
+    await expect(push()).rejects.toThrow('was lost');
+    expect(performance.now() - startedMs).toBeLessThan(15_000);
+    await push();
+    const [after] = await listed(client, relativePath);
+    expect(after?.primary).not.toBe(status?.primary);
+  }, 60_000);
+});
