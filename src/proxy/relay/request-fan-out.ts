@@ -1,5 +1,8 @@
 import type { FlowCredit, Http2Stream } from '../wire/http2/stream.ts';
 
+/** What of a stream is needed to send a request on it. */
+type RequestStream = Pick<Http2Stream, 'closed' | 'sendData'>;
+
 /**
  * Sends one request stream to several storages. The client gets window back only for what the
  * slowest storage still taking part has taken: that bounds what waits here. A storage that is dropped,
@@ -15,7 +18,7 @@ export class RequestFanOut {
   }
 
   /** Adds a storage's stream; it gets everything from now on. */
-  add(stream: Http2Stream): void {
+  add(stream: RequestStream): void {
     this.#branches.push(new Branch(stream, () => this.#grant()));
   }
 
@@ -29,7 +32,7 @@ export class RequestFanOut {
   }
 
   /** Stops sending to a storage. */
-  drop(stream: Http2Stream): void {
+  drop(stream: RequestStream): void {
     this.#branches.find((branch) => branch.stream === stream)?.drop();
     this.#grant();
   }
@@ -50,13 +53,13 @@ export class RequestFanOut {
 
 /** One storage's share: how many bytes it was given, and how many are on their way to it. */
 class Branch implements FlowCredit {
-  readonly stream: Http2Stream;
+  readonly stream: RequestStream;
   readonly #onTaken: () => void;
   live = true;
   sent = 0;
   taken = 0;
 
-  constructor(stream: Http2Stream, onTaken: () => void) {
+  constructor(stream: RequestStream, onTaken: () => void) {
     this.stream = stream;
     this.#onTaken = onTaken;
   }
