@@ -26,7 +26,7 @@ import { headerField, type HeaderField } from '../proxy/wire/hpack/header-field.
 import { connectTransport, createReadBuffer } from '../proxy/wire/socket-transport.ts';
 import { parseAddress, type Address } from '../rpc/address.ts';
 import { authorizationHeader } from '../rpc/token.ts';
-import type { ProxyServerOptions } from './proxy-server.ts';
+import type { ProxyServerOptions } from './proxy-server-options.ts';
 
 const connectLimitMs = 3000;
 

@@ -1,37 +1,14 @@
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
-import { sleep, systemClock, type Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import { systemRandom, type Random } from '../base/random.ts';
+import { sleep, systemClock } from '../base/clock.ts';
+import { systemRandom } from '../base/random.ts';
 import { Scope, type Stoppable } from '../base/scope.ts';
-import type { ProxyConfig } from '../api/proxy-config.ts';
 import { startHttpServer } from '../proxy/admin/http-server.ts';
 import { startGrpcListener } from '../proxy/relay/grpc-listener.ts';
-import { StoreUnavailableError, type ControlStore } from '../proxy/store/control-store.ts';
+import { StoreUnavailableError } from '../proxy/store/control-store.ts';
 import type { StorageDirectory } from '../proxy/upstream/storage-directory.ts';
 import type { RepositoryView } from '../proxy/view/repository-view.ts';
 import { createRelay, createStorages } from './proxy-parts.ts';
-
-export interface ProxyServerOptions {
-  readonly config: Pick<ProxyConfig, 'grpcListen' | 'httpListen' | 'virtualStorages'>;
-  /** This process among all proxies, now and ever: a restarted proxy is another one. */
-  readonly owner: string;
-  /**
-   * Opens what is stopped with the proxy. Asked again as long as it rejects with a
-   * {@link StoreUnavailableError}; anything else ends the start.
-   */
-  openStore(): Promise<ControlStore>;
-  /** Tokens that clients may sign with. */
-  clientTokens(): readonly string[];
-  /** The token that the storages expect. */
-  gitalyToken(): string;
-  readonly logger: Logger;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  /** See {@link Membership}. */
-  readonly leaseMs?: number;
-  /** Gives up a start that waits for the store. */
-  readonly signal?: AbortSignal;
-}
+import type { ProxyServerOptions } from './proxy-server-options.ts';
 
 export interface ProxyServer extends Stoppable {
   readonly grpcPort: number;

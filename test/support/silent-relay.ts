@@ -8,7 +8,7 @@ import type { Stoppable } from '../../src/base/scope.ts';
 export class SilentRelay implements Stoppable {
   readonly #server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
   readonly #sockets = new Set<Socket>();
-  #target: { readonly host: string; readonly port: number };
+  readonly #target: { readonly host: string; readonly port: number };
   #isSilent = false;
 
   private constructor(target: { readonly host: string; readonly port: number }) {
