@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { statusCodes } from '../../src/rpc/status.ts';
 import { GitCluster } from '../support/git-cluster.ts';
 import { startStalledFetch } from '../support/stalled-fetch.ts';
+
+// Each test has git pack, push and pack again so much.
+jest.setTimeout(60_000);
 
 const content = randomBytes(16 * 1024 * 1024);
 
