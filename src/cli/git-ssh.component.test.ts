@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startStorageNode } from '../../test/storage-node/start.ts';
 import { GitUser } from '../../test/support/git-user.ts';
+import { startUnansweringPort } from '../../test/support/unanswering-port.ts';
 import { Scope } from '../base/scope.ts';
 import { createGitalyClient, type GitalyClient } from '../client/gitaly-client.ts';
 
@@ -97,6 +98,14 @@ describe('git over gitaly-ha', () => {
   test('says what to check when nobody listens', async () => {
     const failure = await user.gitFailure(['ls-remote', 'ssh://127.0.0.1:1/default/a.git']);
     expect(failure).toMatch(/no server behind tcp:\/\/127.0.0.1:1 answers: .*ECONNREFUSED/);
+  });
+
+  test('ends when nobody answers, although the attempt to connect would go on for minutes', async () => {
+    const { port } = scope.own(await startUnansweringPort());
+    const cwd = await pushNew('unanswered.git');
+    const url = `ssh://127.0.0.1:${port}/default/unanswered.git`;
+    const failure = await user.gitFailure(['push', url, 'main'], { cwd });
+    expect(failure).toMatch(/no server behind .* could be reached within 3000 ms/);
   });
 });
 

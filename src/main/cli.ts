@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { runCli } from '../cli/program.ts';
 
 const { stdin, stdout, stderr, env, argv } = process;
@@ -7,9 +8,16 @@ stdout.on('error', () => {});
 stderr.on('error', () => {});
 
 // The timers of the clock keep no process alive, and a command may have nothing else to wait for.
-const keepAlive = setInterval(() => {}, 60_000);
-process.exitCode = await runCli(argv.slice(2), { stdin, stdout, stderr, env });
-clearInterval(keepAlive);
+setInterval(() => {}, 60_000);
+const exitCode = await runCli(argv.slice(2), { stdin, stdout, stderr, env });
+await Promise.all([flushed(stdout), flushed(stderr)]);
+// Open input keeps a process alive, and so does, for minutes, a connection that nobody answers.
+process.exit(exitCode);
 
-// Open input would keep the process alive.
-stdin.destroy();
+/** Resolves when all that was written is with the reader, or the reader is gone. */
+function flushed(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed) resolve();
+    else stream.write('', () => resolve());
+  });
+}

@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import type { Stoppable } from '../../src/base/scope.ts';
+
+const program = `
+const server = require('node:net').createServer();
+server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(server.address().port));
+`;
+
+/**
+ * A port of loopback that answers no attempt to connect, as a machine without power does: its
+ * process stands still, and the queue of connections that the kernel keeps for it is full.
+ */
+export async function startUnansweringPort(): Promise<Stoppable & { readonly port: number }> {
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const port = Number(line.toString());
+  child.kill('SIGSTOP');
+  const queue: Socket[] = [];
+  do queue.push(connect({ port, host: '127.0.0.1' }).on('error', () => {}));
+  while (await connects(queue.at(-1)));
+  return {
+    port,
+    async stop() {
+      for (const socket of queue) socket.destroy();
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+}
+
+/** The kernel answers at once while there is room in the queue. */
+function connects(socket: Socket | undefined): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), 300);
+    socket?.once('connect', () => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+}
