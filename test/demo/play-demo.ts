@@ -7,6 +7,7 @@ import {
 } from '../scenario/gitaly-cluster.ts';
 import type { Git } from '../scenario/git.ts';
 import { installGitlab } from '../scenario/gitlab.ts';
+import { killPod } from '../scenario/pods.ts';
 import { freshNamespace, installOperator } from '../scenario/product.ts';
 import { longestGapMs, PushStream, refusedMs } from '../scenario/push-stream.ts';
 import { checkReplicas } from '../scenario/replica-check.ts';
@@ -84,7 +85,7 @@ async function playOn(
   await progress.during(`${pushesBeforeKill} pushes`, () => stream.more(pushesBeforeKill, 60_000));
   const killedMs = performance.now();
   progress.say(`killing pod ${before.primary}, the primary, while pushes go on`);
-  await killPod(underTest, before.primary);
+  await killPod(underTest.cluster, namespace, before.primary);
   await progress.during(`${pushesAfterKill} more pushes`, () =>
     stream.more(pushesAfterKill, 120_000),
   );
@@ -110,12 +111,6 @@ async function playOn(
   };
   await tell(underTest, summary, progress);
   return summary;
-}
-
-/** As when a node's kernel kills it: no grace, no goodbye. */
-async function killPod(underTest: GitalyClusterUnderTest, pod: string): Promise<void> {
-  const { cluster, namespace: where } = underTest;
-  await cluster.kubectl(['-n', where, 'delete', 'pod', pod, '--grace-period=0', '--force']);
 }
 
 async function tell(

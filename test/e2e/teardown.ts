@@ -1,2 +1,11 @@
-/** Replaced when the first e2e test exists. */
-export default function teardown(): void {}
+import { testbedPaths } from '../testbed/paths.ts';
+import { lineProgress } from '../testbed/progress.ts';
+import { down } from '../testbed/up.ts';
+import { keepTestbed } from './setup.ts';
+
+/** Removes the testbed, unless it was there before or KUBECONFIG names another cluster. */
+export default async function tearDown(): Promise<void> {
+  if (process.env[keepTestbed] || process.env['KUBECONFIG']) return;
+  const progress = lineProgress((line) => process.stderr.write(line));
+  await progress.during('removing the testbed', () => down({ paths: testbedPaths(), progress }));
+}

@@ -19,6 +19,14 @@ const identity = {
   GIT_COMMITTER_EMAIL: 'scenario@example.com',
 };
 
+/** What is special about one run. */
+export interface TryGitOptions {
+  /** Default 60 s. */
+  readonly limitMs?: number;
+  /** Instead of the product's command. */
+  readonly sshCommand?: string;
+}
+
 /** Plain git, with the product's command in the place of ssh. */
 export class Git implements Stoppable {
   readonly #remote: GitRemote;
@@ -40,6 +48,11 @@ export class Git implements Stoppable {
     return join(this.#scratch, name);
   }
 
+  /** The product's command, for a shell. */
+  get sshCommand(): string {
+    return `"${process.execPath}" "${resolve('dist/cli.js')}" git-ssh`;
+  }
+
   url(relativePath: string): string {
     const { host, port, virtualStorage } = this.#remote;
     return `ssh://${host}:${port}/${virtualStorage}/${relativePath}`;
@@ -52,8 +65,10 @@ export class Git implements Stoppable {
   }
 
   /** Runs git to its end, whatever its exit code. */
-  tryGit(cwd: string, args: readonly string[], limitMs = 60_000): Promise<RunResult> {
-    return tryRun('git', args, { cwd, env: this.#environment(), limitMs });
+  tryGit(cwd: string, args: readonly string[], options: TryGitOptions = {}): Promise<RunResult> {
+    const { limitMs = 60_000, sshCommand = this.sshCommand } = options;
+    const env = { ...this.#environment(), GIT_SSH_COMMAND: sshCommand };
+    return tryRun('git', args, { cwd, env, limitMs });
   }
 
   async stop(): Promise<void> {
@@ -63,7 +78,7 @@ export class Git implements Stoppable {
   #environment(): Readonly<Record<string, string>> {
     return {
       ...identity,
-      GIT_SSH_COMMAND: `"${process.execPath}" "${resolve('dist/cli.js')}" git-ssh`,
+      GIT_SSH_COMMAND: this.sshCommand,
       GIT_SSH_VARIANT: 'ssh',
       GIT_TERMINAL_PROMPT: '0',
       GIT_CONFIG_GLOBAL: '/dev/null',

@@ -102,13 +102,12 @@ export class GitalyClusterUnderTest implements Stoppable {
     return this.#scope.own(createGitalyClient({ address: `tcp://${host}:${port}`, token }));
   }
 
-  /** Plain git against the proxies. */
-  async git(): Promise<Git> {
-    const target = {
-      namespace: this.namespace,
-      kind: 'service',
-      name: `${this.name}-proxy`,
-    } as const;
+  /** Plain git against the proxies, or against one of them. */
+  async git(proxyPod?: string): Promise<Git> {
+    const target =
+      proxyPod === undefined
+        ? ({ namespace: this.namespace, kind: 'service', name: `${this.name}-proxy` } as const)
+        : ({ namespace: this.namespace, kind: 'pod', name: proxyPod } as const);
     const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
     const token = await this.token('client-token');
     return this.#scope.own(await Git.create({ host, port, token, virtualStorage }));

@@ -31,10 +31,10 @@ export class PushStream implements Stoppable {
     this.#folder = folder;
   }
 
-  static async create(git: Git, relativePath: string, name = 'stream'): Promise<PushStream> {
-    const folder = git.folder(`push-${name}`);
+  static async create(git: Git, relativePath: string): Promise<PushStream> {
+    const folder = git.folder(`push-${relativePath.replaceAll('/', '-')}`);
     await mkdir(folder);
-    await git.git(folder, ['init', '-q', '-b', name]);
+    await git.git(folder, ['init', '-q', '-b', 'stream']);
     return new PushStream(git, git.url(relativePath), folder);
   }
 
@@ -58,6 +58,8 @@ export class PushStream implements Stoppable {
 
   start(): void {
     this.#running ??= this.#run();
+    // Whoever waits for pushes is told; nobody may be waiting just now.
+    this.#running.catch(() => {});
   }
 
   /** Ends after the push that is under way; rejects if something else than a push has failed. */
@@ -83,8 +85,7 @@ export class PushStream implements Stoppable {
 
   async #run(): Promise<void> {
     for (let number = 1; !this.#stopping; number++) {
-      await this.#git.git(this.#folder, ['commit', '-q', '--allow-empty', '-m', `push ${number}`]);
-      const commit = await this.#git.git(this.#folder, ['rev-parse', 'HEAD']);
+      const commit = await this.#commit(number);
       for (;;) {
         const attempt = await this.#push(number, commit);
         this.#attempts.push(attempt);
@@ -92,6 +93,12 @@ export class PushStream implements Stoppable {
         if (this.#stopping) return;
       }
     }
+  }
+
+  async #commit(number: number): Promise<string> {
+    const git = (args: readonly string[]) => this.#git.git(this.#folder, args);
+    await git(['commit', '-q', '--allow-empty', '-m', `push ${number}`]);
+    return git(['rev-parse', 'HEAD']);
   }
 
   async #push(number: number, commit: string): Promise<PushAttempt> {
@@ -124,6 +131,6 @@ export function longestGapMs(attempts: readonly PushAttempt[]): number {
 
 function nextTick(): Promise<void> {
   return new Promise((resolve) => {
-    setTimeout(resolve, 50);
+    setTimeout(resolve, 20);
   });
 }

@@ -1,0 +1,172 @@
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { GitalyClient } from '../../src/client/gitaly-client.ts';
+import { exampleManifest, GitalyClusterUnderTest } from '../scenario/gitaly-cluster.ts';
+import type { Git } from '../scenario/git.ts';
+import { HeldPush } from '../scenario/held-push.ts';
+import { installGitlab } from '../scenario/gitlab.ts';
+import { killPod, podsOf, waitForDeployment, waitForNode } from '../scenario/pods.ts';
+import { freshNamespace, operatorNamespace } from '../scenario/product.ts';
+import { waitFor } from '../scenario/wait-for.ts';
+import { openCluster, type Cluster } from '../testbed/cluster.ts';
+import { lineProgress } from '../testbed/progress.ts';
+import { createRepository, startStream, stopStreams } from './stream-check.ts';
+
+const namespace = 'gitaly-e2e';
+const secondNamespace = 'gitaly-e2e-second';
+const proxySelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=proxy';
+const databaseSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=database';
+const storageSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=storage';
+
+jest.setTimeout(420_000);
+
+describe('a GitalyCluster under a stream of pushes', () => {
+  let cluster: Cluster;
+  let underTest: GitalyClusterUnderTest;
+  let client: GitalyClient;
+  let git: Git;
+
+  async function install(where: string): Promise<GitalyClusterUnderTest> {
+    await freshNamespace(cluster, where);
+    await installGitlab(cluster, where);
+    const installed = new GitalyClusterUnderTest(cluster, where);
+    await installed.apply(await exampleManifest(cluster, where));
+    return installed;
+  }
+
+  beforeAll(async () => {
+    cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
+    underTest = await install(namespace);
+    client = await underTest.client();
+    git = await underTest.git();
+  });
+
+  afterAll(() => underTest.stop());
+  afterEach(async () => {
+    await stopStreams();
+    await underTest.waitUntilSafe();
+  });
+
+  test('goes on when a node with a primary loses its power', async () => {
+    const { nodes } = cluster;
+    // Where nodes are not ours to break, the test of the pod that is killed has to do.
+    if (nodes === undefined) return;
+    const { relativePath, node, storage } = await repositoryAwayFromDatabase();
+    const { stream, finish } = await startStream({ underTest, client, git }, relativePath);
+    await nodes.powerOff(node);
+    try {
+      await stream.more(5, 120_000);
+      const status = await underTest.repository(client, relativePath);
+      expect(status.primary).not.toBe(storage);
+      await waitForNode(cluster, node, false);
+      await stream.more(5, 120_000);
+    } finally {
+      await nodes.powerOn(node);
+    }
+    await waitForNode(cluster, node, true);
+    await finish();
+  });
+
+  test('goes on when proxies are killed in the middle of a push', async () => {
+    const relativePath = await createRepository(client);
+    const { stream, finish } = await startStream({ underTest, client, git }, relativePath);
+    const branches: string[] = [];
+    for (const { name } of await podsOf(cluster, namespace, proxySelector)) {
+      const direct = await underTest.git(name);
+      const held = await HeldPush.start(direct, relativePath, name);
+      branches.push(held.branch);
+      try {
+        await held.untilHeld();
+        await killPod(cluster, namespace, name);
+        await held.untilCut();
+      } finally {
+        await held.stop();
+      }
+      expect((await held.result).status).not.toBe(0);
+      await stream.more(2, 120_000);
+      await waitForDeployment(cluster, namespace, 'gitaly-proxy');
+    }
+    await finish();
+    const left = await git.git('.', ['ls-remote', git.url(relativePath), ...branches]);
+    expect([branches.length, left]).toEqual([2, '']);
+  });
+
+  test('does not notice that the operator dies, and its successor acts', async () => {
+    const { stream, finish } = await startStream(
+      { underTest, client, git },
+      await createRepository(client),
+    );
+    const leader = await leaderOf(cluster);
+    await killPod(cluster, operatorNamespace, leader);
+    await waitFor('another leader', 60_000, async () => {
+      const now = await leaderOf(cluster);
+      return now !== '' && now !== leader ? undefined : `the leader is ${now}`;
+    });
+    await scaleProxies(3);
+    await waitFor('the third proxy', 120_000, async () => {
+      const pods = await podsOf(cluster, namespace, proxySelector);
+      return pods.length === 3 ? undefined : `there are ${pods.length}`;
+    });
+    await waitForDeployment(cluster, namespace, 'gitaly-proxy');
+    expect(stream.attempts.filter(({ acknowledged }) => !acknowledged)).toEqual([]);
+    await finish();
+    await scaleProxies(2);
+  });
+
+  test('is not disturbed by a second one, whose deletion keeps its data', async () => {
+    const { stream, finish } = await startStream(
+      { underTest, client, git },
+      await createRepository(client),
+    );
+    const second = await install(secondNamespace);
+    try {
+      const secondGit = await second.git();
+      const relativePath = await createRepository(await second.client());
+      await secondGit.git('.', ['push', '-q', secondGit.url(relativePath), 'HEAD:refs/heads/main']);
+
+      await cluster.kubectl(['-n', secondNamespace, 'delete', 'gitalycluster', 'gitaly', '--wait']);
+      await waitFor('the pods to go', 120_000, async () => {
+        const left = await podsOf(cluster, secondNamespace, storageSelector);
+        return left.length === 0 ? undefined : left.map(({ name }) => name).join(', ');
+      });
+      await second.apply(await exampleManifest(cluster, secondNamespace));
+      const again = await second.git();
+      const remote = await again.git('.', [
+        'ls-remote',
+        again.url(relativePath),
+        'refs/heads/main',
+      ]);
+      const head = await again.git('.', ['rev-parse', 'HEAD']);
+      expect(remote.split('\t')[0]).toBe(head);
+    } finally {
+      await second.stop();
+    }
+    expect(stream.attempts.filter(({ acknowledged }) => !acknowledged)).toEqual([]);
+    await finish();
+  });
+
+  /** A repository whose primary is on another node than the database, which is one of a kind. */
+  async function repositoryAwayFromDatabase() {
+    const [database] = await podsOf(cluster, namespace, databaseSelector);
+    const storages = await podsOf(cluster, namespace, storageSelector);
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const relativePath = await createRepository(client);
+      const { primary } = await underTest.repository(client, relativePath);
+      const place = storages.find(({ name }) => name === primary);
+      if (place !== undefined && place.node !== database?.node) {
+        return { relativePath, node: place.node, storage: primary };
+      }
+    }
+    throw new Error('every primary is on the node of the database');
+  }
+
+  async function scaleProxies(replicas: number): Promise<void> {
+    const patch = JSON.stringify({ spec: { proxy: { replicas } } });
+    const path = ['-n', namespace, 'patch', 'gitalycluster', 'gitaly', '--type=merge'];
+    await cluster.kubectl([...path, '-p', patch]);
+  }
+});
+
+function leaderOf(cluster: Cluster): Promise<string> {
+  const path = ['-n', operatorNamespace, 'get', 'lease', 'gitaly-operator'];
+  return cluster.kubectl([...path, '-o', 'jsonpath={.spec.holderIdentity}']);
+}

@@ -1,0 +1,60 @@
+import type { Cluster } from '../testbed/cluster.ts';
+import { waitFor } from './wait-for.ts';
+
+/** A pod, as far as the scenarios look at it. */
+export interface PodPlace {
+  readonly name: string;
+  readonly node: string;
+}
+
+/** The pods that a label selector names, without those that are going. */
+export async function podsOf(
+  cluster: Cluster,
+  namespace: string,
+  selector: string,
+): Promise<readonly PodPlace[]> {
+  const text = await cluster.kubectl([
+    '-n',
+    namespace,
+    'get',
+    'pods',
+    '-l',
+    selector,
+    '-o',
+    'json',
+  ]);
+  const { items } = JSON.parse(text) as {
+    items: {
+      metadata: { name: string; deletionTimestamp?: string };
+      spec: { nodeName?: string };
+    }[];
+  };
+  return items
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map(({ metadata, spec }) => ({ name: metadata.name, node: spec.nodeName ?? '' }));
+}
+
+/** As when a kernel kills it: no grace, no goodbye. */
+export async function killPod(cluster: Cluster, namespace: string, name: string): Promise<void> {
+  await cluster.kubectl(['-n', namespace, 'delete', 'pod', name, '--grace-period=0', '--force']);
+}
+
+/** Waits until a Deployment has as many ready pods as it wants, and no others. */
+export async function waitForDeployment(
+  cluster: Cluster,
+  namespace: string,
+  name: string,
+  limitMs = 120_000,
+): Promise<void> {
+  const path = ['-n', namespace, 'rollout', 'status', `deployment/${name}`];
+  await cluster.kubectl([...path, `--timeout=${limitMs / 1000}s`], { limitMs: limitMs + 10_000 });
+}
+
+/** Waits until Kubernetes holds a node for ready, or for not ready. */
+export async function waitForNode(cluster: Cluster, node: string, ready: boolean): Promise<void> {
+  const path = `jsonpath={.status.conditions[?(@.type=="Ready")].status}`;
+  await waitFor(`node ${node} to be ${ready ? 'ready' : 'lost'}`, 120_000, async () => {
+    const status = await cluster.kubectl(['get', 'node', node, '-o', path]);
+    return (status === 'True') === ready ? undefined : `Ready is ${status}`;
+  });
+}
