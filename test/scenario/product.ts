@@ -26,12 +26,6 @@ export async function installOperator(cluster: Cluster): Promise<void> {
   );
 }
 
-export async function uninstallOperator(cluster: Cluster): Promise<void> {
-  await cluster.helm(['uninstall', release, '--namespace', operatorNamespace, '--wait'], {
-    limitMs: 120_000,
-  });
-}
-
 function splitImage(image: string): { readonly repository: string; readonly tag: string } {
   const colon = image.lastIndexOf(':');
   if (colon <= image.lastIndexOf('/')) throw new Error(`image ${image} has no tag`);
