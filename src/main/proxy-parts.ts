@@ -17,6 +17,7 @@ import { Settler } from '../proxy/replication/settler.ts';
 import { lookupMethod } from '../proxy/routing/method-table.ts';
 import { replicaPath } from '../proxy/routing/replica-path.ts';
 import type { ControlStore } from '../proxy/store/control-store.ts';
+import { StoreOutage } from '../proxy/store/store-outage.ts';
 import { WriteRegistry } from '../proxy/transactions/write-registry.ts';
 import { Storage } from '../proxy/upstream/storage.ts';
 import { StorageDirectory, VirtualStorage } from '../proxy/upstream/storage-directory.ts';
@@ -104,7 +105,8 @@ export function createRelay(
 ): Relay {
   const { owner, logger, gitalyToken, clientTokens, leaseMs } = options;
   const { clock = systemClock, random = systemRandom } = options;
-  const common = { store, owner, clock, logger };
+  const outage = new StoreOutage({ clock, logger });
+  const common = { store, owner, clock, logger, outage };
   const view = new RepositoryView(common);
   const membership = new Membership({ ...common, ...(leaseMs === undefined ? {} : { leaseMs }) });
   const repair = {

@@ -1,14 +1,13 @@
-import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
-import { sleep, systemClock } from '../base/clock.ts';
+import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { Scope, type Stoppable } from '../base/scope.ts';
 import { startHttpServer } from '../proxy/admin/http-server.ts';
 import { startGrpcListener } from '../proxy/relay/grpc-listener.ts';
-import { StoreUnavailableError } from '../proxy/store/control-store.ts';
 import type { StorageDirectory } from '../proxy/upstream/storage-directory.ts';
 import type { RepositoryView } from '../proxy/view/repository-view.ts';
 import { createRelay, createStorages } from './proxy-parts.ts';
 import type { ProxyServerOptions } from './proxy-server-options.ts';
+import { untilAvailable } from './until-available.ts';
 
 export interface ProxyServer extends Stoppable {
   readonly grpcPort: number;
@@ -17,7 +16,6 @@ export interface ProxyServer extends Stoppable {
 
 /** How long calls may go on after the proxy was told to stop. */
 const stopLimitMs = 45_000;
-const storeRetry: BackoffPolicy = { initialMs: 200, maxMs: 3000 };
 
 /**
  * Starts a proxy. Resolves when it serves.
@@ -28,7 +26,8 @@ const storeRetry: BackoffPolicy = { initialMs: 200, maxMs: 3000 };
  * 3. Calls are taken.
  */
 export async function startProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {
-  const { config, logger, clock = systemClock } = options;
+  const { config, logger, clock = systemClock, random = systemRandom, signal } = options;
+  const waiting = { clock, random, logger, ...(signal === undefined ? {} : { signal }) };
   const scope = new Scope();
   try {
     const base = createStorages(options);
@@ -40,7 +39,7 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
         metrics: base.metrics.registry,
       }),
     );
-    const store = await untilAvailable(options, () => options.openStore());
+    const store = await untilAvailable(waiting, () => options.openStore());
     scope.own(store);
     let stopping = false;
     const { dispatcher, view, membership, repairLoop } = createRelay(
@@ -49,7 +48,7 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
       store,
       () => !stopping,
     );
-    await untilAvailable(options, () => view.start());
+    await untilAvailable(waiting, () => view.start());
     scope.own(view);
     await membership.start();
     scope.own(membership);
@@ -80,23 +79,6 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
   } catch (error) {
     await scope.stop();
     throw error;
-  }
-}
-
-/** Does what needs the store until it is there; any other failure is the caller's. */
-async function untilAvailable<T>(
-  { clock = systemClock, random = systemRandom, logger, signal }: ProxyServerOptions,
-  action: () => Promise<T>,
-): Promise<T> {
-  for (let attempts = 1; ; attempts++) {
-    signal?.throwIfAborted();
-    try {
-      return await action();
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error;
-      logger.warn({ reason: error.message }, 'waiting for the database');
-    }
-    await sleep(clock, backoffDelayMs(storeRetry, attempts, random), signal);
   }
 }
 

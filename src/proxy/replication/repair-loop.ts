@@ -6,6 +6,7 @@ import type { Random } from '../../base/random.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { ControlStore } from '../store/control-store.ts';
+import type { StoreOutage } from '../store/store-outage.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';
 import { planRepair, type RepairStep } from './plan.ts';
@@ -23,6 +24,8 @@ export interface RepairLoopOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Told whether the repositories can be looked through. */
+  readonly outage: Pick<StoreOutage, 'failed' | 'worked'>;
   /** Default 500 ms. */
   readonly intervalMs?: number;
   /** Repairs of this proxy at the same time. Default 4. */
@@ -60,15 +63,16 @@ export class RepairLoop implements Stoppable {
   }
 
   async #runForever(): Promise<void> {
-    const { clock, logger, intervalMs = 500 } = this.#options;
+    const { clock, outage, intervalMs = 500 } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await sleep(clock, intervalMs, signal).catch(() => {});
       if (signal.aborted) return;
       try {
         await this.#lookThrough();
+        outage.worked('repositories');
       } catch (error) {
-        logger.warn({ err: errorMessage(error) }, 'repositories cannot be looked through');
+        outage.failed('repositories', error);
       }
     }
   }

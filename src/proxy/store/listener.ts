@@ -8,6 +8,7 @@ import type { Stoppable } from '../../base/scope.ts';
 import type { Announcement } from './announcement.ts';
 import type { WatchEvents } from './control-store.ts';
 import type { ListenSession } from './listen-session.ts';
+import { singleError } from './store-error.ts';
 import { Watchers } from './watchers.ts';
 
 export interface ListenerOptions {
@@ -32,6 +33,8 @@ const defaultBackoff: BackoffPolicy = { initialMs: 50, maxMs: 2000 };
  * 2. LISTEN is in force: tell each watcher to reset, since changes may have been missed until now.
  * 3. Pass on what is heard, until the connection is lost.
  * 4. Tell each watcher that nothing is heard any more, and begin again.
+ *
+ * It logs for debugging only: what an outage means is for those to tell who need the store.
  */
 export class Listener implements Stoppable {
   readonly #options: ListenerOptions;
@@ -82,7 +85,8 @@ export class Listener implements Stoppable {
    */
   async query(query: QueryConfig): Promise<void> {
     if (this.#session === undefined) {
-      throw new Error('changes are not being heard', { cause: this.#lastError });
+      const reason = this.#lastError.message;
+      throw new Error(`changes are not being heard: ${reason}`, { cause: this.#lastError });
     }
     await this.#session.query(query);
   }
@@ -127,9 +131,10 @@ export class Listener implements Stoppable {
     try {
       return await openSession(this.#stopping.signal);
     } catch (error) {
-      this.#lastError = error instanceof Error ? error : new Error(String(error));
+      this.#lastError = singleError(error);
       if (failures === 0 && !this.#stopping.signal.aborted) {
-        logger.warn({ err: error }, 'the control store cannot be listened to; trying again');
+        const reason = this.#lastError.message;
+        logger.debug({ reason }, 'the control store cannot be listened to; trying again');
       }
       return undefined;
     }
@@ -140,12 +145,12 @@ export class Listener implements Stoppable {
     this.#session = session;
     this.#watchers.resetAll();
     for (const reset of this.#waiting) reset.resolve();
-    logger.info({}, 'listening to the control store');
+    logger.debug({}, 'listening to the control store');
     const error = await session.lost;
     this.#session = undefined;
     this.#lastError = error;
     if (this.#stopping.signal.aborted) return;
-    logger.warn({ err: error }, 'the listening connection is lost; connecting again');
+    logger.debug({ reason: error.message }, 'the listening connection is lost; connecting again');
     this.#options.onLost();
     this.#watchers.disconnected(error);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { DatabaseError } from 'pg';
 import { StoreUnavailableError } from './control-store.ts';
-import { asStoreError } from './store-error.ts';
+import { asStoreError, singleError } from './store-error.ts';
 
 describe('asStoreError', () => {
   test.each([
@@ -35,6 +35,22 @@ describe('asStoreError', () => {
     expect(error).toBeInstanceOf(StoreUnavailableError);
     expect(asStoreError(error)).toBe(error);
     expect(asStoreError('thrown text')).toBeInstanceOf(StoreUnavailableError);
+  });
+});
+
+describe('singleError', () => {
+  test('takes the first of the errors of a name with many addresses, which alone says something', () => {
+    const first = new Error('connect ECONNREFUSED 10.0.0.1:5432');
+    const all = new AggregateError([first, new Error('connect ENETUNREACH ::1:5432')]);
+    expect(singleError(all)).toBe(first);
+    expect(asStoreError(all).message).toContain(first.message);
+  });
+
+  test('leaves every other error as it is', () => {
+    const error = new Error('ECONNRESET');
+    expect(singleError(error)).toBe(error);
+    expect(singleError(new AggregateError([], 'none')).message).toBe('none');
+    expect(singleError('thrown text').message).toBe('thrown text');
   });
 });
 

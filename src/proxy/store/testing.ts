@@ -40,19 +40,23 @@ export function connect(
 
 /** Keeps what is logged. */
 export class LogRecorder implements Logger {
-  readonly lines: { readonly fields: object; readonly message: string }[] = [];
+  readonly lines: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error';
+    readonly fields: object;
+    readonly message: string;
+  }[] = [];
 
   debug(fields: object, message: string): void {
-    this.lines.push({ fields, message });
+    this.lines.push({ level: 'debug', fields, message });
   }
   info(fields: object, message: string): void {
-    this.lines.push({ fields, message });
+    this.lines.push({ level: 'info', fields, message });
   }
   warn(fields: object, message: string): void {
-    this.lines.push({ fields, message });
+    this.lines.push({ level: 'warn', fields, message });
   }
   error(fields: object, message: string): void {
-    this.lines.push({ fields, message });
+    this.lines.push({ level: 'error', fields, message });
   }
   child(): Logger {
     return this;

@@ -1,14 +1,15 @@
 import { sleep, type Clock } from '../../base/clock.ts';
-import type { Logger } from '../../base/logger.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import type { Intent } from '../routing/repository-record.ts';
 import type { ControlStore } from '../store/control-store.ts';
+import type { StoreOutage } from '../store/store-outage.ts';
 
 export interface MembershipOptions {
   readonly store: ControlStore;
   readonly owner: string;
   readonly clock: Clock;
-  readonly logger: Logger;
+  /** Told whether the lease can be renewed. */
+  readonly outage: Pick<StoreOutage, 'failed' | 'worked'>;
   /** How long the others go on counting on this proxy after it fell silent. Default 3 s. */
   readonly leaseMs?: number;
 }
@@ -77,13 +78,15 @@ export class Membership implements Stoppable {
   }
 
   async #renewForever(): Promise<void> {
+    const { clock, outage } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await sleep(this.#options.clock, this.#leaseMs / 4, signal).catch(() => {});
+      await sleep(clock, this.#leaseMs / 4, signal).catch(() => {});
       if (signal.aborted) return;
-      await this.#renew().catch((error: unknown) => {
-        this.#options.logger.warn({ err: error }, 'the lease could not be renewed');
-      });
+      await this.#renew().then(
+        () => outage.worked('lease'),
+        (error: unknown) => outage.failed('lease', error),
+      );
     }
   }
 }

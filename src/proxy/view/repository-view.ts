@@ -8,6 +8,7 @@ import {
   type RepositoryKey,
   type WatchEvents,
 } from '../store/control-store.ts';
+import type { StoreOutage } from '../store/store-outage.ts';
 import type { RecordChange } from '../transactions/record-changes.ts';
 
 export interface RepositoryViewOptions {
@@ -16,6 +17,8 @@ export interface RepositoryViewOptions {
   readonly owner: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told whether changes are heard. */
+  readonly outage: Pick<StoreOutage, 'failed' | 'worked'>;
   /** Records kept at most; the ones used longest ago go first. Default 100,000. */
   readonly maxRecords?: number;
   /** How long reads are served from what is known while the store is not heard. Default 5 minutes. */
@@ -204,16 +207,13 @@ export class RepositoryView implements Stoppable, WatchEvents {
     this.#fetches.clear();
     if (this.#silentSinceMs === undefined) return;
     this.#silentSinceMs = undefined;
-    this.#options.logger.info({}, 'the control store is heard again');
+    this.#options.outage.worked('changes');
   }
 
   onDisconnected(error: Error): void {
     if (this.#silentSinceMs !== undefined) return;
     this.#silentSinceMs = this.#options.clock.monotonicMs();
-    this.#options.logger.warn(
-      { err: error, staleReadLimitMs: this.#staleReadLimitMs },
-      'the control store is not heard; reads go on from what is known',
-    );
+    this.#options.outage.failed('changes', error);
   }
 
   #isTooStale(): boolean {
