@@ -17,6 +17,8 @@ export interface DispatcherOptions {
   tokens(): readonly string[];
   onEnded(call: ServerCall, code: number): void;
   readonly clock: Clock;
+  /** See {@link ServerCall}. */
+  readonly firstMessageLimitMs?: number;
 }
 
 /** `/package.Service/Method`. What is none must not reach a storage, which may take offence at it. */
@@ -41,7 +43,7 @@ export class Dispatcher {
     endStream: boolean,
     mux: YamuxSession | undefined,
   ): StreamEvents {
-    const { clock, onEnded, forward } = this.#options;
+    const { clock, onEnded, forward, firstMessageLimitMs } = this.#options;
     const head = readCallHead(fields);
     const local = this.#localMethods.get(head.path);
     const needsToken = local?.needsToken !== false;
@@ -51,6 +53,7 @@ export class Dispatcher {
       mux,
       clock,
       ...(needsToken ? {} : { maxFirstMessageBytes: maxBytesWithoutToken }),
+      ...(firstMessageLimitMs === undefined ? {} : { firstMessageLimitMs }),
       onEnded,
       onFirstMessage: (ready) => {
         void (local === undefined ? forward(ready) : local.serve(ready));

@@ -25,6 +25,8 @@ export interface ServerCallOptions {
   readonly clock: Clock;
   /** Largest first message. grpc-go's limit for any message. Default 4 MiB. */
   readonly maxFirstMessageBytes?: number;
+  /** From the call's beginning until its first message is there. Default 30 s. */
+  readonly firstMessageLimitMs?: number;
   /** The first message has arrived complete. */
   onFirstMessage(call: ServerCall): void;
   /** The call is over, with what the client was told. */
@@ -33,6 +35,7 @@ export interface ServerCallOptions {
 
 const prefixBytes = 5;
 const defaultMaxFirstMessageBytes = 4 * 1024 * 1024;
+const defaultFirstMessageLimitMs = 30_000;
 const okHeaders = [headerField(':status', '200'), headerField('content-type', 'application/grpc')];
 
 /**
@@ -47,6 +50,7 @@ export class ServerCall implements StreamEvents {
   readonly #options: ServerCallOptions;
   readonly #stream: Http2Stream;
   readonly #deadline: Timer | undefined;
+  readonly #firstMessageTimer: Timer;
   #collected = new GrowingBuffer();
   /** Bytes of {@link #collected} for which the client already has its window back. */
   #credited = 0;
@@ -63,9 +67,14 @@ export class ServerCall implements StreamEvents {
     this.head = options.head;
     this.mux = options.mux;
     this.startedMs = options.clock.monotonicMs();
+    const { clock, firstMessageLimitMs = defaultFirstMessageLimitMs } = options;
+    this.#firstMessageTimer = clock.after(firstMessageLimitMs, () => {
+      const message = `the first message was not complete after ${firstMessageLimitMs / 1000} s`;
+      this.fail({ code: statusCodes.DEADLINE_EXCEEDED, message });
+    });
     const { timeoutMs } = options.head;
     if (timeoutMs !== undefined) {
-      this.#deadline = options.clock.after(timeoutMs, () => this.#onDeadline());
+      this.#deadline = clock.after(timeoutMs, () => this.#onDeadline());
     }
   }
 
@@ -212,6 +221,7 @@ export class ServerCall implements StreamEvents {
       const end = prefixBytes + length;
       if (collected.length >= end) {
         this.#firstMessage = collected.subarray(prefixBytes, end);
+        this.#firstMessageTimer.cancel();
         this.#collected.dropFirst(end);
         this.#stream.consumed(Math.max(0, end - this.#credited));
         onFirstMessage(this);
@@ -249,6 +259,7 @@ export class ServerCall implements StreamEvents {
     if (this.#ended) return;
     this.#ended = true;
     this.#deadline?.cancel();
+    this.#firstMessageTimer.cancel();
     this.#collected = new GrowingBuffer();
     this.#options.onEnded(this, code);
   }

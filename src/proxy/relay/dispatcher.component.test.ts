@@ -1,0 +1,57 @@
+import { connect } from 'node:http2';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { singleCall } from '../../../test/support/single-call.ts';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { Scope } from '../../base/scope.ts';
+import { statusCodes } from '../../rpc/status.ts';
+import { encodeMessage } from '../wire/grpc-frame.ts';
+import { createReadBuffer } from '../wire/socket-transport.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { startGrpcListener } from './grpc-listener.ts';
+
+const scope = new Scope();
+afterEach(() => scope.stop());
+
+describe('a call whose first message does not become complete', () => {
+  test('is ended at the limit, and its connection goes on', async () => {
+    const dispatcher = new Dispatcher({
+      localMethods: [
+        {
+          path: '/a.B/C',
+          needsToken: false,
+          serve: async (call) => call.reply(encodeMessage(none)),
+        },
+      ],
+      forward: () => Promise.reject(new Error('nothing is forwarded here')),
+      tokens: () => [],
+      onEnded() {},
+      clock: systemClock,
+      firstMessageLimitMs: 100,
+    });
+    const listener = await startGrpcListener({
+      host: '127.0.0.1',
+      port: 0,
+      dispatcher,
+      clock: systemClock,
+      logger: silentLogger,
+      readBuffer: createReadBuffer(),
+      stopLimitMs: 0,
+    });
+    scope.own(listener);
+    const session = connect(`http://127.0.0.1:${listener.port}`);
+    const call = (body: Buffer, ends: boolean) =>
+      singleCall(listener.port, { path: '/a.B/C', body, ends }, session);
+    const whole = encodeMessage(Buffer.from('a request'));
+    const late = {
+      code: statusCodes.DEADLINE_EXCEEDED,
+      message: 'the first message was not complete after 0.1 s',
+    };
+    const answers = await Promise.all([call(none, false), call(whole.subarray(0, 7), false)]);
+    expect(answers).toMatchObject([late, late]);
+    expect(await call(whole, true)).toMatchObject({ code: statusCodes.OK });
+    session.destroy();
+  });
+});
+
+const none = Buffer.alloc(0);
