@@ -144,6 +144,18 @@ export class GitalyClusterUnderTest implements Stoppable {
     return latest;
   }
 
+  async waitUntilPrimaryIsNot(
+    client: GitalyClient,
+    relativePath: string,
+    old: string,
+    limitMs = 60_000,
+  ): Promise<void> {
+    await waitFor(`another primary than ${old}`, limitMs, async () => {
+      const { primary } = await this.repository(client, relativePath);
+      return primary === old ? 'it is the primary still' : undefined;
+    });
+  }
+
   async stop(): Promise<void> {
     await this.#scope.stop();
   }
