@@ -17,6 +17,8 @@ export interface ProxyClusterOptions {
   readonly storages?: number;
   /** Default 1. */
   readonly proxies?: number;
+  /** Default: as many as there are storages. */
+  readonly replicationFactor?: number;
   /** Default 2. */
   readonly minInSyncReplicas?: number;
   /** Opens a store for one proxy. Default: memory that all share. */
@@ -59,9 +61,13 @@ export class ProxyCluster implements Stoppable {
     return cluster;
   }
 
-  /** Adds a proxy and returns it when it serves. */
-  async startProxy(): Promise<ProxyServer> {
-    const { minInSyncReplicas = 2, logger = silentLogger, leaseMs } = this.#options;
+  /** Adds a proxy, with other options if need be, and returns it when it serves. */
+  async startProxy(
+    other: Pick<ProxyClusterOptions, 'replicationFactor'> = {},
+  ): Promise<ProxyServer> {
+    const options = { ...this.#options, ...other };
+    const { minInSyncReplicas = 2, logger = silentLogger, leaseMs } = options;
+    const { replicationFactor = this.nodes.length } = options;
     const store = await this.#openStore();
     const proxy = await startProxyServer({
       config: {
@@ -70,7 +76,7 @@ export class ProxyCluster implements Stoppable {
         virtualStorages: [
           {
             name: 'default',
-            replicationFactor: this.nodes.length,
+            replicationFactor,
             minInSyncReplicas,
             storages: this.nodes.map(({ name, address }) => ({
               name,

@@ -44,7 +44,10 @@ async function statusOf(
 }
 
 function sum(virtualStorage: VirtualStorage, context: RelayContext): Promise<StoreSummary> {
-  return context.store.summarize({ virtualStorage: virtualStorage.name, ...virtualStorage.policy });
+  const nodes = [...virtualStorage.nodes().values()];
+  const unhealthy = new Set(nodes.filter(({ healthy }) => !healthy).map(({ storage }) => storage));
+  const { name, policy } = virtualStorage;
+  return context.store.summarize({ virtualStorage: name, ...policy, unhealthy });
 }
 
 function describe(

@@ -25,7 +25,7 @@ export async function beginCreation(
   if (placement.kind === 'unavailable') {
     throw new LocalCallError(statusCodes.UNAVAILABLE, placement.reason);
   }
-  const { primary, voters } = placement;
+  const { primary, voters, absent } = placement;
   const id = await store.nextRepositoryId();
   const outcome = await store.create({
     id,
@@ -34,7 +34,10 @@ export async function beginCreation(
     epoch: 1n,
     lsn: 0n,
     primary,
-    replicas: voters.map((storage) => ({ storage, lsn: 0n, role: 'voter' })),
+    replicas: [
+      ...voters.map((storage) => ({ storage, lsn: 0n, role: 'voter' }) as const),
+      ...absent.map((storage) => ({ storage, lsn: -1n, role: 'learner' }) as const),
+    ],
     intents: [{ transaction, owner, kind: 'creation', epoch: 1n, voters }],
   });
   if (outcome.kind === 'exists') return 'exists';

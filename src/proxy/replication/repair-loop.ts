@@ -26,8 +26,13 @@ export interface RepairLoopOptions {
   readonly logger: Logger;
   /** Told whether the repositories can be looked through. */
   readonly outage: Pick<StoreOutage, 'failed' | 'worked'>;
-  /** Default 500 ms. */
+  /** Between looks at the repositories that are not settled. Default 500 ms. */
   readonly intervalMs?: number;
+  /**
+   * Between looks at all of them, the first of which is at the start: the configuration may ask for
+   * more replicas than a settled repository has. Default 5 min.
+   */
+  readonly fullIntervalMs?: number;
   /** Repairs of this proxy at the same time. Default 4. */
   readonly parallel?: number;
 }
@@ -36,7 +41,8 @@ const pageSize = 200;
 const retryPolicy: BackoffPolicy = { initialMs: 500, maxMs: 60_000 };
 
 /**
- * Looks through the repositories that are not settled and does what each needs next. The proxies
+ * Looks through the repositories that are not settled, now and then through all, and does what each
+ * needs next. The proxies
  * share the work by agreement over who is alive; where they disagree for a moment, compare-and-swap
  * keeps them apart.
  */
@@ -46,6 +52,7 @@ export class RepairLoop implements Stoppable {
   readonly #running = new Map<bigint, Promise<void>>();
   /** Repositories whose last step failed, and when they may be tried again. */
   readonly #failures = new Map<bigint, { attempts: number; notBeforeMs: number }>();
+  #fullLookAtMs = Number.NEGATIVE_INFINITY;
   #loop: Promise<void> | undefined;
 
   constructor(options: RepairLoopOptions) {
@@ -69,7 +76,7 @@ export class RepairLoop implements Stoppable {
       await sleep(clock, intervalMs, signal).catch(() => {});
       if (signal.aborted) return;
       try {
-        await this.#lookThrough();
+        await this.#look();
         outage.worked('repositories');
       } catch (error) {
         outage.failed('repositories', error);
@@ -77,14 +84,21 @@ export class RepairLoop implements Stoppable {
     }
   }
 
-  async #lookThrough(): Promise<void> {
+  async #look(): Promise<void> {
+    const { clock, fullIntervalMs = 300_000 } = this.#options;
+    if (clock.monotonicMs() < this.#fullLookAtMs) return this.#lookThrough(true);
+    await this.#lookThrough(false);
+    this.#fullLookAtMs = clock.monotonicMs() + fullIntervalMs;
+  }
+
+  async #lookThrough(onlyUnsettled: boolean): Promise<void> {
     const { store, parallel = 4 } = this.#options;
-    const unsettled = new Set<bigint>();
+    const seen = new Set<bigint>();
     let afterId = 0n;
     for (;;) {
-      const page = await store.list({ onlyUnsettled: true, afterId, limit: pageSize });
+      const page = await store.list({ onlyUnsettled, afterId, limit: pageSize });
       for (const record of page) {
-        unsettled.add(record.id);
+        seen.add(record.id);
         afterId = record.id;
         while (this.#running.size >= parallel) await Promise.race(this.#running.values());
         if (this.#stopping.signal.aborted) return;
@@ -92,7 +106,7 @@ export class RepairLoop implements Stoppable {
       }
       if (page.length < pageSize) break;
     }
-    for (const id of this.#failures.keys()) if (!unsettled.has(id)) this.#failures.delete(id);
+    for (const id of this.#failures.keys()) if (!seen.has(id)) this.#failures.delete(id);
   }
 
   #consider(record: RepositoryRecord): void {

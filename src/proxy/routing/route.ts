@@ -99,19 +99,24 @@ export function routeWrite(
 }
 
 export type PlacementRoute =
-  | { readonly kind: 'place'; readonly primary: string; readonly voters: readonly string[] }
+  | {
+      readonly kind: 'place';
+      readonly primary: string;
+      /** Primary first. */
+      readonly voters: readonly string[];
+      /** Storages out of reach that make up what is missing; they get their replicas by repair. */
+      readonly absent: readonly string[];
+    }
   | Unavailable;
 
-/** Where a new repository goes: up to `replicationFactor` healthy storages, at random. */
+/** Where a new repository goes: `replicationFactor` storages at random, healthy ones first. */
 export function placeRepository(
   nodes: NodeView,
   policy: ReplicationPolicy,
   random: Random,
 ): PlacementRoute {
-  const healthy = shuffled(
-    [...nodes.values()].filter((node) => node.healthy).map((node) => node.storage),
-    random,
-  );
+  const all = shuffled([...nodes.values()], random);
+  const healthy = all.filter((node) => node.healthy).map((node) => node.storage);
   const voters = healthy.slice(0, policy.replicationFactor);
   const [primary] = voters;
   if (primary === undefined || voters.length < policy.minInSyncReplicas) {
@@ -122,7 +127,9 @@ export function placeRepository(
         `and ${healthy.length} of ${nodes.size} can be reached`,
     };
   }
-  return { kind: 'place', primary, voters };
+  const unhealthy = all.filter((node) => !node.healthy).map((node) => node.storage);
+  const absent = unhealthy.slice(0, policy.replicationFactor - voters.length);
+  return { kind: 'place', primary, voters, absent };
 }
 
 function shuffled<T>(items: readonly T[], random: Random): readonly T[] {

@@ -80,12 +80,14 @@ export interface SummaryQuery {
   readonly virtualStorage: string;
   readonly replicationFactor: number;
   readonly minInSyncReplicas: number;
+  /** Storages whose replicas count for nothing now. Default: none. */
+  readonly unhealthy?: ReadonlySet<string>;
 }
 
 /** Numbers of repositories; a repository is in exactly one of the last four. */
 export interface StoreSummary {
   readonly repositories: number;
-  /** At least `replicationFactor` in-sync voters. */
+  /** At least `replicationFactor` in-sync voters on healthy storages. */
   readonly fullyReplicated: number;
   /** Fewer, but at least `minInSyncReplicas`. */
   readonly degraded: number;

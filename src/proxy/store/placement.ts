@@ -82,9 +82,11 @@ export function summarizePlacements(
 
 function conditionOf(
   { replicas }: Placement,
-  { replicationFactor, minInSyncReplicas }: SummaryQuery,
+  { replicationFactor, minInSyncReplicas, unhealthy }: SummaryQuery,
 ): 'fullyReplicated' | 'degraded' | 'atRisk' | 'unavailable' {
-  const voters = replicas.filter(({ role, inSync }) => inSync && role === 'voter').length;
+  const voters = replicas.filter(
+    ({ storage, role, inSync }) => inSync && role === 'voter' && !unhealthy?.has(storage),
+  ).length;
   if (voters === 0) return 'unavailable';
   if (voters >= replicationFactor) return 'fullyReplicated';
   return voters >= minInSyncReplicas ? 'degraded' : 'atRisk';
