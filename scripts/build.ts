@@ -1,5 +1,5 @@
 /** Bundles each program into one file in `dist`, with what it needs beside it: `npm run build`. */
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, rm } from 'node:fs/promises';
 import { build } from 'esbuild';
 
 /** Some dependencies are CommonJS and expect its globals inside the ES module that they end up in. */
@@ -34,3 +34,4 @@ await build({
   logLevel: 'warning',
 });
 await cp('src/proxy/store/migrations', 'dist/migrations', { recursive: true });
+await chmod('dist/cli.js', 0o755);

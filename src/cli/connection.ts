@@ -31,7 +31,7 @@ export function readConnection(flags: ConnectionFlags, env: Environment): Connec
   const address = flags.address ?? env['GITALY_HA_ADDRESS'];
   if (!address) {
     throw new CliError(
-      'no address given: use --address or set GITALY_HA_ADDRESS, like dns:///gitaly-proxy:2305',
+      'no address given: use --address or set GITALY_HA_ADDRESS, like dns:///gitaly-proxy:8075',
     );
   }
   const caFile = flags.caFile ?? env['GITALY_HA_CA_FILE'];

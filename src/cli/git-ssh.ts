@@ -11,14 +11,14 @@ import { parseRepositoryName } from './repository-name.ts';
 type Run = Extract<GitSshInvocation, { kind: 'run' }>;
 
 /** Where proxies listen if a URL names no port. */
-const defaultPort = 2305;
+const defaultPort = 8075;
 
 /** What ssh(1) exits with when it fails itself, so that git tells it from the far end's failures. */
 const sshFailure = 255;
 
 /**
  * Stands in for ssh(1): `GIT_SSH_COMMAND="gitaly-ha git-ssh" git clone
- * ssh://proxy:2305/default/group/project.git`. The first part of the path is the virtual storage.
+ * ssh://proxy:8075/default/group/project.git`. The first part of the path is the virtual storage.
  *
  * The server comes from GITALY_HA_ADDRESS, else from the URL; the token as for all commands. Pushes
  * are made as GITALY_HA_GL_ID (default `user-1`) to GITALY_HA_GL_REPOSITORY (default: the path), which is

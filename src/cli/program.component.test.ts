@@ -291,5 +291,5 @@ describe('a failure', () => {
 test('help goes to stdout', async () => {
   const { exitCode, out } = await runWith('git-ssh --help', {});
   expect(exitCode).toBe(0);
-  expect(out).toContain('git clone ssh://proxy:2305/default/group/project.git');
+  expect(out).toContain('git clone ssh://proxy:8075/default/group/project.git');
 });

@@ -31,7 +31,7 @@ function createProgram(io: CliIo): Command {
     .description('Works with the highly available Git storage of gitaly-operator.')
     .option(
       '--address <address>',
-      'of the proxies, like dns:///gitaly-proxy:2305 ($GITALY_HA_ADDRESS)',
+      'of the proxies, like dns:///gitaly-proxy:8075 ($GITALY_HA_ADDRESS)',
     )
     .option('--token-file <file>', 'with the secret of the proxies ($GITALY_HA_TOKEN_FILE)')
     .option('--ca-file <file>', 'with certificates to trust ($GITALY_HA_CA_FILE)')
@@ -58,7 +58,7 @@ function addGitSsh(program: Command): void {
       `
 Clone with:
   export GIT_SSH_COMMAND="gitaly-ha git-ssh" GITALY_HA_TOKEN_FILE=/path/to/token
-  git clone ssh://proxy:2305/default/group/project.git
+  git clone ssh://proxy:8075/default/group/project.git
 
 The path begins with the virtual storage. GITALY_HA_ADDRESS replaces host and port of the URL.
 GITALY_HA_GL_ID and GITALY_HA_GL_REPOSITORY say whose push it is and what GitLab calls the repository.

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import type { Writable } from 'node:stream';
 import { runCli } from '../cli/program.ts';
 

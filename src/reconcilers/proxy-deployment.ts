@@ -8,7 +8,7 @@ import { proxyConfig, proxyPaths } from './proxy-config.ts';
 import { proxyPart } from './proxy-objects.ts';
 
 /** The user and group that the proxy's image is made for. */
-const proxyUser = 1000;
+const proxyUser = 65_532;
 
 /**
  * The proxies. A new one is ready before an old one goes, one at a time. A proxy reads its
