@@ -18,7 +18,7 @@ export const conditions = {
     reasons: {
       FullyReplicated: 'No replica is behind, missing or unhealthy.',
       ReplicasBehind:
-        'Some replicas are behind or missing, and every repository accepts writes all the same.',
+        'Some replicas are behind, missing or out of reach, and every repository accepts writes all the same.',
       TooFewInSync:
         'A repository has fewer replicas in sync than `minInSyncReplicas`: its writes are refused.',
       NoReplicaInSync: 'A repository has no healthy replica that is in sync.',

@@ -338,7 +338,7 @@ export interface VirtualStorageStatus {
    */
   fullyReplicated?: number;
   /**
-   * A replica is behind or missing; enough are in sync to write.
+   * A replica is behind, missing or out of reach; enough are in sync to write.
    */
   degraded?: number;
   /**

@@ -69,8 +69,8 @@ function worstFirst(
   const degraded = countsOf(reports, 'degraded');
   if (degraded === undefined) return undefined;
   const message =
-    `${degraded} with a replica that is behind or missing; the proxies repair them, and until then ` +
-    'no storage should be taken down';
+    `${degraded} with a replica that is behind, missing or out of reach; the proxies repair what they ` +
+    'reach, and until then no storage should be taken down';
   return { type, status: 'False', reason: 'ReplicasBehind', message };
 }
 

@@ -83,7 +83,7 @@ export type VirtualStorageStatus = Message<"gitaly_operator.v1.VirtualStorageSta
   fullyReplicated: bigint;
 
   /**
-   * Some replica is behind or missing, but at least `minInSyncReplicas` are in sync.
+   * Some replica is behind, missing or out of reach, but at least `minInSyncReplicas` are in sync.
    *
    * @generated from field: int64 degraded = 4;
    */
