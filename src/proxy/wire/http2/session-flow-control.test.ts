@@ -1,0 +1,149 @@
+import { describe, expect, test } from '@jest/globals';
+import { errorCodes } from './errors.ts';
+import { frameTypes } from './frames.ts';
+import { defaultLimits } from './limits.ts';
+import type { FlowCredit } from './stream.ts';
+import { connectedSession, requestHead, sessionPair, sessionWithPeer } from './testing.ts';
+
+class Credit implements FlowCredit {
+  bytes = 0;
+  consumed(bytes: number): void {
+    this.bytes += bytes;
+  }
+}
+
+describe('flow control', () => {
+  test('credits the source as bytes go on the wire, and not before', () => {
+    const { turns, client, server } = sessionPair({ limits: { streamWindowBytes: 1000 } });
+    server.onRequest = (request) => {
+      request.consumes = false;
+    };
+    const call = client.request(false);
+    const source = new Credit();
+    turns.run();
+    call.stream.sendData(Buffer.alloc(2500), 0, 2500, false, source);
+    expect(source.bytes).toBe(1000);
+    expect(call.stream.queuedBytes).toBe(1500);
+    turns.run();
+    expect(source.bytes).toBe(1000);
+    server.requests[0]?.stream.consumed(1000);
+    turns.run();
+    expect(source.bytes).toBe(2000);
+    server.requests[0]?.stream.consumed(1000);
+    turns.run();
+    expect(source.bytes).toBe(2500);
+    expect(call.stream.queuedBytes).toBe(0);
+    expect(call.writable).toBe(1);
+  });
+
+  test('gives no more window back than has arrived, however much is said to be consumed', () => {
+    const { turns, harness, peer } = connectedSession('server');
+    peer.headers(1, requestHead).data(1, Buffer.alloc(10_000));
+    turns.run();
+    const [request] = harness.requests;
+    request?.stream.consumed(1_000_000_000);
+    request?.stream.consumed(1_000_000_000);
+    turns.run();
+    expect(peer.framesOf(frameTypes.windowUpdate, 1)).toEqual([]);
+  });
+
+  test('does not let a stream without window hold up another one', () => {
+    const { turns, client, server } = sessionPair({ limits: { streamWindowBytes: 1000 } });
+    const stalled = client.request(false);
+    const other = client.request(false);
+    server.onRequest = (request) => {
+      request.consumes = request.stream.id !== stalled.stream.id;
+    };
+    stalled.stream.sendData(Buffer.alloc(50_000), 0, 50_000, true, undefined);
+    other.stream.sendData(Buffer.alloc(50_000), 0, 50_000, true, undefined);
+    turns.run();
+    expect(server.requests.map(({ data }) => data.length)).toEqual([1000, 50_000]);
+  });
+
+  test('lets streams take turns when the connection is the bottleneck', () => {
+    const { turns, harness, peer } = connectedSession('client', { settings: [[4, 10_000_000]] });
+    const calls = [0, 1, 2].map(() => harness.request(false));
+    for (const { stream } of calls) {
+      stream.sendData(Buffer.alloc(300_000), 0, 300_000, true, undefined);
+    }
+    turns.run();
+    // The connection has 65,535 to begin with.
+    expect(calls.map(({ stream }) => peer.dataOf(stream.id).length)).toEqual([65_535, 0, 0]);
+    for (let index = 0; index < 3; index++) {
+      peer.windowUpdate(0, 65_536);
+      turns.run();
+    }
+    expect(calls.map(({ stream }) => peer.dataOf(stream.id).length)).toEqual([
+      131_071, 65_536, 65_536,
+    ]);
+  });
+
+  test('follows a window that is shrunk below zero and grown again', () => {
+    const { turns, harness, peer } = connectedSession('client', { settings: [[4, 1000]] });
+    const { stream } = harness.request(false);
+    stream.sendData(Buffer.alloc(3000), 0, 3000, true, undefined);
+    turns.run();
+    expect(peer.dataOf(1)).toHaveLength(1000);
+    peer.settings([4, 100]); // the window is -900
+    peer.windowUpdate(1, 900);
+    turns.run();
+    expect(peer.dataOf(1)).toHaveLength(1000);
+    peer.windowUpdate(1, 1);
+    turns.run();
+    expect(peer.dataOf(1)).toHaveLength(1001);
+    peer.settings([4, 500]);
+    turns.run();
+    expect(peer.dataOf(1)).toHaveLength(1401);
+    peer.settings([4, 65_535]);
+    turns.run();
+    expect(peer.dataOf(1)).toHaveLength(3000);
+    expect(stream.localEnded).toBe(true);
+  });
+
+  test('credits padding by itself', () => {
+    const { turns, harness, peer } = connectedSession('server', {
+      limits: { streamWindowBytes: 1000 },
+    });
+    peer.headers(1, requestHead);
+    for (let index = 0; index < 50; index++) {
+      const padded = Buffer.concat([Buffer.from([200]), Buffer.from('x'), Buffer.alloc(200)]);
+      peer.send(frameTypes.data, 0x8, 1, padded);
+    }
+    turns.run();
+    expect(harness.ends).toEqual([]);
+    expect(harness.requests[0]?.data.toString()).toBe('x'.repeat(50));
+  });
+
+  test('gives the connection window back also for streams that are gone', () => {
+    const limits = { connectionWindowBytes: 100_000 };
+    const { turns, harness, peer } = connectedSession('server', { limits });
+    peer.headers(1, requestHead);
+    turns.run();
+    harness.requests[0]?.stream.reset(errorCodes.cancel);
+    for (let index = 0; index < 30; index++) {
+      peer.data(1, Buffer.alloc(16_000));
+      turns.run();
+    }
+    expect(harness.ends).toEqual([]);
+    expect(peer.framesOf(frameTypes.windowUpdate, 0).length).toBeGreaterThan(3);
+  });
+
+  test('announces the windows of its limits', () => {
+    const { peer, turns } = sessionWithPeer('client');
+    turns.run();
+    const { streamWindowBytes, connectionWindowBytes } = defaultLimits;
+    const [settings] = peer.framesOf(frameTypes.settings);
+    const [update] = peer.framesOf(frameTypes.windowUpdate, 0);
+    const values = new Map<number, number>();
+    for (let at = 0; at < (settings?.payload.length ?? 0); at += 6) {
+      values.set(
+        settings?.payload.readUInt16BE(at) ?? 0,
+        settings?.payload.readUInt32BE(at + 2) ?? 0,
+      );
+    }
+    expect(values.get(4)).toBe(streamWindowBytes);
+    expect(values.get(2)).toBe(0);
+    expect(values.get(6)).toBe(defaultLimits.maxHeaderListBytes);
+    expect(update?.payload.readUInt32BE()).toBe(connectionWindowBytes - 65_535);
+  });
+});
