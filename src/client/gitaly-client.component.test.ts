@@ -5,6 +5,7 @@ import {
   type Handlers,
   type RpcServer,
 } from '../../test/support/rpc-server.ts';
+import { startClusterIp } from '../../test/support/cluster-ip.ts';
 import { deferred } from '../base/deferred.ts';
 import { Scope } from '../base/scope.ts';
 import { BlobService } from '../gen/gitaly/blob_pb.ts';
@@ -231,6 +232,18 @@ describe('a client of a single server', () => {
     await repository.repositorySize({});
     const outcomes = headers.map((header) => verifyToken(header, ['new'], Date.now()).kind);
     expect(outcomes).toEqual(['refused', 'accepted']);
+  });
+
+  test('behind a Service, of which one machine lost power, reaches another within its limit', async () => {
+    const { server } = await startProxy('127.0.0.1', 0);
+    const service = scope.own(await startClusterIp([undefined, server.port]));
+    const { repository } = clientOf(0, { address: `tcp://127.0.0.1:${service.port}` });
+    const startedMs = performance.now();
+    expect((await repository.repositorySize({})).size).toBe(1n);
+    expect(performance.now() - startedMs).toBeLessThan(2500);
+    expect(service.connections.made).toBe(2);
+    await repository.writeRef({});
+    expect(service.connections.made).toBe(2);
   });
 
   test('takes no call after it was stopped', async () => {

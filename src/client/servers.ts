@@ -59,7 +59,7 @@ function openOne(address: Exclude<Address, DnsAddress>, options: ServersOptions)
     connectLimitMs,
     refresh: () => Promise.resolve(),
   });
-  caller.use(openRpcChannel({ ...channelOptions(options), address: name }));
+  caller.use(() => openRpcChannel({ ...channelOptions(options), address: name }));
   return {
     caller,
     authority: authorityOf(address),
@@ -85,7 +85,7 @@ function openMany(address: DnsAddress, options: ServersOptions): Servers {
     new Discovery({
       host: address.host,
       lookup,
-      onChange: (addresses) => caller.use(openChannelToAll(addresses, address, options)),
+      onChange: (addresses) => caller.use(() => openChannelToAll(addresses, address, options)),
       clock,
       random,
       logger,

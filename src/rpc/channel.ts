@@ -76,7 +76,9 @@ export interface RpcChannelOptions {
 
 /**
  * Pings find a dead peer within 30 s; Gitaly closes connections that ping more often than every
- * 10 s. Reconnects are quick, because a proxy that restarts is back in seconds.
+ * 10 s. Reconnects are quick, because a proxy that restarts is back in seconds. Each channel makes
+ * connections of its own: in the shared pool a new one would wait for the same attempt as the others,
+ * which grpc-js never gives up by itself (its only limit is the kernel's, of two minutes).
  */
 const defaultSettings: ClientOptions = {
   'grpc.keepalive_time_ms': 20_000,
@@ -84,6 +86,7 @@ const defaultSettings: ClientOptions = {
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 3000,
+  'grpc.use_local_subchannel_pool': 1,
   'grpc.enable_http_proxy': 0,
   'grpc.service_config_disable_resolution': 1,
   'grpc.primary_user_agent': 'gitaly-ha',
@@ -110,6 +113,7 @@ export function openChannelTo(
     ...defaultSettings,
     ...options.settings,
   });
+  let isStopped = false;
 
   return {
     async open(method, callOptions = {}) {
@@ -133,15 +137,27 @@ export function openChannelTo(
     },
 
     ready(limitMs) {
-      if (client.getChannel().getConnectivityState(true) === connectivityState.READY) {
-        return Promise.resolve(true);
-      }
+      const endMs = clock.wallMs() + limitMs;
+      const channel = client.getChannel();
       return new Promise((resolve) => {
-        client.waitForReady(clock.wallMs() + limitMs, (error) => resolve(error === undefined));
+        const check = () => {
+          // To ask a closed channel for its state would make it connect again, for ever.
+          const state = isStopped ? undefined : channel.getConnectivityState(true);
+          if (state === undefined || state === connectivityState.READY) {
+            resolve(state !== undefined);
+            return;
+          }
+          channel.watchConnectivityState(state, endMs, (error) => {
+            if (error === undefined) check();
+            else resolve(false);
+          });
+        };
+        check();
       });
     },
 
     stop() {
+      isStopped = true;
       client.close();
       return Promise.resolve();
     },

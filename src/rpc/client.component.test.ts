@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { startClusterIp } from '../../test/support/cluster-ip.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import { implement, startRpcServer, type Implementation } from '../../test/support/rpc-server.ts';
 import { systemClock } from '../base/clock.ts';
 import { deferred } from '../base/deferred.ts';
@@ -279,4 +281,29 @@ test('a server that speaks no TLS is not ready for a client that does', async ()
   const address = `tls://127.0.0.1:${server.port}`;
   const channel = scope.own(openRpcChannel({ clock: systemClock, address }));
   expect(await channel.ready(300)).toBe(false);
+});
+
+describe('a channel that waits for a connection', () => {
+  test('and is stopped meanwhile stops waiting, and does not connect again', async () => {
+    const service = scope.own(await startClusterIp([undefined]));
+    const address = `tcp://127.0.0.1:${service.port}`;
+    const channel = openRpcChannel({ clock: systemClock, address });
+    const ready = channel.ready(60_000);
+    await eventually('an attempt', () => service.connections.made === 1);
+    await channel.stop();
+    expect(await ready).toBe(false);
+    expect(await channel.ready(300)).toBe(false);
+    expect(service.connections.made).toBe(1);
+  });
+
+  test('makes one of its own, whatever became of that of another channel to the same address', async () => {
+    const server = scope.own(await startRpcServer([]));
+    const service = scope.own(await startClusterIp([undefined, server.port]));
+    const address = `tcp://127.0.0.1:${service.port}`;
+    const [first, second] = [0, 1].map(() =>
+      scope.own(openRpcChannel({ clock: systemClock, address })),
+    );
+    expect(await first?.ready(300)).toBe(false);
+    expect(await second?.ready(5000)).toBe(true);
+  });
 });

@@ -1,0 +1,130 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { startClusterIp } from '../../test/support/cluster-ip.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import { freePort } from '../../test/support/free-port.ts';
+import { startUnansweringPort } from '../../test/support/unanswering-port.ts';
+import { systemClock } from '../base/clock.ts';
+import { Scope } from '../base/scope.ts';
+import { listenTransport, type ServerTls } from '../proxy/wire/socket-transport.ts';
+import type { Transport } from '../proxy/wire/transport.ts';
+import type { Address } from '../rpc/address.ts';
+import { statusCodes } from '../rpc/status.ts';
+import { dial, type DialOptions } from './dialer.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'dialer-'));
+let certificate: ServerTls = { key: '', cert: '' };
+let scope = new Scope();
+
+beforeAll(() => {
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const names = ['-subj', '/CN=proxy', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const files = ['-days', '2', '-keyout', key, '-out', cert];
+  execFileSync('openssl', ['req', '-x509', ...curve, ...names, ...files], { stdio: 'ignore' });
+  certificate = { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+});
+afterEach(async () => {
+  await scope.stop();
+  scope = new Scope();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const addressOf = (port: number, tls = false): Address => ({
+  kind: 'tcp',
+  host: '127.0.0.1',
+  port,
+  tls,
+});
+
+async function dialTo(
+  addresses: readonly Address[],
+  options: Partial<DialOptions> = {},
+): Promise<Transport> {
+  const defaults = { name: 'proxies', limitMs: 3000, clock: systemClock };
+  const transport = await dial({
+    addresses,
+    tls: { ca: certificate.cert },
+    ...defaults,
+    ...options,
+  });
+  scope.onStop(async () => transport.destroy());
+  return transport;
+}
+
+/** A proxy that takes connections. */
+async function startServer(options: { readonly tls?: ServerTls } = {}): Promise<number> {
+  const endpoint = { host: '127.0.0.1', port: 0 };
+  const onConnection = (transport: Transport) => scope.onStop(async () => transport.destroy());
+  return scope.own(await listenTransport({ endpoint, onConnection, ...options })).port;
+}
+
+async function timed<T>(action: Promise<T>): Promise<readonly [T, number]> {
+  const startMs = performance.now();
+  const result = await action;
+  return [result, performance.now() - startMs];
+}
+
+describe('dialing', () => {
+  test('goes on to the next address before the limit when one gives no answer', async () => {
+    const silent = scope.own(await startUnansweringPort());
+    const port = await startServer();
+    const [transport, tookMs] = await timed(dialTo([addressOf(silent.port), addressOf(port)]));
+    expect(transport.peer).toBe(`tcp://127.0.0.1:${port}`);
+    expect(tookMs).toBeLessThan(2500);
+  });
+
+  test('tries its only address again, which may lead to another server, and drops the first attempt', async () => {
+    const port = await startServer({ tls: certificate });
+    const service = scope.own(await startClusterIp([undefined, port]));
+    const [, tookMs] = await timed(dialTo([addressOf(service.port, true)]));
+    expect(tookMs).toBeLessThan(2500);
+    expect(service.connections.made).toBe(2);
+    await eventually('one connection is left', () => service.connections.open === 1);
+  });
+
+  test('waits for an answer that comes late instead of beginning over and over', async () => {
+    const port = await startServer({ tls: certificate });
+    const service = scope.own(await startClusterIp([port], { delayMs: 1500 }));
+    const [, tookMs] = await timed(dialTo([addressOf(service.port, true)]));
+    expect(tookMs).toBeLessThan(2400);
+  });
+
+  test('tries again where it fails at once, as with a server that is being restarted', async () => {
+    const port = await startServer({ tls: certificate });
+    const refused = await freePort();
+    const service = scope.own(await startClusterIp([refused, refused, port]));
+    await dialTo([addressOf(service.port, true)]);
+    expect(service.connections.made).toBe(3);
+  });
+
+  test('gives up at the limit, however many addresses there are, with a reason', async () => {
+    const silent = scope.own(await startUnansweringPort());
+    const all = Array.from({ length: 20 }, () => addressOf(silent.port));
+    const [error, tookMs] = await timed(
+      dialTo(all, { limitMs: 1000 }).catch((thrown: unknown) => thrown),
+    );
+    expect(error).toMatchObject({
+      code: statusCodes.UNAVAILABLE,
+      message: 'no server behind proxies answers: no answer within 1000 ms',
+    });
+    expect(tookMs).toBeLessThan(2000);
+    const refused = dialTo([addressOf(await freePort())], { limitMs: 300 });
+    await expect(refused).rejects.toThrow(/no server behind proxies answers: .*ECONNREFUSED/);
+    await expect(dialTo([])).rejects.toThrow('the name has no address');
+  });
+
+  test('ends at once when it is cancelled', async () => {
+    const silent = scope.own(await startUnansweringPort());
+    const giveUp = new AbortController();
+    const dialing = dialTo([addressOf(silent.port)], { signal: giveUp.signal });
+    giveUp.abort();
+    const [error, tookMs] = await timed(dialing.catch((thrown: unknown) => thrown));
+    expect(error).toMatchObject({ code: statusCodes.CANCELLED });
+    expect(tookMs).toBeLessThan(500);
+    await expect(dialTo([addressOf(1)], { signal: giveUp.signal })).rejects.toThrow('cancelled');
+  });
+});
