@@ -1,6 +1,7 @@
 /**
- * How long writes stop when a primary's pod is killed: `npm run benchmark:failover -- --kills 20`.
- * Writes go on without a pause; the gap is the time between two acknowledgements around the kill.
+ * How long writes stop when a primary is lost: `npm run benchmark:failover -- --fault pod --kills 20`, or
+ * `--fault node` for the power of its whole node. Writes go on without a pause; the gap is the longest time
+ * between two acknowledgements around the loss.
  */
 import { parseArgs } from 'node:util';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
@@ -10,18 +11,17 @@ import {
   virtualStorage,
 } from '../scenario/gitaly-cluster.ts';
 import { installGitlab } from '../scenario/gitlab.ts';
-import { killPod } from '../scenario/pods.ts';
+import { killPod, podsOf, waitForNode } from '../scenario/pods.ts';
 import { freshNamespace, installOperator } from '../scenario/product.ts';
 import { commitFile } from '../support/commit-file.ts';
-import { openCluster } from '../testbed/cluster.ts';
+import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
 import { WriteLoop } from './write-loop.ts';
 
 const namespace = 'gitaly-benchmark';
 
-interface Kill {
+interface Loss {
   readonly primary: string;
-  /** The longest time between two acknowledgements around the kill. */
   readonly gapMs: number;
   /** Writes that were refused, and made again. */
   readonly refused: number;
@@ -29,38 +29,91 @@ interface Kill {
   readonly repairedMs: number;
 }
 
+/** What is done to a primary's pod. */
+interface Fault {
+  strike(): Promise<void>;
+  mend(): Promise<void>;
+}
+
+type FaultOf = (cluster: Cluster, pod: string, node: string) => Fault;
+
+const faults: Readonly<Record<string, FaultOf>> = {
+  pod: (cluster, pod) => ({
+    strike: () => killPod(cluster, namespace, pod),
+    async mend() {},
+  }),
+  node: ({ nodes, ...cluster }, _pod, node) => ({
+    async strike() {
+      if (nodes === undefined) throw new Error('nodes of this cluster are not ours to break');
+      await nodes.powerOff(node);
+    },
+    async mend() {
+      await nodes?.powerOn(node);
+      await waitForNode({ nodes, ...cluster }, node, true);
+    },
+  }),
+};
+
 async function measure(
   underTest: GitalyClusterUnderTest,
   client: GitalyClient,
-  relativePath: string,
-): Promise<Kill> {
-  const repository = { storageName: virtualStorage, relativePath };
-  const { primary } = await underTest.waitUntilInSync(client, relativePath);
-  const writes = await WriteLoop.start(client, repository);
+  faultOf: FaultOf,
+): Promise<Loss> {
+  const { cluster } = underTest;
+  const { relativePath, primary, node } = await newRepository(underTest, client);
+  const fault = faultOf(cluster, primary, node);
+  const writes = await WriteLoop.start(client, { storageName: virtualStorage, relativePath });
   await writes.more(20, 30_000);
-  const killedMs = performance.now();
-  await killPod(underTest.cluster, namespace, primary);
-  // The pod dies some time after it was told to: writes go on until one of another primary is done.
+  const struckMs = performance.now();
+  await fault.strike();
+  // A pod dies some time after it was told to: writes go on until another primary has taken over.
   await underTest.waitUntilPrimaryIsNot(client, relativePath, primary);
   await writes.more(20, 60_000);
   await writes.stop();
+  await fault.mend();
   await underTest.waitUntilInSync(client, relativePath);
-  const repairedMs = performance.now() - killedMs;
+  const repairedMs = performance.now() - struckMs;
+  await underTest.waitUntilSafe();
   return { primary, gapMs: writes.longestGapMs, refused: writes.refused, repairedMs };
 }
 
-function summarize(kills: readonly Kill[]) {
-  const gaps = kills.map(({ gapMs }) => gapMs).toSorted((a, b) => a - b);
+/** One whose primary is on another node than the database, which is one of a kind. */
+async function newRepository(underTest: GitalyClusterUnderTest, client: GitalyClient) {
+  const pods = await podsOf(underTest.cluster, namespace, 'gitaly.dev/cluster=gitaly');
+  const nodeOf = (pod: string) => pods.find(({ name }) => name === pod)?.node ?? '';
+  for (let attempt = 1; attempt <= 20; attempt++) {
+    const relativePath = `benchmark/${Date.now()}-${attempt}.git`;
+    const repository = { storageName: virtualStorage, relativePath };
+    await client.repository.createRepository({ repository });
+    await commitFile(client, { repository, branch: 'main', text: 'first' });
+    const { primary } = await underTest.waitUntilInSync(client, relativePath);
+    const node = nodeOf(primary);
+    if (node !== nodeOf('gitaly-database-0')) return { relativePath, primary, node };
+  }
+  throw new Error('every primary is on the node of the database');
+}
+
+function summarize(fault: string, losses: readonly Loss[]) {
+  const gaps = losses.map(({ gapMs }) => gapMs).toSorted((a, b) => a - b);
   const at = (share: number) => Math.round(gaps[Math.ceil(share * gaps.length) - 1] ?? 0);
   return {
-    kills: kills.length,
+    fault,
+    losses: losses.length,
     gapMs: { median: at(0.5), p90: at(0.9), max: at(1) },
-    refusedWrites: kills.reduce((sum, { refused }) => sum + refused, 0),
-    repairedMs: Math.round(Math.max(...kills.map(({ repairedMs }) => repairedMs))),
+    refusedWrites: losses.reduce((sum, { refused }) => sum + refused, 0),
+    longestRepairMs: Math.round(Math.max(...losses.map(({ repairedMs }) => repairedMs))),
   };
 }
 
-const { values } = parseArgs({ options: { kills: { type: 'string', default: '20' } } });
+const { values } = parseArgs({
+  options: {
+    fault: { type: 'string', default: 'pod' },
+    kills: { type: 'string', default: '20' },
+  },
+});
+const faultOf = faults[values.fault];
+if (faultOf === undefined) throw new Error(`--fault is ${Object.keys(faults).join(' or ')}`);
+
 const progress = lineProgress((line) => process.stderr.write(line));
 const cluster = await openCluster(progress);
 await progress.during('installing the operator', () => installOperator(cluster));
@@ -70,21 +123,17 @@ const underTest = new GitalyClusterUnderTest(cluster, namespace);
 const manifest = await exampleManifest(cluster, namespace);
 await progress.during('the cluster under test', () => underTest.apply(manifest));
 const client = await underTest.client();
-const relativePath = 'benchmark/failover.git';
-const repository = { storageName: virtualStorage, relativePath };
-await client.repository.createRepository({ repository });
-await commitFile(client, { repository, branch: 'main', text: 'first' });
 
-const kills: Kill[] = [];
+const losses: Loss[] = [];
 for (let number = 1; number <= Number(values.kills); number++) {
-  const kill = await measure(underTest, client, relativePath);
-  kills.push(kill);
-  const { primary, gapMs, refused, repairedMs } = kill;
+  const loss = await measure(underTest, client, faultOf);
+  losses.push(loss);
+  const { primary, gapMs, refused, repairedMs } = loss;
   progress.say(
-    `${number}: ${primary} killed; gap ${Math.round(gapMs)} ms, ${refused} writes refused, ` +
+    `${number}: ${primary} lost; gap ${Math.round(gapMs)} ms, ${refused} writes refused, ` +
       `in sync again after ${Math.round(repairedMs)} ms`,
   );
 }
 await underTest.stop();
-process.stdout.write(`${JSON.stringify(summarize(kills))}\n`);
+process.stdout.write(`${JSON.stringify(summarize(values.fault, losses))}\n`);
 process.exit(0);
