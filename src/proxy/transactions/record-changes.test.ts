@@ -1,11 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import {
-  inSyncVoters,
-  type Intent,
-  type Replica,
-  type RepositoryRecord,
-} from '../routing/repository-record.ts';
+import { intentOf, recordWith, replica } from '../../../test/support/repository-records.ts';
+import { inSyncVoters, type Intent, type RepositoryRecord } from '../routing/repository-record.ts';
 import {
   addLearner,
   dropIntent,
@@ -21,37 +17,6 @@ import {
 } from './record-changes.ts';
 
 const storages = ['a', 'b', 'c', 'd'];
-
-function replica(storage: string, lsn: bigint, role: Replica['role'] = 'voter'): Replica {
-  return { storage, lsn, role };
-}
-
-function recordWith(changes: Partial<RepositoryRecord> = {}): RepositoryRecord {
-  return {
-    id: 1n,
-    virtualStorage: 'default',
-    relativePath: 'a.git',
-    replicaPath: '@cluster/repositories/6b/86/1',
-    version: 1n,
-    epoch: 1n,
-    lsn: 5n,
-    primary: 'a',
-    replicas: [replica('a', 5n), replica('b', 5n), replica('c', 5n)],
-    intents: [],
-    ...changes,
-  };
-}
-
-function intentOf(transaction: string, changes: Partial<Intent> = {}): Intent {
-  return {
-    transaction,
-    owner: 'proxy-1',
-    kind: 'write',
-    epoch: 1n,
-    voters: ['a', 'b', 'c'],
-    ...changes,
-  };
-}
 
 function changed(change: RecordChange<unknown>): RepositoryRecord {
   if (change.kind !== 'change') throw new Error(`refused: ${String(change.reason)}`);

@@ -1,0 +1,182 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { inSyncVoters, type Intent, type RepositoryRecord } from '../routing/repository-record.ts';
+import {
+  anyNodes,
+  anyRecord,
+  intentOf,
+  nodesOf,
+  recordWith,
+  replica,
+  someStorages,
+} from '../../../test/support/repository-records.ts';
+import { addLearner, promote, raiseBarrier } from '../transactions/record-changes.ts';
+import { planRepair } from './plan.ts';
+
+const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
+const all = nodesOf(['a', 'b', 'c', 'd']);
+const isAbandoned = (intent: Intent) => intent.owner === 'gone';
+const gone = { owner: 'gone' };
+
+const plan = (record: RepositoryRecord, nodes = all) =>
+  planRepair(record, nodes, policy, isAbandoned);
+
+const behind = recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', 4n)] });
+
+describe('a repository in which all is well', () => {
+  it('needs nothing', () => {
+    expect(plan(recordWith())).toEqual({ kind: 'nothing' });
+  });
+
+  it('needs nothing while it is being created or written to', () => {
+    const creation = intentOf('t', { kind: 'creation' });
+    expect(plan(recordWith({ intents: [creation] }))).toEqual({ kind: 'nothing' });
+    expect(plan({ ...behind, intents: [creation] })).toEqual({ kind: 'nothing' });
+    expect(plan(recordWith({ intents: [intentOf('t')] }))).toEqual({ kind: 'nothing' });
+  });
+
+  it('keeps the replicas that it has more than it needs', () => {
+    const replicas = ['a', 'b', 'c', 'd'].map((storage) => replica(storage, 5n));
+    expect(plan(recordWith({ replicas }))).toEqual({ kind: 'nothing' });
+  });
+});
+
+describe('writes whose owner is gone', () => {
+  it('come before a replica that is behind', () => {
+    const intents = [intentOf('t1'), intentOf('t2', gone)];
+    expect(plan({ ...behind, intents })).toEqual({ kind: 'settleAbandoned' });
+  });
+
+  it('are settled even if nothing can be reached', () => {
+    const record = recordWith({ intents: [intentOf('t', gone)] });
+    expect(plan(record, nodesOf([]))).toEqual({ kind: 'settleAbandoned' });
+  });
+
+  it('are taken back with the repository if they were to create it', () => {
+    const intents = [intentOf('t1', gone), intentOf('t2', { ...gone, kind: 'creation' })];
+    expect(plan({ ...behind, intents })).toEqual({ kind: 'takeBackCreation' });
+  });
+});
+
+describe('a replica that is behind', () => {
+  it('is brought in sync from a replica that is not the primary', () => {
+    expect(plan(behind)).toEqual({ kind: 'bringInSync', storage: 'c', source: 'b' });
+  });
+
+  it('is brought in sync from the primary if there is no other', () => {
+    const step = { kind: 'bringInSync', storage: 'c', source: 'a' };
+    expect(plan(behind, nodesOf(['a', 'b', 'c'], { b: { healthy: false } }))).toEqual(step);
+    const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 4n)];
+    const alone = recordWith({ replicas });
+    expect(plan(alone)).toEqual({ kind: 'bringInSync', storage: 'b', source: 'a' });
+  });
+
+  it('is brought in sync while writes of live owners go on', () => {
+    const record = { ...behind, intents: [intentOf('t')] };
+    expect(plan(record)).toMatchObject({ kind: 'bringInSync', storage: 'c' });
+  });
+
+  it('counts as behind as long as it is a learner, whatever its LSN', () => {
+    const replicas = [replica('a', 5n), replica('b', 5n), replica('c', 5n, 'learner')];
+    expect(plan(recordWith({ replicas }))).toMatchObject({ kind: 'bringInSync', storage: 'c' });
+  });
+
+  it('comes before one that is missing', () => {
+    const replicas = [replica('a', 5n), replica('c', 4n)];
+    expect(plan(recordWith({ replicas }))).toMatchObject({ storage: 'c', source: 'a' });
+  });
+
+  it('is waited for while its storage cannot be reached', () => {
+    const nodes = nodesOf(['a', 'b', 'c', 'd'], { c: { healthy: false } });
+    expect(plan(behind, nodes)).toEqual({
+      kind: 'blocked',
+      reason: 'storage c cannot be reached',
+    });
+  });
+
+  it('waits while no in-sync replica can be reached', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { a: { healthy: false }, b: { healthy: false } });
+    expect(plan(behind, nodes)).toEqual({
+      kind: 'blocked',
+      reason: 'no in-sync replica can be reached',
+    });
+  });
+
+  it('is not mended if it is leaving', () => {
+    const replicas = [...recordWith().replicas, replica('d', 1n, 'leaving')];
+    expect(plan(recordWith({ replicas }))).toEqual({ kind: 'nothing' });
+  });
+});
+
+describe('a replica that is missing', () => {
+  const two = recordWith({ replicas: [replica('a', 5n), replica('b', 5n)] });
+
+  it('is made on the least busy storage that has none', () => {
+    const nodes = nodesOf(['a', 'b', 'c', 'd', 'e'], {
+      c: { outstanding: 2 },
+      d: { outstanding: 1 },
+      e: { healthy: false },
+    });
+    expect(plan(two, nodes)).toEqual({ kind: 'bringInSync', storage: 'd', source: 'b' });
+  });
+
+  it('is not made where one is leaving', () => {
+    const replicas = [...two.replicas, replica('c', 5n, 'leaving')];
+    const step = plan(recordWith({ replicas }), nodesOf(['a', 'b', 'c', 'd']));
+    expect(step).toMatchObject({ kind: 'bringInSync', storage: 'd' });
+  });
+
+  it('waits while no further storage can be reached', () => {
+    expect(plan(two, nodesOf(['a', 'b', 'c'], { c: { healthy: false } }))).toEqual({
+      kind: 'blocked',
+      reason: 'no further storage can be reached',
+    });
+  });
+});
+
+describe('whatever the record and the storages are like', () => {
+  it('a replica is copied from a healthy in-sync one to another healthy storage', () => {
+    fc.assert(
+      fc.property(anyRecord, anyNodes, (record, nodes) => {
+        const step = planRepair(record, nodes, policy, isAbandoned);
+        fc.pre(step.kind === 'bringInSync');
+        expect(inSyncVoters(record)).toContain(step.source);
+        expect(inSyncVoters(record)).not.toContain(step.storage);
+        expect(nodes.get(step.source)?.healthy).toBe(true);
+        expect(nodes.get(step.storage)?.healthy).toBe(true);
+      }),
+    );
+  });
+
+  it('with all storages healthy the steps end in a repository that needs nothing', () => {
+    fc.assert(
+      fc.property(anyRecord, fc.integer({ min: 1, max: 5 }), (anyReplicas, replicationFactor) => {
+        const staying = anyReplicas.replicas.filter(({ role }) => role !== 'leaving');
+        let record = { ...anyReplicas, replicas: staying };
+        const nodes = nodesOf(someStorages);
+        const wanted = { replicationFactor, minInSyncReplicas: 1 };
+        for (let steps = 0; ; steps++) {
+          const step = planRepair(record, nodes, wanted, isAbandoned);
+          if (step.kind === 'nothing') break;
+          if (step.kind !== 'bringInSync') throw new Error(`unexpected step: ${step.kind}`);
+          expect(steps).toBeLessThan(someStorages.length);
+          record = afterRepair(record, step.storage);
+        }
+        expect(inSyncVoters(record).length).toBeGreaterThanOrEqual(replicationFactor);
+        expect(inSyncVoters(record)).toHaveLength(record.replicas.length);
+      }),
+    );
+  });
+});
+
+/** The record once `storage` was brought in sync. */
+function afterRepair(record: RepositoryRecord, storage: string): RepositoryRecord {
+  const learning = addLearner(record, storage);
+  const current = learning.kind === 'change' ? learning.next : record;
+  const barrier = { owner: 'p', expiresAtMs: 1 };
+  const quiet = raiseBarrier(current, barrier, 0);
+  if (quiet.kind === 'refuse') throw new Error(quiet.reason);
+  const promoted = promote(quiet.next, [storage], 'p');
+  if (promoted.kind === 'refuse') throw new Error(promoted.reason);
+  return promoted.next;
+}

@@ -1,0 +1,112 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { seededRandom } from '../../base/random.ts';
+import { isHealthy, type NodeView } from './node-view.ts';
+import { inSyncVoters } from './repository-record.ts';
+import { placeRepository, routeRead, routeWrite } from './route.ts';
+import { anyNodes, anyRecord, someStorages } from '../../../test/support/repository-records.ts';
+
+const anyRandom = fc.integer().map(seededRandom);
+const anyPolicy = fc
+  .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }))
+  .map(([a, b]) => ({ replicationFactor: Math.max(a, b), minInSyncReplicas: Math.min(a, b) }));
+
+const healthyOf = (nodes: NodeView, storages: readonly string[]) =>
+  storages.filter((storage) => isHealthy(nodes, storage));
+
+describe('whatever the record and the storages are like', () => {
+  it('a read goes to an in-sync healthy replica that has not failed, if there is one', () => {
+    fc.assert(
+      fc.property(
+        anyRecord,
+        anyNodes,
+        fc.boolean(),
+        fc.subarray([...someStorages]),
+        anyRandom,
+        (record, nodes, primaryOnly, failed, random) => {
+          const excluded = new Set(failed);
+          const route = routeRead(record, nodes, { primaryOnly, excluded, random });
+          const usable = healthyOf(nodes, inSyncVoters(record)).filter(
+            (storage) => !excluded.has(storage) && (!primaryOnly || storage === record.primary),
+          );
+          if (route.kind === 'read') expect(usable).toContain(route.storage);
+          else expect(usable).toEqual([]);
+        },
+      ),
+    );
+  });
+
+  it('no other usable replica is less busy than the one that a read goes to', () => {
+    fc.assert(
+      fc.property(anyRecord, anyNodes, anyRandom, (record, nodes, random) => {
+        const options = { primaryOnly: false, excluded: new Set<string>(), random };
+        const route = routeRead(record, nodes, options);
+        fc.pre(route.kind === 'read');
+        const load = (storage: string) => nodes.get(storage)?.outstanding ?? Infinity;
+        for (const other of healthyOf(nodes, inSyncVoters(record))) {
+          expect(load(route.storage)).toBeLessThanOrEqual(load(other));
+        }
+      }),
+    );
+  });
+
+  it('a write goes to all in-sync healthy voters, the primary first, and only with a quorum', () => {
+    fc.assert(
+      fc.property(anyRecord, anyNodes, anyPolicy, (record, nodes, policy) => {
+        const route = routeWrite(record, nodes, policy);
+        const usable = healthyOf(nodes, inSyncVoters(record));
+        switch (route.kind) {
+          case 'write':
+            expect(route.voters[0]).toBe(route.primary);
+            expect(route.primary).toBe(record.primary);
+            expect(route.voters.toSorted()).toEqual(usable.toSorted());
+            expect(route.voters.length).toBeGreaterThanOrEqual(policy.minInSyncReplicas);
+            expect(healthyOf(nodes, route.learners)).toEqual(route.learners);
+            expect(route.learners.filter((storage) => usable.includes(storage))).toEqual([]);
+            break;
+          case 'failover':
+            expect(usable).toContain(route.to);
+            expect(usable).not.toContain(record.primary);
+            expect(usable.length).toBeGreaterThanOrEqual(policy.minInSyncReplicas);
+            break;
+          case 'unavailable':
+            expect(usable.length).toBeLessThan(policy.minInSyncReplicas);
+            break;
+        }
+      }),
+    );
+  });
+
+  it('after a failover the write can go on', () => {
+    fc.assert(
+      fc.property(anyRecord, anyNodes, anyPolicy, (record, nodes, policy) => {
+        const route = routeWrite(record, nodes, policy);
+        fc.pre(route.kind === 'failover');
+        const moved = routeWrite({ ...record, primary: route.to }, nodes, policy);
+        expect(moved).toMatchObject({ kind: 'write', primary: route.to });
+      }),
+    );
+  });
+
+  it('a new repository is placed on distinct storages, healthy ones first, up to its factor', () => {
+    fc.assert(
+      fc.property(anyNodes, anyPolicy, anyRandom, (nodes, policy, random) => {
+        const healthy = healthyOf(nodes, [...nodes.keys()]);
+        const placement = placeRepository(nodes, policy, random);
+        if (placement.kind === 'unavailable') {
+          expect(healthy.length).toBeLessThan(policy.minInSyncReplicas);
+          return;
+        }
+        const { primary, voters, absent } = placement;
+        expect(voters[0]).toBe(primary);
+        expect(healthyOf(nodes, voters)).toEqual(voters);
+        expect(voters).toHaveLength(Math.min(policy.replicationFactor, healthy.length));
+        expect(voters.length).toBeGreaterThanOrEqual(policy.minInSyncReplicas);
+        expect(healthyOf(nodes, absent)).toEqual([]);
+        const placed = [...voters, ...absent];
+        expect(new Set(placed).size).toBe(placed.length);
+        expect(placed).toHaveLength(Math.min(policy.replicationFactor, nodes.size));
+      }),
+    );
+  });
+});

@@ -1,0 +1,148 @@
+import { describe, expect, it } from '@jest/globals';
+import { seededRandom } from '../../base/random.ts';
+import { placeRepository, routeRead, routeWrite } from './route.ts';
+import { nodesOf, recordWith, replica } from '../../../test/support/repository-records.ts';
+
+const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
+const all = nodesOf(['a', 'b', 'c']);
+
+describe('a read', () => {
+  const options = { primaryOnly: false, excluded: new Set<string>(), random: seededRandom(1) };
+
+  it('goes to the least busy replica', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], {
+      a: { outstanding: 2 },
+      b: { outstanding: 1 },
+      c: { outstanding: 3 },
+    });
+    expect(routeRead(recordWith(), nodes, options)).toEqual({ kind: 'read', storage: 'b' });
+  });
+
+  it('goes to any of those that are equally busy', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { c: { outstanding: 1 } });
+    const seen = new Set(
+      Array.from({ length: 50 }, () => {
+        const route = routeRead(recordWith(), nodes, options);
+        return route.kind === 'read' ? route.storage : route.reason;
+      }),
+    );
+    expect(seen).toEqual(new Set(['a', 'b']));
+  });
+
+  it('avoids busy replicas only among those that are in sync', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { a: { outstanding: 9 }, b: { outstanding: 9 } });
+    const record = recordWith({ replicas: [replica('a', 5n), replica('c', 4n)] });
+    expect(routeRead(record, nodes, options)).toEqual({ kind: 'read', storage: 'a' });
+  });
+
+  it('does not go where it has failed already', () => {
+    const excluded = new Set(['a', 'c']);
+    const route = routeRead(recordWith(), all, { ...options, excluded });
+    expect(route).toEqual({ kind: 'read', storage: 'b' });
+  });
+
+  it('goes to the primary where it has to, however busy that is', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { a: { outstanding: 9 } });
+    const route = routeRead(recordWith(), nodes, { ...options, primaryOnly: true });
+    expect(route).toEqual({ kind: 'read', storage: 'a' });
+  });
+
+  it('names the primary that cannot be reached', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { a: { healthy: false } });
+    expect(routeRead(recordWith(), nodes, { ...options, primaryOnly: true })).toEqual({
+      kind: 'unavailable',
+      reason: 'the primary a cannot be reached',
+    });
+  });
+
+  it('names the in-sync replicas if none of them can be reached', () => {
+    const record = recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', 4n)] });
+    const nodes = nodesOf(['a', 'b', 'c'], { a: { healthy: false }, b: { healthy: false } });
+    expect(routeRead(record, nodes, options)).toEqual({
+      kind: 'unavailable',
+      reason: 'none of the in-sync replicas (a, b) can be reached',
+    });
+  });
+});
+
+describe('a write', () => {
+  it('goes to the primary first, then to the other voters', () => {
+    expect(routeWrite(recordWith({ primary: 'b' }), all, policy)).toEqual({
+      kind: 'write',
+      primary: 'b',
+      voters: ['b', 'a', 'c'],
+      learners: [],
+    });
+  });
+
+  it('goes to healthy learners too, and not to voters that are behind', () => {
+    const replicas = [
+      replica('a', 5n),
+      replica('b', 4n),
+      replica('c', 5n),
+      replica('d', -1n, 'learner'),
+      replica('e', 5n, 'learner'),
+      replica('f', 5n, 'leaving'),
+    ];
+    const nodes = nodesOf(['a', 'b', 'c', 'd', 'e', 'f'], { e: { healthy: false } });
+    expect(routeWrite(recordWith({ replicas }), nodes, policy)).toMatchObject({
+      voters: ['a', 'c'],
+      learners: ['d'],
+    });
+  });
+
+  it('waits for a failover when the primary cannot be reached', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { a: { healthy: false } });
+    expect(routeWrite(recordWith(), nodes, policy)).toEqual({ kind: 'failover', to: 'b' });
+  });
+
+  it('does not move the primary to a replica that is behind', () => {
+    const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 5n), replica('d', 5n)];
+    const nodes = nodesOf(['a', 'b', 'c', 'd'], { a: { healthy: false } });
+    expect(routeWrite(recordWith({ replicas }), nodes, policy)).toEqual({
+      kind: 'failover',
+      to: 'c',
+    });
+  });
+
+  it('is refused with fewer voters than have to hold it, and says how many there are', () => {
+    const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 5n)];
+    const nodes = nodesOf(['a', 'b', 'c'], { c: { healthy: false } });
+    expect(routeWrite(recordWith({ replicas }), nodes, policy)).toEqual({
+      kind: 'unavailable',
+      reason: 'a write needs 2 in-sync replicas, and 1 of 2 can be reached',
+    });
+  });
+
+  it('is refused when nothing can be reached, even if no replica were required', () => {
+    const nodes = nodesOf(['a'], { a: { healthy: false } });
+    const none = { ...policy, minInSyncReplicas: 0 };
+    expect(routeWrite(recordWith(), nodes, none)).toMatchObject({ kind: 'unavailable' });
+  });
+});
+
+describe('a new repository', () => {
+  it('is placed on any of the healthy storages, with any of them as primary', () => {
+    const random = seededRandom(1);
+    const nodes = nodesOf(['a', 'b', 'c', 'd']);
+    const placements = Array.from({ length: 100 }, () => placeRepository(nodes, policy, random));
+    const primaries = new Set(
+      placements.map((it) => (it.kind === 'place' ? it.primary : it.reason)),
+    );
+    expect(primaries).toEqual(new Set(['a', 'b', 'c', 'd']));
+  });
+
+  it('gets the replicas that it lacks on storages that cannot be reached now', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { c: { healthy: false } });
+    const placement = placeRepository(nodes, policy, seededRandom(1));
+    expect(placement).toMatchObject({ kind: 'place', absent: ['c'] });
+  });
+
+  it('is refused with fewer storages than have to hold it', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { b: { healthy: false }, c: { healthy: false } });
+    expect(placeRepository(nodes, policy, seededRandom(1))).toEqual({
+      kind: 'unavailable',
+      reason: 'a new repository needs 2 storages, and 1 of 3 can be reached',
+    });
+  });
+});
