@@ -52,7 +52,7 @@ export function nodesOf(
 }
 
 /** The storages of {@link anyRecord} and {@link anyNodes}. */
-export const someStorages = ['a', 'b', 'c', 'd', 'e'] as const;
+export const someStorages: readonly string[] = ['a', 'b', 'c', 'd', 'e'];
 
 /** Any record whose primary is in sync (invariant I5); some replicas may be missing or behind. */
 export const anyRecord: fc.Arbitrary<RepositoryRecord> = fc

@@ -152,7 +152,7 @@ describe('whatever the record and the storages are like', () => {
     fc.assert(
       fc.property(anyRecord, fc.integer({ min: 1, max: 5 }), (anyReplicas, replicationFactor) => {
         const staying = anyReplicas.replicas.filter(({ role }) => role !== 'leaving');
-        let record = { ...anyReplicas, replicas: staying };
+        let record: RepositoryRecord = { ...anyReplicas, replicas: staying };
         const nodes = nodesOf(someStorages);
         const wanted = { replicationFactor, minInSyncReplicas: 1 };
         for (let steps = 0; ; steps++) {
