@@ -47,6 +47,11 @@ export class ManualClock implements Clock {
     this.#nowMs = endMs;
   }
 
+  /** Moves on and makes no call, as for a process that gets no CPU: what is due follows later. */
+  standStill(byMs: number): void {
+    this.#nowMs += byMs;
+  }
+
   #nextDue(endMs: number): Pending | undefined {
     return [...this.#pending]
       .filter(({ dueMs }) => dueMs <= endMs)

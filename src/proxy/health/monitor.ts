@@ -2,39 +2,55 @@ import { sleep, type Clock } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Stoppable } from '../../base/scope.ts';
-import { stepHealth, type HealthEvidence, type NodeHealth } from './node-health.ts';
+import {
+  initialHealth,
+  stepHealth,
+  type HealthEvidence,
+  type HealthState,
+  type NodeHealth,
+} from './node-health.ts';
 
 export interface HealthMonitorOptions {
   readonly storage: string;
-  /** Asks the storage whether it serves; rejects or says no when it does not, within the limit. */
+  /** Asks the storage whether it serves; rejects when it cannot say, or has not within the limit. */
   check(limitMs: number): Promise<boolean>;
+  /** A number that changes with everything that arrives from the storage. */
+  receivedBytes(): number;
   /** The storage has been given up although its connection stands: it hangs. */
   onHung(reason: string): void;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Default 500 ms. */
+  /** Length of a round. Default 500 ms. */
   readonly intervalMs?: number;
-  /** How long one check may take. Default 1 s. */
-  readonly limitMs?: number;
 }
 
-/** Keeps the health of one storage up to date: checks it, and listens to its connection. */
+/** Longer than the rounds that a check may stay without an answer. */
+const checkLimitMs = 15_000;
+
+/**
+ * Keeps the health of one storage up to date: checks it, and listens to its connection. In each round
+ * there is a check: a new one, or the one before that still waits for its answer. More of them would
+ * only wait behind it.
+ */
 export class HealthMonitor implements Stoppable {
   readonly #options: HealthMonitorOptions;
   readonly #stopping = new AbortController();
-  #health: NodeHealth = { kind: 'unknown' };
+  #state: HealthState = initialHealth;
   #running: Promise<void> | undefined;
+  #isChecking = false;
+  /** {@link HealthMonitorOptions.receivedBytes}, at the end of the last round. */
+  #receivedBytes = 0;
 
   constructor(options: HealthMonitorOptions) {
     this.#options = options;
   }
 
   get health(): NodeHealth {
-    return this.#health;
+    return this.#state.health;
   }
 
   start(): void {
-    this.#running ??= this.#checkForever();
+    this.#running ??= this.#runRounds();
   }
 
   async stop(): Promise<void> {
@@ -44,50 +60,62 @@ export class HealthMonitor implements Stoppable {
 
   /** The connection has just been made: no need to wait for the next round. */
   connected(): void {
-    void this.#check();
+    this.#receivedBytes = this.#options.receivedBytes();
+    if (!this.#isChecking) void this.#check();
   }
 
   connectionLost(reason: string): void {
     this.#weigh({ kind: 'connectionLost', reason });
   }
 
-  async #checkForever(): Promise<void> {
+  async #runRounds(): Promise<void> {
     const { clock, intervalMs = 500 } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await sleep(clock, intervalMs, signal).catch(() => {});
-      if (!signal.aborted) await this.#check();
+      if (!signal.aborted) this.#endRound();
     }
   }
 
+  #endRound(): void {
+    const receivedBytes = this.#options.receivedBytes();
+    const heard = receivedBytes !== this.#receivedBytes;
+    this.#receivedBytes = receivedBytes;
+    if (this.#isChecking) this.#weigh({ kind: 'unanswered', heard });
+    else void this.#check();
+  }
+
   async #check(): Promise<void> {
-    const { check, limitMs = 1000 } = this.#options;
+    this.#isChecking = true;
+    const evidence = await this.#askOnce();
+    this.#isChecking = false;
+    this.#weigh(evidence);
+  }
+
+  async #askOnce(): Promise<HealthEvidence> {
     try {
-      const serving = await check(limitMs);
-      this.#weigh(
-        serving ? { kind: 'checkPassed' } : { kind: 'checkMissed', reason: 'it does not serve' },
-      );
+      const serving = await this.#options.check(checkLimitMs);
+      return serving
+        ? { kind: 'checkPassed' }
+        : { kind: 'checkRefused', reason: 'it does not serve' };
     } catch (error) {
-      this.#weigh({ kind: 'checkMissed', reason: errorMessage(error) });
+      return { kind: 'checkRefused', reason: errorMessage(error) };
     }
   }
 
   #weigh(evidence: HealthEvidence): void {
     if (this.#stopping.signal.aborted) return;
     const { logger, storage, onHung } = this.#options;
-    const before = this.#health;
-    this.#health = stepHealth(before, evidence);
-    if (before.kind === this.#health.kind) return;
-    switch (this.#health.kind) {
-      case 'healthy':
-        logger.info({ storage }, 'storage is healthy');
-        break;
-      case 'unhealthy':
-        logger.warn({ storage, reason: this.#health.reason }, 'storage is unhealthy');
-        if (evidence.kind === 'checkMissed') onHung(evidence.reason);
-        break;
-      case 'unknown':
-        break;
+    const before = this.#state.health;
+    const { state, hangs } = stepHealth(this.#state, evidence);
+    this.#state = state;
+    const { health } = state;
+    if (health.kind === 'healthy' && before.kind !== 'healthy') {
+      logger.info({ storage }, 'storage is healthy');
     }
+    if (health.kind === 'unhealthy' && before.kind !== 'unhealthy') {
+      logger.warn({ storage, reason: health.reason }, 'storage is unhealthy');
+    }
+    if (hangs !== undefined) onHung(hangs);
   }
 }

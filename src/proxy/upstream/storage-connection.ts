@@ -7,6 +7,7 @@ import type { Stoppable } from '../../base/scope.ts';
 import { dialBackchannel, type SidechannelStream } from '../wire/backchannel.ts';
 import { Http2Session, type SessionEvents } from '../wire/http2/session.ts';
 import type { Transport } from '../wire/transport.ts';
+import type { YamuxSession } from '../wire/yamux/session.ts';
 
 export interface StorageConnectionOptions {
   readonly storage: string;
@@ -35,6 +36,7 @@ export class StorageConnection implements Stoppable {
   readonly #options: StorageConnectionOptions;
   readonly #stopping = new AbortController();
   #session: Http2Session | undefined;
+  #mux: YamuxSession | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: StorageConnectionOptions) {
@@ -53,6 +55,11 @@ export class StorageConnection implements Stoppable {
   /** Calls of this proxy that run there. */
   get outstanding(): number {
     return this.#session?.activeStreams ?? 0;
+  }
+
+  /** What has arrived on the current connection, of whatever kind. */
+  get receivedBytes(): number {
+    return this.#mux?.receivedBytes ?? 0;
   }
 
   start(): void {
@@ -131,6 +138,7 @@ export class StorageConnection implements Stoppable {
           },
           onClosed: (error) => {
             this.#session = undefined;
+            this.#mux = undefined;
             mux.destroy();
             resolve(error?.message ?? 'the storage closed the connection');
           },
@@ -138,6 +146,7 @@ export class StorageConnection implements Stoppable {
       });
       session.start();
       this.#session = session;
+      this.#mux = mux;
       onConnected();
     });
   }

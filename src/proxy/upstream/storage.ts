@@ -55,6 +55,7 @@ export class Storage implements Stoppable {
     this.#monitor = new HealthMonitor({
       storage: name,
       check: (limitMs) => this.control.isServing(limitMs),
+      receivedBytes: () => this.#connection.receivedBytes,
       // The calls that hang there end now, not when their own time is up.
       onHung: (reason) => this.#connection.drop(`the storage hangs: ${reason}`),
       clock,

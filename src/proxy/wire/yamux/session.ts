@@ -79,6 +79,7 @@ export class YamuxSession {
   #receiving: YamuxStream | undefined;
   #endsAfterPayload = false;
   #failure: Error | undefined;
+  #receivedBytes = 0;
   #timer: Timer | undefined;
 
   constructor(options: YamuxSessionOptions) {
@@ -113,6 +114,11 @@ export class YamuxSession {
   /** Streams of both sides that are not closed. */
   get streamCount(): number {
     return this.#streams.size;
+  }
+
+  /** What has arrived on the connection so far: while it grows, the peer is alive. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
   }
 
   /** Begins. `initial` holds bytes that were read from the transport before. Called once. */
@@ -183,6 +189,7 @@ export class YamuxSession {
   }
 
   #read(chunk: Buffer): void {
+    this.#receivedBytes += chunk.length;
     if (this.closed) return;
     try {
       this.#reader.push(chunk);
