@@ -112,9 +112,9 @@ export function createRelay(
   const repair = {
     ...common,
     view,
+    membership,
     storages,
     gitalyToken,
-    isAbandoned: membership.isAbandoned.bind(membership),
   };
   const settler = new Settler(repair);
   const context: RelayContext = {
@@ -150,7 +150,7 @@ export function createRelay(
     onEnded,
     clock,
   });
-  const repairLoop = new RepairLoop({ ...repair, membership, settler, random, repair });
+  const repairLoop = new RepairLoop({ ...repair, writes, settler, random, repair });
   return { dispatcher, view, membership, repairLoop };
 }
 

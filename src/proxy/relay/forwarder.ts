@@ -165,6 +165,23 @@ export class Forwarder {
     const context = this.#context;
     const additional = await this.#additionalPath(call, method);
     const transaction = this.#newTransaction();
+    const release = context.writes.hold(transaction);
+    try {
+      return await this.#createAs(transaction, call, method, virtualStorage, key, additional);
+    } finally {
+      release();
+    }
+  }
+
+  async #createAs(
+    transaction: string,
+    call: ServerCall,
+    method: MethodInfo,
+    virtualStorage: VirtualStorage,
+    key: RepositoryKey,
+    additional: string | undefined,
+  ): Promise<void> {
+    const context = this.#context;
     const record = await beginCreation(
       key,
       transaction,

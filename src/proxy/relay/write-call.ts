@@ -51,12 +51,14 @@ export class WriteCall implements RequestSink {
   readonly #answer: WriteAnswer;
   readonly #nodes = new Map<string, NodeCall>();
   readonly #settled = deferred<Settlement>();
+  #leaseTerm: number;
   #intent: Promise<IntentOutcome> | undefined;
   #refusal: string | undefined;
 
   constructor(options: WriteCallOptions) {
     const { call, context, virtualStorage } = options;
     this.#options = options;
+    this.#leaseTerm = context.membership.leaseTerm;
     this.#fanOut = new RequestFanOut(call.credit);
     this.#answer = new WriteAnswer(call);
     this.#write = new ActiveWrite({
@@ -66,7 +68,7 @@ export class WriteCall implements RequestSink {
       quorum: virtualStorage.policy.minInSyncReplicas,
       changesNeedVotes: options.changesNeedVotes,
       clock: context.clock,
-      mayCommit: () => context.membership.holdsLease,
+      mayCommit: () => context.membership.hasHeldLeaseSince(this.#leaseTerm),
       onFirstVote: () => {
         if (options.intent === 'atFirstVote') void this.#takeIntent();
       },
@@ -81,8 +83,9 @@ export class WriteCall implements RequestSink {
    * @throws LocalCallError UNAVAILABLE if the intent is refused before anything was sent
    */
   async run(): Promise<Settlement> {
-    const { context, call, intent } = this.#options;
+    const { context, call, intent, transaction } = this.#options;
     const id = context.writes.add(this.#write);
+    const release = context.writes.hold(transaction);
     try {
       if (intent === 'taken') this.#write.intentDurable(this.#options.voters);
       if (intent === 'atDispatch') void this.#takeIntent();
@@ -95,6 +98,7 @@ export class WriteCall implements RequestSink {
       return await this.#settled.promise;
     } finally {
       context.writes.remove(id);
+      release();
     }
   }
 
@@ -146,6 +150,7 @@ export class WriteCall implements RequestSink {
       voters,
     };
     const { minInSyncReplicas } = virtualStorage.policy;
+    this.#leaseTerm = context.membership.leaseTerm;
     this.#intent = registerIntent(record, intent, minInSyncReplicas, context).then((outcome) => {
       if (outcome.kind === 'durable') this.#write.intentDurable(outcome.voters);
       else {

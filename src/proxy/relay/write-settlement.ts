@@ -104,8 +104,8 @@ async function recordOnce(
   if (dropped.length > 0) {
     const { id, virtualStorage, relativePath } = outcome.record;
     context.logger.warn({ id, virtualStorage, relativePath, dropped }, 'replicas fell behind');
-    await context.view.settled(id, outcome.record.version);
   }
+  await context.view.departuresKnown(outcome.record);
   return { kind: 'recorded', held: heldBy(outcome.record, holders).length };
 }
 
@@ -162,16 +162,20 @@ async function inBackground(
   { context, transaction }: SettlementOptions,
   action: () => Promise<unknown>,
 ): Promise<void> {
-  for (;;) {
-    try {
-      await action();
-      return;
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) {
-        context.logger.error({ transaction, err: errorMessage(error) }, 'a write is not settled');
+  const release = context.writes.hold(transaction);
+  try {
+    for (;;) {
+      try {
+        await action();
         return;
+      } catch (error) {
+        if (!(error instanceof StoreUnavailableError)) throw error;
+        await sleep(context.clock, retryMs * 5);
       }
-      await sleep(context.clock, retryMs * 5);
     }
+  } catch (error) {
+    context.logger.error({ transaction, err: errorMessage(error) }, 'a write is not settled');
+  } finally {
+    release();
   }
 }

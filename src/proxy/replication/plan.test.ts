@@ -176,7 +176,7 @@ function afterRepair(record: RepositoryRecord, storage: string): RepositoryRecor
   const barrier = { owner: 'p', expiresAtMs: 1 };
   const quiet = raiseBarrier(current, barrier, 0);
   if (quiet.kind === 'refuse') throw new Error(quiet.reason);
-  const promoted = promote(quiet.next, [storage], 'p');
+  const promoted = promote(quiet.next, [storage], { barrier, source: record.primary });
   if (promoted.kind === 'refuse') throw new Error(promoted.reason);
   return promoted.next;
 }

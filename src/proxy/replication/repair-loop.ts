@@ -7,6 +7,8 @@ import type { Stoppable } from '../../base/scope.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { ControlStore } from '../store/control-store.ts';
 import type { StoreOutage } from '../store/store-outage.ts';
+import { abandonIntent } from '../transactions/record-changes.ts';
+import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';
 import { planRepair, type RepairStep } from './plan.ts';
@@ -18,7 +20,8 @@ export interface RepairLoopOptions {
   readonly owner: string;
   readonly store: ControlStore;
   readonly storages: StorageDirectory;
-  readonly membership: Membership;
+  readonly membership: Pick<Membership, 'live' | 'isAbandoned'>;
+  readonly writes: Pick<WriteRegistry, 'isHeld'>;
   readonly settler: Settler;
   readonly repair: RepairerOptions;
   readonly clock: Clock;
@@ -35,6 +38,15 @@ export interface RepairLoopOptions {
   readonly fullIntervalMs?: number;
   /** Repairs of this proxy at the same time. Default 4. */
   readonly parallel?: number;
+}
+
+/**
+ * An intent of this proxy that no write of it looks after: the store has taken it, and the answer was
+ * lost. While this proxy lives nobody else may settle it.
+ */
+interface GiveUpStep {
+  readonly kind: 'giveUp';
+  readonly transaction: string;
 }
 
 const pageSize = 200;
@@ -110,23 +122,37 @@ export class RepairLoop implements Stoppable {
   }
 
   #consider(record: RepositoryRecord): void {
-    const { storages, membership, owner, clock } = this.#options;
-    const virtualStorage = storages.get(record.virtualStorage);
-    if (virtualStorage === undefined || this.#running.has(record.id)) return;
-    if (preferredOwner(record.id, membership.live) !== owner) return;
+    const { clock } = this.#options;
+    if (this.#running.has(record.id)) return;
     if ((this.#failures.get(record.id)?.notBeforeMs ?? 0) > clock.monotonicMs()) return;
-    const step = planRepair(record, virtualStorage.nodes(), virtualStorage.policy, (intent) =>
-      membership.isAbandoned(intent),
-    );
+    const step = this.#nextStep(record);
     if (step.kind === 'nothing' || step.kind === 'blocked') return;
     const running = this.#run(record, step).finally(() => this.#running.delete(record.id));
     this.#running.set(record.id, running);
   }
 
-  async #run(record: RepositoryRecord, step: RepairStep): Promise<void> {
+  #nextStep(record: RepositoryRecord): RepairStep | GiveUpStep {
+    const { storages, membership, writes, owner } = this.#options;
+    const orphan = record.intents.find(
+      (intent) => intent.owner === owner && !writes.isHeld(intent.transaction),
+    );
+    if (orphan !== undefined) return { kind: 'giveUp', transaction: orphan.transaction };
+    const virtualStorage = storages.get(record.virtualStorage);
+    if (virtualStorage === undefined || preferredOwner(record.id, membership.live) !== owner) {
+      return { kind: 'nothing' };
+    }
+    return planRepair(record, virtualStorage.nodes(), virtualStorage.policy, (intent) =>
+      membership.isAbandoned(intent),
+    );
+  }
+
+  async #run(record: RepositoryRecord, step: RepairStep | GiveUpStep): Promise<void> {
     const { settler, repair, logger } = this.#options;
     try {
-      if (step.kind !== 'bringInSync') await settler.settle(record);
+      if (step.kind === 'giveUp') {
+        const { transaction } = step;
+        await repair.view.change(record, (current) => abandonIntent(current, transaction));
+      } else if (step.kind !== 'bringInSync') await settler.settle(record);
       else {
         const outcome = await bringInSync(record, step.storage, step.source, repair);
         if (outcome.kind === 'notYet') throw new Error(outcome.reason);

@@ -1,5 +1,5 @@
 import type { Logger } from '../../base/logger.ts';
-import type { RepositoryRecord } from '../routing/repository-record.ts';
+import type { Barrier, RepositoryRecord } from '../routing/repository-record.ts';
 import { addLearner, promote } from '../transactions/record-changes.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 import { underBarrier, type BarrierOptions } from './barrier.ts';
@@ -47,9 +47,9 @@ export async function bringInSync(
   logger.info({ id, relativePath, target, source }, 'a replica is being brought in sync');
 
   await copy(virtualStorage, replicaPath, { target, source, limitMs: copyLimitMs, options });
-  const outcome = await underBarrier(learning.record, options, async (quiet) => {
+  const outcome = await underBarrier(learning.record, options, async (quiet, barrier) => {
     await copy(virtualStorage, replicaPath, { target, source, limitMs: catchUpLimitMs, options });
-    return compareAndPromote(quiet, { target, source, virtualStorage, options });
+    return compareAndPromote(quiet, { target, source, virtualStorage, barrier, options });
   });
   const result: RepairOutcome =
     outcome.kind === 'busy' ? { kind: 'notYet', reason: outcome.reason } : outcome.value;
@@ -80,11 +80,13 @@ async function compareAndPromote(
     target,
     source,
     virtualStorage,
+    barrier,
     options,
   }: {
     readonly target: string;
     readonly source: string;
     readonly virtualStorage: VirtualStorage;
+    readonly barrier: Barrier;
     readonly options: RepairerOptions;
   },
 ): Promise<RepairOutcome> {
@@ -95,7 +97,7 @@ async function compareAndPromote(
   );
   if (expected !== actual) return { kind: 'notYet', reason: 'its contents differ after copying' };
   const promoted = await options.view.change(quiet, (current) =>
-    promote(current, [target], options.owner),
+    promote(current, [target], { barrier, source }),
   );
   if (promoted.kind === 'changed') return { kind: 'inSync' };
   const reason = promoted.kind === 'refused' ? promoted.reason : promoted.kind;

@@ -1,6 +1,11 @@
 import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
+import {
+  inSyncVoters,
+  type Barrier,
+  type Intent,
+  type RepositoryRecord,
+} from '../routing/repository-record.ts';
 import { settleAbandoned } from '../transactions/record-changes.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 import type { ControlStore } from '../store/control-store.ts';
@@ -35,15 +40,17 @@ export class Settler {
   }
 
   async #settle(record: RepositoryRecord): Promise<void> {
-    const { storages, logger } = this.#options;
+    const { storages, membership, logger } = this.#options;
     const virtualStorage = storages.get(record.virtualStorage);
     if (virtualStorage === undefined) return;
-    if (record.intents.some((intent) => intent.kind === 'creation')) {
-      await this.#takeBackCreation(record, virtualStorage);
+    const creation = record.intents.find((intent) => intent.kind === 'creation');
+    if (creation !== undefined) {
+      await membership.refresh();
+      if (membership.isAbandoned(creation)) await this.#takeBackCreation(record, virtualStorage);
       return;
     }
-    const outcome = await underBarrier(record, this.#options, (quiet) =>
-      this.#compareAndSettle(quiet, virtualStorage),
+    const outcome = await underBarrier(record, this.#options, (quiet, barrier) =>
+      this.#compareAndSettle(quiet, barrier, virtualStorage),
     );
     const { id, relativePath } = record;
     if (outcome.kind === 'busy') {
@@ -55,23 +62,28 @@ export class Settler {
    * 1. Ask every in-sync voter for its checksum; one that does not answer is out.
    * 2. Go on with the contents of the primary if it answered, else with those that most have.
    */
-  async #compareAndSettle(quiet: RepositoryRecord, virtualStorage: VirtualStorage): Promise<void> {
-    const { view, owner, isAbandoned, logger } = this.#options;
+  async #compareAndSettle(
+    quiet: RepositoryRecord,
+    barrier: Barrier,
+    virtualStorage: VirtualStorage,
+  ): Promise<void> {
+    const { view, membership, logger } = this.#options;
+    const isAbandoned = (intent: Intent) => membership.isAbandoned(intent);
     const voters = inSyncVoters(quiet);
     const checksums = await checksumsOf(voters, quiet, virtualStorage);
     const chosen = checksums.get(quiet.primary) ?? mostFrequent([...checksums.values()]);
     if (chosen === undefined) return;
     const equal = voters.filter((storage) => checksums.get(storage) === chosen);
     const settled = await view.change(quiet, (current) =>
-      settleAbandoned(current, { owner, equal, isAbandoned }),
+      settleAbandoned(current, { barrier, equal, isAbandoned }),
     );
     if (settled.kind !== 'changed') return;
-    const { id, relativePath, epoch, version } = settled.record;
+    const { id, relativePath, epoch } = settled.record;
     logger.warn(
       { id, relativePath, epoch, equal, behind: voters.filter((voter) => !equal.includes(voter)) },
       'writes of a proxy that is gone were settled',
     );
-    if (equal.length < voters.length) await view.settled(id, version);
+    await view.departuresKnown(settled.record);
   }
 
   /** The client was not told that the repository exists: it does not. */

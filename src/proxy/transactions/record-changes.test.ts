@@ -76,14 +76,15 @@ describe('settling a write', () => {
     expect(inSyncVoters(changed(settleWrite(record, 't', ['a', 'b', 'c'])))).toEqual(['a', 'b']);
   });
 
-  it('does not count a write that only replicas hold which others have overtaken', () => {
+  it('leaves a write to be compared that only replicas hold which others have overtaken', () => {
     const record = recordWith({
       primary: 'b',
       replicas: [replica('a', 4n), replica('b', 5n), replica('c', 5n)],
       intents: [intentOf('t')],
     });
     const next = changed(settleWrite(record, 't', ['a']));
-    expect(next).toMatchObject({ lsn: 5n, intents: [] });
+    expect(next).toMatchObject({ lsn: 5n, intents: [{ transaction: 't', owner: '' }] });
+    expect(inSyncVoters(next)).toEqual(['b', 'c']);
     expect(heldBy(next, ['a'])).toEqual([]);
   });
 
@@ -99,7 +100,7 @@ describe('bringing a replica in sync', () => {
     expect(inSyncVoters(learning)).toEqual(['a', 'b']);
     const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
     const quiet = changed(raiseBarrier(learning, barrier, 1000));
-    const done = changed(promote(quiet, ['c'], 'proxy-1'));
+    const done = changed(promote(quiet, ['c'], { barrier, source: 'b' }));
     expect(inSyncVoters(done).toSorted()).toEqual(['a', 'b', 'c']);
     expect(done.barrier).toBeUndefined();
   });
@@ -107,9 +108,25 @@ describe('bringing a replica in sync', () => {
   it('is refused while a write is in flight, and to a proxy without the barrier', () => {
     const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
     const busy = recordWith({ barrier, intents: [intentOf('t')] });
-    expect(promote(busy, ['c'], 'proxy-1')).toMatchObject({ reason: 'writesInFlight' });
-    expect(promote(recordWith({ barrier }), ['c'], 'proxy-2')).toMatchObject({
-      reason: 'notBarrierOwner',
+    const equal = { barrier, source: 'a' };
+    expect(promote(busy, ['c'], equal)).toMatchObject({ reason: 'writesInFlight' });
+    const gone = { reason: 'barrierGone' };
+    expect(promote(recordWith(), ['c'], equal)).toMatchObject(gone);
+    for (const other of [{ owner: 'proxy-2' }, { expiresAtMs: 2001 }]) {
+      const record = recordWith({ barrier: { ...barrier, ...other } });
+      expect(promote(record, ['c'], equal)).toMatchObject(gone);
+      expect(lowerBarrier(record, barrier)).toMatchObject({ reason: 'gone' });
+      const settling = { barrier, equal: ['a'], isAbandoned: () => true };
+      expect(settleAbandoned(record, settling)).toMatchObject(gone);
+    }
+  });
+
+  it('is refused when the replica that it is equal to has fallen behind', () => {
+    const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
+    const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 4n, 'learner')];
+    const equal = { barrier, source: 'b' };
+    expect(promote(recordWith({ barrier, replicas }), ['c'], equal)).toMatchObject({
+      reason: 'sourceBehind',
     });
   });
 });
@@ -120,16 +137,14 @@ describe('settling the writes of an owner that is gone', () => {
 
   it('goes on with the equal replicas, in a new epoch', () => {
     const record = recordWith({ barrier, intents: [intentOf('t')] });
-    const next = changed(
-      settleAbandoned(record, { owner: 'proxy-2', equal: ['b', 'c'], isAbandoned }),
-    );
+    const next = changed(settleAbandoned(record, { barrier, equal: ['b', 'c'], isAbandoned }));
     expect(next).toMatchObject({ epoch: 2n, lsn: 6n, primary: 'b', intents: [] });
     expect(inSyncVoters(next)).toEqual(['b', 'c']);
   });
 
   it('waits for writes whose owner is alive', () => {
     const record = recordWith({ barrier, intents: [intentOf('t', { owner: 'proxy-3' })] });
-    expect(settleAbandoned(record, { owner: 'proxy-2', equal: ['a'], isAbandoned })).toMatchObject({
+    expect(settleAbandoned(record, { barrier, equal: ['a'], isAbandoned })).toMatchObject({
       reason: 'writesInFlight',
     });
   });
@@ -137,6 +152,7 @@ describe('settling the writes of an owner that is gone', () => {
 
 describe('after any sequence of changes', () => {
   const subsets = fc.subarray(storages);
+  const barrier = { owner: 'p', expiresAtMs: 2000 };
   const names = fc.constantFrom('t1', 't2', 't3');
   type Change = (record: RepositoryRecord) => RecordChange<unknown>;
   const changes: fc.Arbitrary<Change> = fc.oneof(
@@ -165,17 +181,17 @@ describe('after any sequence of changes', () => {
         (record) =>
           addLearner(record, storage),
     ),
-    fc.constant<Change>((record) => raiseBarrier(record, { owner: 'p', expiresAtMs: 2000 }, 1000)),
-    fc.constant<Change>((record) => lowerBarrier(record, 'p')),
+    fc.constant<Change>((record) => raiseBarrier(record, barrier, 1000)),
+    fc.constant<Change>((record) => lowerBarrier(record, barrier)),
     subsets.map(
       (equal): Change =>
         (record) =>
-          promote(record, equal, 'p'),
+          promote(record, equal, { barrier, source: record.primary }),
     ),
     subsets.map(
       (equal): Change =>
         (record) =>
-          settleAbandoned(record, { owner: 'p', equal, isAbandoned: () => true }),
+          settleAbandoned(record, { barrier, equal, isAbandoned: () => true }),
     ),
   );
 

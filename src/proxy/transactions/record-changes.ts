@@ -79,8 +79,9 @@ export type SettleRefusal =
  * Records a write that `holders` hold: the LSN grows, in-sync holders move along, and every other
  * replica is behind from now on (invariant I3). A primary that is not among them is replaced (I5).
  *
- * Where no in-sync voter holds the write, other writes have overtaken it: the record stays as it
- * is and only the intent goes. {@link heldBy} on the result tells how many hold it.
+ * Where no in-sync voter holds the write, other writes have overtaken it. An in-sync voter that was
+ * lost may hold it all the same, or a part of it, so the write is left to be settled like that of an
+ * owner that is gone: by comparing contents. {@link heldBy} on the result tells how many hold it.
  */
 export function settleWrite(
   record: RepositoryRecord,
@@ -91,7 +92,7 @@ export function settleWrite(
   if (dropped.kind === 'refuse') return dropped;
   const remaining = inSyncVoters(record).filter((storage) => holders.includes(storage));
   const [successor] = remaining;
-  if (successor === undefined) return dropped;
+  if (successor === undefined) return abandonIntent(record, transaction);
 
   const lsn = record.lsn + 1n;
   const replicas = record.replicas.map((replica) =>
@@ -130,22 +131,30 @@ export function hasBarrier(record: RepositoryRecord, nowMs: number): boolean {
   return record.barrier !== undefined && record.barrier.expiresAtMs > nowMs;
 }
 
-/** Holds new writes back, so that what is in flight can run out and contents can be compared. */
+/**
+ * Holds new writes back, so that what is in flight can run out and contents can be compared. One
+ * that stands keeps everybody else out, the same proxy's other work too.
+ */
 export function raiseBarrier(
   record: RepositoryRecord,
   barrier: Barrier,
   nowMs: number,
 ): RecordChange<'barrier'> {
-  if (hasBarrier(record, nowMs) && record.barrier?.owner !== barrier.owner) {
-    return { kind: 'refuse', reason: 'barrier' };
-  }
+  if (hasBarrier(record, nowMs)) return { kind: 'refuse', reason: 'barrier' };
   return { kind: 'change', next: { ...record, barrier } };
 }
 
 /** Lets writes in again. */
-export function lowerBarrier(record: RepositoryRecord, owner: string): RecordChange<'notOwner'> {
-  if (record.barrier?.owner !== owner) return { kind: 'refuse', reason: 'notOwner' };
+export function lowerBarrier(record: RepositoryRecord, barrier: Barrier): RecordChange<'gone'> {
+  if (!isUnder(record, barrier)) return { kind: 'refuse', reason: 'gone' };
   return { kind: 'change', next: withoutBarrier(record) };
+}
+
+/** Whether it is this very barrier that stands: no write has begun since it was raised. */
+function isUnder(record: RepositoryRecord, barrier: Barrier): boolean {
+  return (
+    record.barrier?.owner === barrier.owner && record.barrier.expiresAtMs === barrier.expiresAtMs
+  );
 }
 
 function withoutBarrier(record: RepositoryRecord): RepositoryRecord {
@@ -168,19 +177,20 @@ export function addLearner(record: RepositoryRecord, storage: string): RecordCha
 }
 
 /** Why contents that were found equal cannot be relied on. */
-export type PromoteRefusal = 'writesInFlight' | 'notBarrierOwner' | 'unknownReplica';
+export type PromoteRefusal = 'writesInFlight' | 'barrierGone' | 'sourceBehind' | 'unknownReplica';
 
 /**
- * Declares storages in sync whose contents were found equal to an in-sync replica's, under the
- * barrier of `owner` and with no write in flight. Lowers the barrier.
+ * Declares storages in sync whose contents were found equal to those of `source` under `barrier`,
+ * with no write in flight. The source may have fallen behind while it was copied. Lowers the barrier.
  */
 export function promote(
   record: RepositoryRecord,
   storages: readonly string[],
-  owner: string,
+  { barrier, source }: { readonly barrier: Barrier; readonly source: string },
 ): RecordChange<PromoteRefusal> {
-  if (record.barrier?.owner !== owner) return { kind: 'refuse', reason: 'notBarrierOwner' };
+  if (!isUnder(record, barrier)) return { kind: 'refuse', reason: 'barrierGone' };
   if (record.intents.length > 0) return { kind: 'refuse', reason: 'writesInFlight' };
+  if (!inSyncVoters(record).includes(source)) return { kind: 'refuse', reason: 'sourceBehind' };
   const known = new Set(record.replicas.map((replica) => replica.storage));
   if (storages.some((storage) => !known.has(storage))) {
     return { kind: 'refuse', reason: 'unknownReplica' };
@@ -194,20 +204,20 @@ export function promote(
 }
 
 /**
- * Settles the writes of owners that are gone, under the barrier of `owner`: of the in-sync voters
+ * Settles the writes of owners that are gone, under `barrier`: of the in-sync voters
  * those in `equal` have the same contents and go on, in a new epoch; the others are behind.
  * Nothing acknowledged is lost, since every in-sync voter holds every acknowledged write (I2).
  */
 export function settleAbandoned(
   record: RepositoryRecord,
   options: {
-    readonly owner: string;
+    readonly barrier: Barrier;
     readonly equal: readonly string[];
     readonly isAbandoned: (intent: Intent) => boolean;
   },
 ): RecordChange<PromoteRefusal | 'noneInSync'> {
-  const { owner, equal, isAbandoned } = options;
-  if (record.barrier?.owner !== owner) return { kind: 'refuse', reason: 'notBarrierOwner' };
+  const { barrier, equal, isAbandoned } = options;
+  if (!isUnder(record, barrier)) return { kind: 'refuse', reason: 'barrierGone' };
   if (!record.intents.every(isAbandoned)) return { kind: 'refuse', reason: 'writesInFlight' };
   const remaining = inSyncVoters(record).filter((storage) => equal.includes(storage));
   const [successor] = remaining;

@@ -5,9 +5,14 @@ import type { Answer, Vote } from './voting.ts';
 export type VoteResult =
   { readonly kind: 'answered'; readonly answer: Answer } | { readonly kind: 'unknownTransaction' };
 
-/** Finds the write that a node's vote belongs to. Votes come back to the proxy that sent the call. */
+/**
+ * The writes of this proxy. Finds the one that a node's vote belongs to, since votes come back to the
+ * proxy that sent the call, and knows whose intents are still looked after.
+ */
 export class WriteRegistry {
   readonly #writes = new Map<bigint, ActiveWrite>();
+  /** How many hold each transaction. */
+  readonly #held = new Map<string, number>();
   #nextId = 1n;
 
   /** Number of writes under way. */
@@ -24,6 +29,25 @@ export class WriteRegistry {
 
   remove(id: bigint): void {
     this.#writes.delete(id);
+  }
+
+  /**
+   * Looks after a transaction's intent, from before it is taken until it is settled. An intent of
+   * this proxy that nobody holds was left behind.
+   *
+   * @returns what ends that; to be called once
+   */
+  hold(transaction: string): () => void {
+    this.#held.set(transaction, (this.#held.get(transaction) ?? 0) + 1);
+    return () => {
+      const others = (this.#held.get(transaction) ?? 1) - 1;
+      if (others > 0) this.#held.set(transaction, others);
+      else this.#held.delete(transaction);
+    };
+  }
+
+  isHeld(transaction: string): boolean {
+    return this.#held.has(transaction);
   }
 
   vote(id: bigint, node: string, vote: Vote, deliver: (result: VoteResult) => void): void {

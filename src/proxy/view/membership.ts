@@ -24,6 +24,7 @@ export class Membership implements Stoppable {
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #validUntilMs = Number.NEGATIVE_INFINITY;
+  #leaseTerm = 0;
   #live: ReadonlySet<string> = new Set();
 
   constructor(options: MembershipOptions) {
@@ -54,6 +55,19 @@ export class Membership implements Stoppable {
     return this.#options.clock.monotonicMs() < this.#validUntilMs;
   }
 
+  /**
+   * Grows when the lease is taken anew after it may have run out: what was begun before, others may
+   * have settled meanwhile.
+   */
+  get leaseTerm(): number {
+    return this.#leaseTerm;
+  }
+
+  /** Whether the lease surely lasts, and never ran out since it was that term. */
+  hasHeldLeaseSince(term: number): boolean {
+    return this.holdsLease && this.#leaseTerm === term;
+  }
+
   /** The proxies that were alive at the last renewal, this one included. */
   get live(): ReadonlySet<string> {
     return this.#live;
@@ -73,6 +87,7 @@ export class Membership implements Stoppable {
     const { store, clock, owner } = this.#options;
     const sentMs = clock.monotonicMs();
     await store.renewLease({ owner, durationMs: this.#leaseMs });
+    if (!this.holdsLease) this.#leaseTerm += 1;
     this.#validUntilMs = sentMs + this.#leaseMs * 0.8;
     await this.refresh();
   }

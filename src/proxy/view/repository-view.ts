@@ -45,6 +45,8 @@ export class RepositoryView implements Stoppable, WatchEvents {
   readonly #records = new Map<string, RepositoryRecord>();
   readonly #fetches = new Map<string, Promise<RepositoryRecord | undefined>>();
   readonly #waiters = new Map<string, Set<(owner: string, version: bigint) => void>>();
+  /** By id: replicas that are behind, of which every other proxy knows. */
+  readonly #departed = new Map<bigint, ReadonlySet<string>>();
   /** Grows whenever what was being fetched can no longer be trusted. */
   #generation = 0;
   /** Monotonic time since which the store is not heard. */
@@ -144,8 +146,26 @@ export class RepositoryView implements Stoppable, WatchEvents {
   }
 
   /**
+   * Waits until no other proxy reads from the replicas that are behind in `record` (invariant I4),
+   * whichever write they have missed: that one may still be waiting when the next is done.
+   */
+  async departuresKnown(record: RepositoryRecord): Promise<void> {
+    const { id, version } = record;
+    const departures = departuresOf(record);
+    const known = this.#departed.get(id);
+    if (departures.every((departure) => known?.has(departure))) return;
+    await this.settled(id, version);
+    this.#departed.delete(id);
+    this.#departed.set(id, new Set(departures));
+    for (const oldest of this.#departed.keys()) {
+      if (this.#departed.size <= this.#maxRecords) break;
+      this.#departed.delete(oldest);
+    }
+  }
+
+  /**
    * Waits until no other proxy relies on an older version: each has taken note, or its lease has
-   * run out (invariant I4). Needed after a replica has left the in-sync set, and after removal.
+   * run out. Needed after a replica has left the in-sync set, and after removal.
    * While the store cannot tell who else is alive, that takes as long as any lease can last.
    */
   async settled(id: bigint, version: bigint): Promise<void> {
@@ -265,6 +285,13 @@ const unknownOwners: ReadonlyMap<string, { readonly remainingMs: number } | unde
 
 /** Acknowledges whatever version it was that could not be sent along. */
 const maxVersion = 2n ** 63n - 1n;
+
+/** Which replicas are behind, and since when: one that falls behind once more has another LSN. */
+function departuresOf(record: RepositoryRecord): readonly string[] {
+  return record.replicas
+    .filter(({ lsn }) => lsn !== record.lsn)
+    .map(({ storage, lsn }) => `${lsn} ${storage}`);
+}
 
 function nameOf(key: RepositoryKey): string {
   return `${key.virtualStorage}\0${key.relativePath}`;

@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import { intentOf } from '../../../test/support/repository-records.ts';
+import { seededRandom } from '../../base/random.ts';
+import { WriteRegistry } from '../transactions/write-registry.ts';
+import { RepairLoop } from './repair-loop.ts';
+import { Settler } from './settler.ts';
+import { startRepairing } from './testing.ts';
+
+async function startLoop(owner: string) {
+  const intents = [intentOf('t', { owner })];
+  const { current, options } = await startRepairing({ intents }, ['proxy-2']);
+  await options.membership.refresh();
+  const writes = new WriteRegistry();
+  const settler = new Settler(options);
+  const random = seededRandom(1);
+  const loop = new RepairLoop({ ...options, writes, settler, random, repair: options });
+  const ownerLater = async () => {
+    loop.start();
+    await options.clock.advance(600);
+    const [intent] = current()?.intents ?? [];
+    await Promise.all([loop.stop(), options.clock.advance(10_000)]);
+    return intent?.owner;
+  };
+  return { writes, ownerLater };
+}
+
+describe('an intent whose answer from the store was lost', () => {
+  it('is given up by its owner, for anybody to settle', async () => {
+    const { ownerLater } = await startLoop('proxy-1');
+    expect(await ownerLater()).toBe('');
+  });
+
+  it('stays its owner’s while a write looks after it', async () => {
+    const { writes, ownerLater } = await startLoop('proxy-1');
+    writes.hold('t');
+    expect(await ownerLater()).toBe('proxy-1');
+  });
+
+  it('is not touched by other proxies', async () => {
+    const { ownerLater } = await startLoop('proxy-2');
+    expect(await ownerLater()).toBe('proxy-2');
+  });
+});

@@ -1,0 +1,91 @@
+import { describe, expect, it } from '@jest/globals';
+import { ManualClock } from '../../../test/support/manual-clock.ts';
+import { intentOf } from '../../../test/support/repository-records.ts';
+import { MemoryDatabase } from '../store/memory-database.ts';
+import { createMemoryStore } from '../store/memory-store.ts';
+import { Membership } from './membership.ts';
+
+/** Two proxies; the first one's lease is held, and its connection can be cut. */
+async function start() {
+  const clock = new ManualClock();
+  const database = new MemoryDatabase({ clock });
+  const outage = { failed() {}, worked() {} };
+  const join = async (owner: string) => {
+    const store = createMemoryStore({ clock, database });
+    const membership = new Membership({ store, owner, clock, outage });
+    await store.watch({
+      onChanged() {},
+      onInvalidated() {},
+      onRemoved() {},
+      onAcknowledged() {},
+      onReset() {},
+      onDisconnected() {},
+    });
+    await membership.start();
+    return { store, membership };
+  };
+  return { clock, join, first: await join('proxy-1') };
+}
+
+describe('a lease', () => {
+  it('is held, in the same term, as long as it is renewed in time', async () => {
+    const { clock, first } = await start();
+    const { membership } = first;
+    const term = membership.leaseTerm;
+    await clock.advance(60_000);
+    expect(membership.hasHeldLeaseSince(term)).toBe(true);
+    await membership.stop();
+  });
+
+  it('is not relied on after four fifths of its time, and comes back in another term', async () => {
+    const { clock, first } = await start();
+    const { membership, store } = first;
+    const term = membership.leaseTerm;
+    store.disconnect();
+    await clock.advance(2399);
+    expect(membership.hasHeldLeaseSince(term)).toBe(true);
+    await clock.advance(1);
+    expect(membership.hasHeldLeaseSince(term)).toBe(false);
+    store.reconnect();
+    await clock.advance(750);
+    expect(membership.holdsLease).toBe(true);
+    expect(membership.hasHeldLeaseSince(term)).toBe(false);
+    expect(membership.hasHeldLeaseSince(membership.leaseTerm)).toBe(true);
+    await membership.stop();
+  });
+
+  it('stays in its term when the store is away for less than that', async () => {
+    const { clock, first } = await start();
+    const { membership, store } = first;
+    const term = membership.leaseTerm;
+    store.disconnect();
+    await clock.advance(1600);
+    store.reconnect();
+    await clock.advance(10_000);
+    expect(membership.hasHeldLeaseSince(term)).toBe(true);
+    await membership.stop();
+  });
+
+  it('is over at once for a proxy that stops', async () => {
+    const { first } = await start();
+    await first.membership.stop();
+    expect(first.membership.holdsLease).toBe(false);
+  });
+});
+
+describe('the owner of a write', () => {
+  it('is gone when its lease has run out, and never oneself', async () => {
+    const { clock, join, first } = await start();
+    const second = await join('proxy-2');
+    await first.membership.refresh();
+    expect(first.membership.live).toEqual(new Set(['proxy-1', 'proxy-2']));
+    const own = intentOf('t', { owner: 'proxy-1' });
+    const others = intentOf('t', { owner: 'proxy-2' });
+    expect(first.membership.isAbandoned(others)).toBe(false);
+    second.store.disconnect();
+    await clock.advance(4000);
+    expect(first.membership.isAbandoned(others)).toBe(true);
+    expect(first.membership.isAbandoned(own)).toBe(false);
+    await first.membership.stop();
+  });
+});
