@@ -1,10 +1,25 @@
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  jest,
+  test,
+} from '@jest/globals';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import { exampleManifest, GitalyClusterUnderTest } from '../scenario/gitaly-cluster.ts';
 import type { Git } from '../scenario/git.ts';
 import { HeldPush } from '../scenario/held-push.ts';
 import { installGitlab } from '../scenario/gitlab.ts';
-import { killPod, podsOf, waitForDeployment, waitForNode } from '../scenario/pods.ts';
+import {
+  killPod,
+  podsOf,
+  waitForDeployment,
+  waitForNode,
+  warningsSince,
+} from '../scenario/pods.ts';
 import { freshNamespace, operatorNamespace } from '../scenario/product.ts';
 import { waitFor } from '../scenario/wait-for.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
@@ -41,8 +56,13 @@ describe('a GitalyCluster under a stream of pushes', () => {
   });
 
   afterAll(() => underTest.stop());
+  let startedAt: Date;
+  beforeEach(() => {
+    startedAt = new Date();
+  });
   afterEach(async () => {
     await stopStreams();
+    process.stderr.write(await warningsSince(cluster, namespace, proxySelector, startedAt));
     await underTest.waitUntilSafe();
   });
 
@@ -55,8 +75,7 @@ describe('a GitalyCluster under a stream of pushes', () => {
     await nodes.powerOff(node);
     try {
       await stream.more(5, 120_000);
-      const status = await underTest.repository(client, relativePath);
-      expect(status.primary).not.toBe(storage);
+      await underTest.waitUntilPrimaryIsNot(client, relativePath, storage);
       await waitForNode(cluster, node, false);
       await stream.more(5, 120_000);
     } finally {

@@ -58,3 +58,22 @@ export async function waitForNode(cluster: Cluster, node: string, ready: boolean
     return (status === 'True') === ready ? undefined : `Ready is ${status}`;
   });
 }
+
+/** What pods have logged as a warning or worse, a line each: it tells why a test has failed. */
+export async function warningsSince(
+  cluster: Cluster,
+  namespace: string,
+  selector: string,
+  since: Date,
+): Promise<string> {
+  const logs = ['-n', namespace, 'logs', '-l', selector, '--prefix', '--tail=-1'];
+  const text = await cluster
+    .kubectl([...logs, `--since-time=${since.toISOString()}`])
+    .catch((error: unknown) => `${String(error)}\n`);
+  const isWarning = (line: string) => /"level":[456]0,/.test(line) || !line.includes('"level":');
+  return text
+    .split('\n')
+    .filter((line) => line !== '' && isWarning(line))
+    .map((line) => `${line}\n`)
+    .join('');
+}

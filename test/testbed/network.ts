@@ -67,6 +67,18 @@ export async function plugIn(node: NodePlan): Promise<void> {
   await ip(`-n ${controlPlaneNamespace} link set ${node.cable} up`);
 }
 
+/**
+ * Removes the links to pods that a node had before it lost its power, with their routes. The kernel
+ * does it some time after the pod is gone: a new pod of the same address would lose its route then.
+ */
+export async function removePodLinks(node: NodePlan): Promise<void> {
+  const links = await ip(`-n ${node.namespace} -o link show type veth`);
+  for (const [, name] of links.matchAll(/^\d+: (veth[0-9a-f]+)@/gm)) {
+    // The kernel may have been quicker.
+    await tryRun('ip', ['-n', node.namespace, 'link', 'delete', name ?? '']);
+  }
+}
+
 /** Whether a node's cable is plugged in. */
 export async function isPluggedIn(node: NodePlan): Promise<boolean> {
   const link = await ip(`-n ${controlPlaneNamespace} link show ${node.cable}`);

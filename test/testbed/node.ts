@@ -14,7 +14,7 @@ import {
   type NodePlaces,
   volumesFolder,
 } from './node-config.ts';
-import { plugIn, unplug } from './network.ts';
+import { plugIn, removePodLinks, unplug } from './network.ts';
 import { type Paths, stateLayout } from './paths.ts';
 import { kubeconfigOf } from './pki.ts';
 import { childrenOf, killAndWait, type Processes } from './processes.ts';
@@ -59,6 +59,7 @@ export class Node {
   /** Boots it up to where it takes images. kubelet waits for {@link startKubelet}. */
   async powerOn(): Promise<void> {
     await this.#configure();
+    await removePodLinks(this.plan);
     await removeNodeGroup(this.plan.name);
     await createNodeGroup(this.plan.name);
     await plugIn(this.plan);
