@@ -1,0 +1,98 @@
+import { pick } from '../../src/base/random.ts';
+import type { Cluster } from './cluster.ts';
+
+/** One thing that goes wrong for a while. Each puts itself right in the end, or {@link healAll} does. */
+type Fault = (cluster: Cluster) => void;
+
+const crashStorage: Fault = (cluster) => {
+  const { timeline } = cluster;
+  const storage = pick(timeline.random, [...cluster.storages.values()]);
+  if (storage === undefined || !storage.process.isRunning) return;
+  cluster.crashStorage(storage);
+  timeline.after(timeline.between(100, 3000), () => cluster.restartStorage(storage));
+};
+
+const hangStorage: Fault = (cluster) => {
+  const { timeline } = cluster;
+  const storage = pick(timeline.random, [...cluster.storages.values()]);
+  if (storage === undefined || !storage.process.isRunning) return;
+  const { process } = storage;
+  cluster.pauseStorage(storage);
+  timeline.after(timeline.between(200, 5000), () => process.resume());
+};
+
+const cutLink: Fault = ({ timeline, proxies }) => {
+  const link = pick(timeline.random, pick(timeline.random, proxies)?.links ?? []);
+  if (link === undefined) return;
+  link.cut();
+  timeline.after(timeline.between(50, 3000), () => link.mend());
+};
+
+const crashProxy: Fault = (cluster) => {
+  const { timeline, proxies } = cluster;
+  const proxy = pick(timeline.random, proxies);
+  if (proxy === undefined || proxies.length < 2) return;
+  cluster.crashProxy(proxy);
+  timeline.after(timeline.between(100, 4000), () => cluster.startProxy());
+};
+
+const pauseProxy: Fault = ({ timeline, proxies }) => {
+  const proxy = pick(timeline.random, proxies);
+  if (proxy === undefined) return;
+  timeline.tell(() => `${proxy.name} is paused`);
+  proxy.process.pause();
+  timeline.after(timeline.between(300, 6000), () => {
+    timeline.tell(() => `${proxy.name} goes on`);
+    proxy.process.resume();
+  });
+};
+
+const cutStore: Fault = ({ timeline, proxies }) => {
+  const all = timeline.chance(0.3);
+  const one = pick(timeline.random, proxies);
+  const cutOff = proxies.filter((proxy) => all || proxy === one);
+  const names = cutOff.map(({ name }) => name).join(', ');
+  timeline.tell(() => `the store is away for ${names}`);
+  for (const proxy of cutOff) proxy.process.receive(() => proxy.store.disconnect());
+  timeline.after(timeline.between(20, 4000), () => {
+    timeline.tell(() => `the store is back for ${names}`);
+    for (const proxy of cutOff) proxy.process.receive(() => proxy.store.reconnect());
+  });
+};
+
+const faults: readonly Fault[] = [
+  crashStorage,
+  hangStorage,
+  cutLink,
+  cutLink,
+  crashProxy,
+  pauseProxy,
+  cutStore,
+];
+
+/** Makes things go wrong at random moments until `untilMs`. */
+export function causeFaults(cluster: Cluster, untilMs: number): void {
+  const { timeline } = cluster;
+  cluster.isFaulty = true;
+  const next = () => {
+    if (timeline.monotonicMs() > untilMs) return;
+    pick(timeline.random, faults)?.(cluster);
+    timeline.after(timeline.between(0, 1500), next);
+  };
+  timeline.after(timeline.between(50, 1500), next);
+}
+
+/** Everything works again, at once and for good. */
+export function healAll(cluster: Cluster): void {
+  cluster.timeline.tell(() => 'everything works again');
+  cluster.isFaulty = false;
+  for (const storage of cluster.storages.values()) {
+    storage.process.resume();
+    cluster.restartStorage(storage);
+  }
+  for (const proxy of cluster.proxies) {
+    proxy.process.resume();
+    proxy.process.receive(() => proxy.store.reconnect());
+    for (const link of proxy.links) link.mend();
+  }
+}

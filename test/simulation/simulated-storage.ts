@@ -1,0 +1,151 @@
+import { sleep } from '../../src/base/clock.ts';
+import { statusCodes } from '../../src/rpc/status.ts';
+import type { Answer, Vote, VotePhase } from '../../src/proxy/transactions/voting.ts';
+import { SimulatedProcess } from './simulated-process.ts';
+import type { Timeline } from './timeline.ts';
+
+/** What a write does: each change is a reference transaction of its own. */
+export interface WriteRequest {
+  readonly name: string;
+  readonly changes: readonly { readonly ref: string; readonly value: string }[];
+  /** False for one that changes references without asking. */
+  readonly votes: boolean;
+}
+
+/** A storage's side of one call. */
+export interface StorageCall {
+  /** Whether the caller has gone. */
+  readonly isBroken: boolean;
+  /** The answer, or `broken` if the caller has gone. */
+  vote(vote: Vote): Promise<Answer | 'broken'>;
+  finish(code: number): void;
+}
+
+/** How often things go wrong in a storage that works. */
+export interface StorageFaults {
+  readonly refusesCall: number;
+  readonly failsToApply: number;
+  readonly crashesBeforeApplying: number;
+  readonly crashesAfterApplying: number;
+}
+
+/**
+ * A Gitaly, as it was measured: it locks what it is about to change, casts PREPARED and waits,
+ * changes or gives up as the answer says, and casts COMMITTED, which nothing depends on. What it has
+ * changed survives its crash; its locks and its calls do not.
+ */
+export class SimulatedStorage {
+  readonly name: string;
+  readonly refs = new Map<string, string>();
+  process: SimulatedProcess;
+  readonly #timeline: Timeline;
+  readonly #faults: () => StorageFaults | undefined;
+  readonly #crash: () => void;
+  readonly #locked = new Set<string>();
+
+  /** `faults` are those of the moment, `crash` is called by a storage that is to crash. */
+  constructor(
+    name: string,
+    timeline: Timeline,
+    faults: () => StorageFaults | undefined,
+    crash: () => void,
+  ) {
+    this.name = name;
+    this.#timeline = timeline;
+    this.#faults = faults;
+    this.#crash = crash;
+    this.process = new SimulatedProcess(name, timeline);
+  }
+
+  /** Starts again after a crash. */
+  restart(): void {
+    this.#locked.clear();
+    this.process = new SimulatedProcess(this.name, this.#timeline);
+  }
+
+  async carryOut(request: WriteRequest, call: StorageCall): Promise<void> {
+    await this.#work(0.5, 8);
+    if (this.#happens('refusesCall')) return call.finish(statusCodes.INTERNAL);
+    for (const { ref, value } of request.changes) {
+      if (call.isBroken) return;
+      if (this.#locked.has(ref)) return call.finish(statusCodes.ABORTED);
+      this.#locked.add(ref);
+      const code = request.votes
+        ? await this.#changeWithVotes(ref, value, call)
+        : await this.#apply(ref, value);
+      this.#locked.delete(ref);
+      if (code !== statusCodes.OK) return call.finish(code);
+    }
+    call.finish(statusCodes.OK);
+  }
+
+  async #changeWithVotes(ref: string, value: string, call: StorageCall): Promise<number> {
+    // What Gitaly votes on has the value before in it, unless the caller does not care for that.
+    const hash = `${ref}: ${this.refs.get(ref)} to ${value}`;
+    const cast = (phase: VotePhase) => call.vote({ phase, hash });
+    if ((await cast('preparing')) !== 'commit') return statusCodes.ABORTED;
+    await this.#work(0.1, 2);
+    if ((await cast('prepared')) !== 'commit') return statusCodes.ABORTED;
+    const code = await this.#apply(ref, value);
+    if (code === statusCodes.OK) await cast('committed');
+    return code;
+  }
+
+  async #apply(ref: string, value: string): Promise<number> {
+    // Nearly always at once, sometimes on a disk that is busy.
+    await this.#work(0.1, this.#timeline.chance(0.1) ? 300 : 10);
+    if (this.#happens('failsToApply')) return statusCodes.INTERNAL;
+    if (this.#happens('crashesBeforeApplying')) await this.#fall();
+    this.refs.set(ref, value);
+    this.#timeline.tell(() => `${this.name} has ${ref}=${value}`);
+    if (this.#happens('crashesAfterApplying')) await this.#fall();
+    return statusCodes.OK;
+  }
+
+  async checksum(): Promise<string> {
+    await this.#work(0.5, 5);
+    return this.contents();
+  }
+
+  /** All references in one text: equal for equal replicas. */
+  contents(): string {
+    return [...this.refs]
+      .map(([ref, value]) => `${ref}=${value}`)
+      .toSorted((a, b) => (a < b ? -1 : 1))
+      .join(' ');
+  }
+
+  /**
+   * Becomes like the source was a moment ago, unless `isWanted` says no at the end.
+   */
+  async replicate(source: SimulatedStorage, isWanted: () => boolean): Promise<void> {
+    await this.#work(2, this.#timeline.chance(0.2) ? 2000 : 40);
+    if (!source.process.isRunning) throw new Error(`${source.name} cannot be reached`);
+    const copy = new Map(source.refs);
+    await this.#work(1, 40);
+    if (!isWanted()) throw new Error('nobody waits for it any more');
+    for (const ref of new Set([...copy.keys(), ...this.refs.keys()])) {
+      const value = copy.get(ref);
+      if (value === this.refs.get(ref)) continue;
+      if (this.#locked.has(ref)) throw new Error(`${ref} is locked`);
+      if (value === undefined) this.refs.delete(ref);
+      else this.refs.set(ref, value);
+    }
+    this.#timeline.tell(() => `${this.name} has copied ${source.name}: ${this.contents()}`);
+  }
+
+  #happens(fault: keyof StorageFaults): boolean {
+    const faults = this.#faults();
+    return faults !== undefined && this.#timeline.chance(faults[fault]);
+  }
+
+  #work(fromMs: number, toMs: number): Promise<void> {
+    return sleep(this.process, this.#timeline.between(fromMs, toMs));
+  }
+
+  /** Crashes here and now: whoever calls never goes on. */
+  #fall(): Promise<never> {
+    this.#crash();
+    return new Promise(() => {});
+  }
+}

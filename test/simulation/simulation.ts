@@ -1,0 +1,194 @@
+import { pick } from '../../src/base/random.ts';
+import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
+import { Cluster, key } from './cluster.ts';
+import { causeFaults, healAll } from './faults.ts';
+import { History } from './history.ts';
+import type { SimulatedProxy } from './simulated-proxy.ts';
+import type { WriteRequest } from './simulated-storage.ts';
+
+export interface SimulationResult {
+  readonly acknowledged: number;
+  readonly failed: number;
+  /** What has happened, line by line, if it was wanted. */
+  readonly told: readonly string[];
+}
+
+/** Something was true that must never be, or the repository got stuck. */
+export class ViolationError extends Error {
+  readonly told: readonly string[];
+
+  constructor(seed: number, cause: unknown, told: readonly string[]) {
+    super(`seed ${seed}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = 'ViolationError';
+    this.told = told;
+  }
+}
+
+const faultyMs = 8000;
+/** Until each proxy has its lease, the store and all storages again. */
+const recoveryMs = 6000;
+/** A repair that fails again and again waits up to a minute. */
+const repairLimitMs = 240_000;
+/** After that a client gives up and writes something else. */
+const clientPatienceMs = 2000;
+/** Recording and admission may take 10 s each. */
+const answerLimitMs = 30_000;
+const clientCount = 3;
+
+/**
+ * One run of the write protocol:
+ *
+ * 1. Clients write through several proxies while things go wrong.
+ * 2. Everything works again, and repair comes to its end.
+ * 3. Nothing may be lost, and a write through each proxy succeeds.
+ *
+ * @param isTold whether to keep what happens, to understand a failure
+ * @throws ViolationError
+ */
+export async function simulate(seed: number, isTold = false): Promise<SimulationResult> {
+  const cluster = new Cluster(seed, isTold);
+  const { timeline } = cluster;
+  const run = new Run(cluster);
+  try {
+    await run.play();
+    return {
+      acknowledged: run.history.acknowledged.length,
+      failed: run.failed,
+      told: timeline.told,
+    };
+  } catch (error) {
+    timeline.tell(() => `VIOLATION: ${String(error)}`);
+    throw new ViolationError(seed, error, timeline.told);
+  }
+}
+
+class Run {
+  readonly history: History;
+  failed = 0;
+  readonly #cluster: Cluster;
+  /** The proxy of each call that has no answer, once for each. */
+  readonly #unanswered: SimulatedProxy[] = [];
+  #lastWrite = 0;
+  #violation: unknown;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    this.history = new History(cluster);
+  }
+
+  async play(): Promise<void> {
+    const cluster = this.#cluster;
+    const { timeline } = cluster;
+    await this.#until(500);
+    causeFaults(cluster, faultyMs);
+    for (let client = 0; client < clientCount; client++) this.#writeOn();
+    this.#probeOn();
+    await this.#until(faultyMs);
+    healAll(cluster);
+    while (cluster.proxies.length < 3) cluster.startProxy();
+    const healedMs = timeline.monotonicMs();
+    const isAnswered = () => this.#unanswered.every(({ process }) => process.hasCrashed);
+    if (!(await this.#until(healedMs + answerLimitMs, isAnswered))) {
+      throw new Error('a client gets no answer although all is well');
+    }
+    await this.#until(healedMs + recoveryMs);
+    const limitMs = healedMs + repairLimitMs;
+    if (!(await this.#until(limitMs, () => cluster.isSettled))) {
+      throw new Error(`the repository is never repaired: ${textOf(cluster.record)}`);
+    }
+    this.history.checkEnd();
+    for (const proxy of cluster.proxies) {
+      const before = this.history.acknowledged.length;
+      this.#write(proxy, this.#newRequest(), votingClass, undefined, () => {});
+      const isDone = () => this.history.acknowledged.length > before;
+      if (!(await this.#until(timeline.monotonicMs() + 1000, isDone))) {
+        throw new Error(`a write through ${proxy.name} fails although all is well`);
+      }
+    }
+    this.history.checkEnd();
+  }
+
+  async #until(untilMs: number, isOver: () => boolean = () => false): Promise<boolean> {
+    const { timeline } = this.#cluster;
+    const isDone = await timeline.run(untilMs, () => this.#violation !== undefined || isOver());
+    if (this.#violation !== undefined) throw this.#violation;
+    return isDone;
+  }
+
+  /** A client that writes, waits for its answer, and writes again, through any proxy. */
+  #writeOn(): void {
+    const { timeline, proxies } = this.#cluster;
+    if (timeline.monotonicMs() > faultyMs) return;
+    const proxy = pick(timeline.random, proxies);
+    if (proxy === undefined) return;
+    let isOver = false;
+    const goOn = () => {
+      if (isOver) return;
+      isOver = true;
+      patience.cancel();
+      timeline.after(timeline.between(1, 250), () => this.#writeOn());
+    };
+    const patience = timeline.after(clientPatienceMs, goOn);
+    const abortAfterMs = timeline.chance(0.05) ? timeline.between(1, 60) : undefined;
+    const writeClass = pick(timeline.random, classes) ?? votingClass;
+    this.#write(proxy, this.#newRequest(writeClass), writeClass, abortAfterMs, goOn);
+  }
+
+  #write(
+    proxy: SimulatedProxy,
+    request: WriteRequest,
+    writeClass: WriteClass,
+    abortAfterMs: number | undefined,
+    onAnswer: () => void,
+  ): void {
+    const { timeline } = this.#cluster;
+    timeline.tell(() => `a client writes ${textOf(request)} through ${proxy.name}`);
+    const answered = this.history.started(request);
+    this.#unanswered.push(proxy);
+    proxy.process.receive(() => {
+      void proxy.write(key, request, writeClass, abortAfterMs, (code, message) => {
+        timeline.tell(() => `${request.name} through ${proxy.name}: ${code} ${message}`);
+        if (code !== 0) this.failed += 1;
+        this.#unanswered.splice(this.#unanswered.indexOf(proxy), 1);
+        this.#check(() => answered(code));
+        onAnswer();
+      });
+    });
+  }
+
+  #newRequest(writeClass: WriteClass = votingClass): WriteRequest {
+    const { timeline } = this.#cluster;
+    this.#lastWrite += 1;
+    const name = `w${this.#lastWrite}`;
+    const own = [{ ref: name, value: '1' }];
+    const shared = timeline.chance(0.3) ? [{ ref: 'main', value: name }] : [];
+    const votes = writeClass.changesNeedVotes || timeline.chance(0.5);
+    return { name, changes: [...own, ...shared], votes };
+  }
+
+  #probeOn(): void {
+    this.#check(() => this.history.checkReads());
+    this.#cluster.timeline.after(100, () => this.#probeOn());
+  }
+
+  #check(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.#violation ??= error;
+    }
+  }
+}
+
+const votingClass: WriteClass = { intent: 'atDispatch', changesNeedVotes: true };
+const classes: readonly WriteClass[] = [
+  votingClass,
+  { intent: 'atFirstVote', changesNeedVotes: true },
+  { intent: 'beforeDispatch', changesNeedVotes: false },
+];
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'bigint' ? Number(part) : part,
+  );
+}
