@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { statusCodes } from '../../src/rpc/status.ts';
+import { eventually } from '../support/eventually.ts';
 import { GitCluster } from '../support/git-cluster.ts';
 import { startStalledFetch } from '../support/stalled-fetch.ts';
 
@@ -41,6 +42,20 @@ describe('a fetch that is broken off', () => {
     await expect(ended).rejects.toMatchObject({ code: statusCodes.CANCELLED });
     // It would wait for git, which waits for a reader, had it not heard of the cancellation.
     expect(await node.drain()).toBe(true);
+  });
+});
+
+describe('a fetch from a storage that is told to stop', () => {
+  it('runs to its end, although the storage takes no more calls', async () => {
+    const { running, node, ended, resume } = await start();
+    const drained = node.drain();
+    await eventually('nothing new goes there', async () => {
+      const { virtualStorages } = await running.client.admin.getStatus({});
+      return virtualStorages[0]?.storages.every(({ healthy }) => !healthy);
+    });
+    resume();
+    expect(await ended).toBe(0);
+    expect(await drained).toBe(true);
   });
 });
 

@@ -3,7 +3,8 @@ import { assertNever } from '../../base/errors.ts';
 /**
  * Whether calls may be sent to a storage, from evidence (pure).
  *
- * - A refused or broken connection is certain and counts at once.
+ * - A refused or broken connection, and one on which the storage takes no more calls, are certain and
+ *   count at once.
  * - A storage that says that it does not serve may be starting or stopping: several answers in a row
  *   count.
  * - A check that waits for its answer says little by itself, because the storage may be busy. Anything
@@ -35,6 +36,7 @@ export type HealthEvidence =
   | { readonly kind: 'checkRefused'; readonly reason: string }
   /** A round in which a check waited for its answer. `heard`: something else has arrived in it. */
   | { readonly kind: 'unanswered'; readonly heard: boolean }
+  /** There is no connection for new calls. */
   | { readonly kind: 'connectionLost'; readonly reason: string };
 
 export interface HealthPolicy {
@@ -82,7 +84,7 @@ export function stepHealth(
     case 'checkPassed':
       return { state: afterPass(state.health, policy) };
     case 'checkRefused':
-      return afterRefusal(state, evidence.reason, policy);
+      return { state: afterRefusal(state, evidence.reason, policy) };
     case 'unanswered':
       return afterUnanswered(state, evidence.heard, policy);
     default:
@@ -97,14 +99,15 @@ function afterPass(health: NodeHealth, { passesToRegain }: HealthPolicy): Health
   return { health: { kind: 'healthy' }, ...nothingCounted };
 }
 
-function afterRefusal(state: HealthState, reason: string, policy: HealthPolicy): HealthStep {
+function afterRefusal(state: HealthState, reason: string, policy: HealthPolicy): HealthState {
   const { health } = state;
-  if (health.kind === 'unhealthy') return { state: lost(reason) };
+  if (health.kind === 'unhealthy') return lost(reason);
   const refusals = state.refusals + 1;
   if (health.kind === 'healthy' && refusals < policy.refusalsToLose) {
-    return { state: { health, ...nothingCounted, refusals } };
+    return { health, ...nothingCounted, refusals };
   }
-  return { state: lost(reason), hangs: reason };
+  // It answers: the calls that run there may end.
+  return lost(reason);
 }
 
 function afterUnanswered(state: HealthState, heard: boolean, policy: HealthPolicy): HealthStep {

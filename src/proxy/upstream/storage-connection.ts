@@ -18,6 +18,8 @@ export interface StorageConnectionOptions {
   /** Gitaly opens a sidechannel for a call that carried this id. */
   onSidechannel(id: bigint, stream: SidechannelStream): void;
   onConnected(): void;
+  /** The storage takes no more calls on the connection; those on it go on. */
+  onDraining(): void;
   /** The connection broke, or could not be made. Called for each attempt. */
   onLost(reason: string): void;
   readonly clock: Clock;
@@ -50,6 +52,11 @@ export class StorageConnection implements Stoppable {
   /** The session to send calls on, or undefined while there is none. */
   get session(): Http2Session | undefined {
     return this.#session?.state === 'open' ? this.#session : undefined;
+  }
+
+  /** The session while it takes no more calls, and those on it go on. */
+  get drainingSession(): Http2Session | undefined {
+    return this.#session?.state === 'draining' ? this.#session : undefined;
   }
 
   /** Calls of this proxy that run there. */
@@ -136,6 +143,7 @@ export class StorageConnection implements Stoppable {
           onRequest: () => {
             throw new Error('a server does not make requests on a client session');
           },
+          onGoAway: () => this.#options.onDraining(),
           onClosed: (error) => {
             this.#session = undefined;
             this.#mux = undefined;
