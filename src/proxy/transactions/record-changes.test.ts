@@ -1,9 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { intentOf, recordWith, replica } from '../../../test/support/repository-records.ts';
-import { inSyncVoters, type Intent, type RepositoryRecord } from '../routing/repository-record.ts';
 import {
+  inSyncVoters,
+  maxIntents,
+  type Intent,
+  type RepositoryRecord,
+} from '../routing/repository-record.ts';
+import {
+  abandonIntent,
   addLearner,
+  hasBarrier,
   dropIntent,
   heldBy,
   lowerBarrier,
@@ -41,6 +48,21 @@ describe('taking an intent', () => {
   it('is refused with too few voters in sync', () => {
     const record = recordWith({ replicas: [replica('a', 5n), replica('b', 4n), replica('c', 4n)] });
     expect(takeIntent(record, intentOf('t'), limits)).toMatchObject({ reason: 'tooFewVoters' });
+  });
+
+  it('is refused when the primary was not asked, however many others were', () => {
+    const intent = intentOf('t', { voters: ['b', 'c'] });
+    expect(takeIntent(recordWith(), intent, limits)).toMatchObject({ reason: 'tooFewVoters' });
+  });
+
+  it('waits while as many writes are in flight as may be', () => {
+    const inFlight = (count: number) =>
+      recordWith({ intents: Array.from({ length: count }, (_, index) => intentOf(`t${index}`)) });
+    expect(takeIntent(inFlight(maxIntents), intentOf('t'), limits)).toMatchObject({
+      reason: 'busy',
+    });
+    const next = changed(takeIntent(inFlight(maxIntents - 1), intentOf('t'), limits));
+    expect(next.intents).toHaveLength(maxIntents);
   });
 
   it('waits for a barrier, and not for one that has run out', () => {
@@ -93,7 +115,73 @@ describe('settling a write', () => {
   });
 });
 
+describe('giving up a write', () => {
+  it('takes the owner from that write only', () => {
+    const record = recordWith({ intents: [intentOf('t1'), intentOf('t2')] });
+    const { intents } = changed(abandonIntent(record, 't2'));
+    expect(intents).toEqual([intentOf('t1'), intentOf('t2', { owner: '' })]);
+  });
+
+  it('is refused when somebody else has settled it', () => {
+    const record = recordWith({ intents: [intentOf('t1')] });
+    expect(abandonIntent(record, 't2')).toEqual({ kind: 'refuse', reason: 'gone' });
+  });
+});
+
+describe('moving the primary', () => {
+  it('goes to an in-sync voter, in a new epoch', () => {
+    expect(changed(movePrimary(recordWith(), 'b'))).toMatchObject({ primary: 'b', epoch: 2n });
+  });
+
+  it('is refused where it would change nothing, or lose something', () => {
+    expect(movePrimary(recordWith(), 'a')).toEqual({ kind: 'refuse', reason: 'already' });
+    const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 5n, 'learner')];
+    for (const to of ['b', 'c', 'd']) {
+      expect(movePrimary(recordWith({ replicas }), to)).toMatchObject({ reason: 'notInSync' });
+    }
+  });
+});
+
+describe('a barrier', () => {
+  const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
+
+  it('stands until its time is up', () => {
+    expect(hasBarrier(recordWith(), 1999)).toBe(false);
+    expect(hasBarrier(recordWith({ barrier }), 1999)).toBe(true);
+    expect(hasBarrier(recordWith({ barrier }), 2000)).toBe(false);
+  });
+
+  it('keeps everybody out while it stands, its owner too', () => {
+    const other = { ...barrier, expiresAtMs: 3000 };
+    const record = recordWith({ barrier });
+    expect(raiseBarrier(record, other, 1999)).toMatchObject({ reason: 'barrier' });
+    expect(changed(raiseBarrier(record, other, 2000)).barrier).toEqual(other);
+  });
+});
+
 describe('bringing a replica in sync', () => {
+  it('keeps what is known of the replica until then', () => {
+    const replicas = [replica('a', 5n), replica('b', 3n)];
+    const record = recordWith({ replicas });
+    expect(changed(addLearner(record, 'b')).replicas).toContainEqual(replica('b', 3n, 'learner'));
+    expect(changed(addLearner(record, 'c')).replicas).toContainEqual(replica('c', -1n, 'learner'));
+  });
+
+  it('changes nothing for a replica that is learning or in sync already', () => {
+    const record = recordWith({ replicas: [replica('a', 5n), replica('b', 3n, 'learner')] });
+    for (const storage of ['a', 'b']) {
+      expect(addLearner(record, storage)).toEqual({ kind: 'refuse', reason: 'already' });
+    }
+  });
+
+  it('is refused for a storage that has no replica', () => {
+    const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
+    const equal = { barrier, source: 'a' };
+    expect(promote(recordWith({ barrier }), ['b', 'd'], equal)).toMatchObject({
+      reason: 'unknownReplica',
+    });
+  });
+
   it('takes it as a learner, and as a voter once it was found equal under the barrier', () => {
     const behind = recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', 3n)] });
     const learning = changed(addLearner(behind, 'c'));
@@ -140,6 +228,30 @@ describe('settling the writes of an owner that is gone', () => {
     const next = changed(settleAbandoned(record, { barrier, equal: ['b', 'c'], isAbandoned }));
     expect(next).toMatchObject({ epoch: 2n, lsn: 6n, primary: 'b', intents: [] });
     expect(inSyncVoters(next)).toEqual(['b', 'c']);
+  });
+
+  it('keeps the primary if that is among the equal ones, and lowers the barrier', () => {
+    const replicas = [replica('a', 5n), replica('b', 5n), replica('c', 5n)];
+    const record = recordWith({ barrier, primary: 'b', replicas, intents: [intentOf('t')] });
+    const next = changed(settleAbandoned(record, { barrier, equal: ['a', 'b'], isAbandoned }));
+    expect(next).toMatchObject({ primary: 'b', epoch: 2n });
+    expect(next.barrier).toBeUndefined();
+  });
+
+  it('does not bring a replica back that was behind before', () => {
+    const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 5n, 'learner')];
+    const record = recordWith({ barrier, replicas, intents: [intentOf('t')] });
+    const equal = ['a', 'b', 'c'];
+    const next = changed(settleAbandoned(record, { barrier, equal, isAbandoned }));
+    expect(inSyncVoters(next)).toEqual(['a']);
+    expect(next.replicas).toContainEqual(replica('b', 4n));
+  });
+
+  it('is refused while no in-sync replica is among the equal ones', () => {
+    const record = recordWith({ barrier, intents: [intentOf('t')] });
+    expect(settleAbandoned(record, { barrier, equal: [], isAbandoned })).toMatchObject({
+      reason: 'noneInSync',
+    });
   });
 
   it('waits for writes whose owner is alive', () => {
