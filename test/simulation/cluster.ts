@@ -23,6 +23,8 @@ export class Cluster {
   readonly storages: ReadonlyMap<string, SimulatedStorage>;
   readonly proxies: SimulatedProxy[] = [];
   readonly #policy: { readonly replicationFactor: number; readonly minInSyncReplicas: number };
+  /** What was wrong the first time that anything was. */
+  violation: unknown;
   #isFaulty = false;
   #lastProxy = 0;
 
@@ -75,6 +77,7 @@ export class Cluster {
       storages: this.storages,
       policy: this.#policy,
       lostAnswers: () => (this.#isFaulty ? 0.02 : 0),
+      onCommit: (owner) => this.#onCommit(owner),
     });
     this.proxies.push(proxy);
     this.timeline.tell(() => `${proxy.name} starts`);
@@ -109,6 +112,23 @@ export class Cluster {
     process.pause();
     timeline.after(timeline.between(1500, 2500), () => {
       if (process.isPaused) this.#dropLinks(storage, 'it hangs');
+    });
+  }
+
+  /** Notes what `check` throws. */
+  check(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.violation ??= error;
+    }
+  }
+
+  /** I1: no storage is told to commit before the intent is durable, or after it was settled. */
+  #onCommit(owner: string): void {
+    this.check(() => {
+      if (this.record.intents.some((intent) => intent.owner === owner)) return;
+      throw new Error(`${owner} tells a storage to commit, and has no intent in the record`);
     });
   }
 

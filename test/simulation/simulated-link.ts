@@ -29,21 +29,25 @@ export class SimulatedLink {
   readonly #storage: SimulatedStorage;
   readonly #writes: WriteRegistry;
   readonly #storageNamed: (name: string) => SimulatedStorage;
+  readonly #onCommit: () => void;
   #connection: Connection | undefined;
   #health: NodeHealth = { kind: 'unknown' };
   #isCut = false;
 
+  /** `onCommit` is called whenever the proxy tells the storage to commit what it has prepared. */
   constructor(
     proxy: SimulatedProcess,
     storage: SimulatedStorage,
     writes: WriteRegistry,
     storageNamed: (name: string) => SimulatedStorage,
+    onCommit: () => void,
   ) {
     this.name = this.address = storage.name;
     this.#proxy = proxy;
     this.#storage = storage;
     this.#writes = writes;
     this.#storageNamed = storageNamed;
+    this.#onCommit = onCommit;
     this.control = this.#createControl();
     this.#connectWhenPossible(5);
   }
@@ -145,9 +149,11 @@ export class SimulatedLink {
             if (waiting.delete(resolve)) resolve(told);
           });
         this.#send(connection, 'toProxy', () =>
-          this.#writes.vote(BigInt(id), this.name, cast, (result) =>
-            answer(result.kind === 'answered' ? result.answer : 'abort'),
-          ),
+          this.#writes.vote(BigInt(id), this.name, cast, (result) => {
+            const told = result.kind === 'answered' ? result.answer : 'abort';
+            if (told === 'commit' && cast.phase === 'prepared') this.#onCommit();
+            answer(told);
+          }),
         );
       });
     const storageCall: StorageCall = {

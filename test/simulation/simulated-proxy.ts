@@ -36,6 +36,8 @@ export interface SimulatedProxyOptions {
   readonly policy: ReplicationPolicy;
   /** How often an answer of the store gets lost, at the moment. */
   lostAnswers(): number;
+  /** Called whenever the proxy tells a storage to commit what it has prepared. */
+  onCommit(owner: string): void;
 }
 
 /** How a client's call ends; what is not OK may have happened. */
@@ -66,7 +68,8 @@ export class SimulatedProxy {
     this.process = clock;
     this.store = createStore(options, clock);
     this.links = [...simulated.values()].map(
-      (storage) => new SimulatedLink(clock, storage, writes, storageNamed),
+      (storage) =>
+        new SimulatedLink(clock, storage, writes, storageNamed, () => options.onCommit(owner)),
     );
     this.virtualStorage = new VirtualStorage(
       virtualStorageName,

@@ -69,7 +69,6 @@ class Run {
   /** The proxy of each call that has no answer, once for each. */
   readonly #unanswered: SimulatedProxy[] = [];
   #lastWrite = 0;
-  #violation: unknown;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -109,9 +108,12 @@ class Run {
   }
 
   async #until(untilMs: number, isOver: () => boolean = () => false): Promise<boolean> {
-    const { timeline } = this.#cluster;
-    const isDone = await timeline.run(untilMs, () => this.#violation !== undefined || isOver());
-    if (this.#violation !== undefined) throw this.#violation;
+    const cluster = this.#cluster;
+    const isDone = await cluster.timeline.run(
+      untilMs,
+      () => cluster.violation !== undefined || isOver(),
+    );
+    if (cluster.violation !== undefined) throw cluster.violation;
     return isDone;
   }
 
@@ -150,7 +152,7 @@ class Run {
         timeline.tell(() => `${request.name} through ${proxy.name}: ${code} ${message}`);
         if (code !== 0) this.failed += 1;
         this.#unanswered.splice(this.#unanswered.indexOf(proxy), 1);
-        this.#check(() => answered(code));
+        this.#cluster.check(() => answered(code));
         onAnswer();
       });
     });
@@ -167,16 +169,8 @@ class Run {
   }
 
   #probeOn(): void {
-    this.#check(() => this.history.checkReads());
+    this.#cluster.check(() => this.history.checkReads());
     this.#cluster.timeline.after(100, () => this.#probeOn());
-  }
-
-  #check(check: () => void): void {
-    try {
-      check();
-    } catch (error) {
-      this.#violation ??= error;
-    }
   }
 }
 
