@@ -1,5 +1,6 @@
 import { pick } from '../../src/base/random.ts';
 import type { Cluster } from './cluster.ts';
+import type { SimulatedProxy } from './simulated-proxy.ts';
 
 /** One thing that goes wrong for a while. Each puts itself right in the end, or {@link healAll} does. */
 type Fault = (cluster: Cluster) => void;
@@ -29,23 +30,38 @@ const cutLink: Fault = ({ timeline, proxies }) => {
 };
 
 const crashProxy: Fault = (cluster) => {
-  const { timeline, proxies } = cluster;
-  const proxy = pick(timeline.random, proxies);
-  if (proxy === undefined || proxies.length < 2) return;
-  cluster.crashProxy(proxy);
-  timeline.after(timeline.between(100, 4000), () => cluster.startProxy());
+  const proxy = pick(cluster.timeline.random, cluster.proxies);
+  if (proxy !== undefined) crash(cluster, proxy);
 };
 
-const pauseProxy: Fault = ({ timeline, proxies }) => {
-  const proxy = pick(timeline.random, proxies);
-  if (proxy === undefined) return;
+function crash(cluster: Cluster, proxy: SimulatedProxy): void {
+  const { timeline, proxies } = cluster;
+  if (proxies.length < 2 || proxy.process.hasCrashed) return;
+  cluster.crashProxy(proxy);
+  timeline.after(timeline.between(100, 4000), () => cluster.startProxy());
+}
+
+const pauseProxy: Fault = (cluster) => {
+  const proxy = pick(cluster.timeline.random, cluster.proxies);
+  if (proxy !== undefined) pause(cluster, proxy);
+};
+
+function pause({ timeline }: Cluster, proxy: SimulatedProxy): void {
   timeline.tell(() => `${proxy.name} is paused`);
   proxy.process.pause();
   timeline.after(timeline.between(300, 6000), () => {
     timeline.tell(() => `${proxy.name} goes on`);
     proxy.process.resume();
   });
-};
+}
+
+/** Sometimes a proxy crashes or is paused in the middle of a write that begins now. */
+export function maybeInterrupt(cluster: Cluster, proxy: SimulatedProxy): void {
+  const { timeline } = cluster;
+  if (!timeline.chance(0.02)) return;
+  const interrupt = timeline.chance(0.3) ? crash : pause;
+  timeline.after(timeline.between(2, 30), () => interrupt(cluster, proxy));
+}
 
 const cutStore: Fault = ({ timeline, proxies }) => {
   const all = timeline.chance(0.3);

@@ -1,7 +1,7 @@
 import { pick } from '../../src/base/random.ts';
 import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
 import { Cluster, key } from './cluster.ts';
-import { causeFaults, healAll } from './faults.ts';
+import { causeFaults, healAll, maybeInterrupt } from './faults.ts';
 import { History } from './history.ts';
 import type { SimulatedProxy } from './simulated-proxy.ts';
 import type { WriteRequest } from './simulated-storage.ts';
@@ -134,6 +134,7 @@ class Run {
     const abortAfterMs = timeline.chance(0.05) ? timeline.between(1, 60) : undefined;
     const writeClass = pick(timeline.random, classes) ?? votingClass;
     this.#write(proxy, this.#newRequest(writeClass), writeClass, abortAfterMs, goOn);
+    maybeInterrupt(this.#cluster, proxy);
   }
 
   #write(
