@@ -22,6 +22,11 @@ async function sums(client: GitalyClient) {
   return [fullyReplicated, degraded, atRisk, unavailable].map(Number);
 }
 
+async function unhealthy(client: GitalyClient): Promise<number> {
+  const { virtualStorages } = await client.admin.getStatus({});
+  return virtualStorages[0]?.storages.filter(({ healthy }) => !healthy).length ?? 0;
+}
+
 async function inSync(client: GitalyClient): Promise<number> {
   const { relativePath } = repository;
   for await (const { replicas } of client.admin.listRepositories({
@@ -37,10 +42,7 @@ describe('a repository with fewer replicas than it should have', () => {
   it('gets the one that could not be made when it was created', async () => {
     const { running, client } = await start();
     await running.node('gitaly-1').stop();
-    await waitUntil('the loss is known', async () => {
-      const { virtualStorages } = await client.admin.getStatus({});
-      return virtualStorages[0]?.storages.some(({ healthy }) => !healthy) ?? false;
-    });
+    await waitUntil('the loss is known', async () => (await unhealthy(client)) === 1);
     await client.repository.createRepository({ repository });
     await commitFile(client, { repository, branch: 'main', text: 'first' });
     expect(await sums(client)).toEqual([0, 1, 0, 0]);
@@ -58,6 +60,27 @@ describe('a repository with fewer replicas than it should have', () => {
     await running.startProxy({ replicationFactor: 3 });
     const again = running.client();
     await waitUntil('the third replica is in sync', async () => (await inSync(again)) === 3);
+  });
+});
+
+describe('a new repository', () => {
+  it('waits for storages that are just starting', async () => {
+    const { running, client } = await start();
+    await Promise.all(['gitaly-1', 'gitaly-2'].map((name) => running.node(name).stop()));
+    await waitUntil('the loss is known', async () => (await unhealthy(client)) === 2);
+    const created = client.repository.createRepository({ repository });
+    await running.restartNode('gitaly-1');
+    await created;
+    expect(await sums(client)).toEqual([0, 1, 0, 0]);
+  });
+
+  it('is refused in the end if too few can be reached', async () => {
+    const { running, client } = await start();
+    await Promise.all(['gitaly-1', 'gitaly-2'].map((name) => running.node(name).stop()));
+    await waitUntil('the loss is known', async () => (await unhealthy(client)) === 2);
+    await expect(client.repository.createRepository({ repository })).rejects.toThrow(
+      'a new repository needs 2 storages, and 1 of 3 can be reached',
+    );
   });
 });
 

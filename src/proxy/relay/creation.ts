@@ -1,10 +1,15 @@
+import { sleep } from '../../base/clock.ts';
 import { statusCodes } from '../../rpc/status.ts';
-import { placeRepository } from '../routing/route.ts';
+import { placeRepository, type PlacementRoute } from '../routing/route.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { RelayContext } from './context.ts';
 import { LocalCallError } from './local-method.ts';
+
+/** A creation waits at most this long for enough storages. */
+const placementLimitMs = 5000;
+const recheckMs = 25;
 
 /**
  * Makes the record of a repository that is about to be created, with the intent of its creation:
@@ -20,12 +25,8 @@ export async function beginCreation(
   context: RelayContext,
   replicaPathOf: (id: bigint, relativePath: string) => string,
 ): Promise<RepositoryRecord | 'exists'> {
-  const { store, view, owner, random } = context;
-  const placement = placeRepository(virtualStorage.nodes(), virtualStorage.policy, random);
-  if (placement.kind === 'unavailable') {
-    throw new LocalCallError(statusCodes.UNAVAILABLE, placement.reason);
-  }
-  const { primary, voters, absent } = placement;
+  const { store, view, owner } = context;
+  const { primary, voters, absent } = await place(virtualStorage, context);
   const id = await store.nextRepositoryId();
   const outcome = await store.create({
     id,
@@ -43,6 +44,22 @@ export async function beginCreation(
   if (outcome.kind === 'exists') return 'exists';
   view.learn(outcome.record);
   return outcome.record;
+}
+
+/** Waits a little for storages that are just starting, as all do when a cluster is new. */
+async function place(
+  virtualStorage: VirtualStorage,
+  { clock, random }: RelayContext,
+): Promise<PlacementRoute & { readonly kind: 'place' }> {
+  const giveUpAtMs = clock.monotonicMs() + placementLimitMs;
+  for (;;) {
+    const placement = placeRepository(virtualStorage.nodes(), virtualStorage.policy, random);
+    if (placement.kind === 'place') return placement;
+    if (clock.monotonicMs() >= giveUpAtMs) {
+      throw new LocalCallError(statusCodes.UNAVAILABLE, placement.reason);
+    }
+    await sleep(clock, recheckMs);
+  }
 }
 
 /** Takes a creation back that came to nothing. What it left on the storages is removed too. */

@@ -1,6 +1,7 @@
 import { statusCodes } from '../../rpc/status.ts';
 import { readTarget } from '../routing/first-message.ts';
 import { lookupMethod, type MethodInfo } from '../routing/method-table.ts';
+import { inSyncVoters } from '../routing/repository-record.ts';
 import { routeRead } from '../routing/route.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import { pick } from '../../base/random.ts';
@@ -193,7 +194,7 @@ export class Forwarder {
       if (method.creates === 'upsert') return this.#write(call, method, virtualStorage, key);
       throw new LocalCallError(statusCodes.ALREADY_EXISTS, 'repository already exists');
     }
-    const voters = record.replicas.map((replica) => replica.storage);
+    const voters = inSyncVoters(record);
     const settlement = await new WriteCall({
       call,
       virtualStorage,
