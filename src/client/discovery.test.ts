@@ -7,7 +7,7 @@ import { Discovery } from './discovery.ts';
 function setUp() {
   const clock = new ManualClock();
   const changes: string[] = [];
-  let answer: readonly string[] | Error | undefined = ['10.0.0.2', '10.0.0.1', '10.0.0.2'];
+  let answer: readonly string[] | Error | undefined = ['198.18.0.2', '198.18.0.1', '198.18.0.2'];
   let lookups = 0;
   const discovery = new Discovery({
     host: 'proxies',
@@ -36,30 +36,30 @@ describe('a discovery', () => {
   test('reports the addresses sorted and once each', async () => {
     const { discovery, changes } = setUp();
     await discovery.refresh();
-    expect(changes).toEqual(['10.0.0.1 10.0.0.2']);
-    expect(discovery.addresses).toEqual(['10.0.0.1', '10.0.0.2']);
+    expect(changes).toEqual(['198.18.0.1 198.18.0.2']);
+    expect(discovery.addresses).toEqual(['198.18.0.1', '198.18.0.2']);
   });
 
   test('looks again every 10 seconds and reports only changes', async () => {
     const { clock, discovery, changes, setAnswer, lookupCount } = setUp();
     await discovery.refresh();
     await clock.advance(10_000);
-    setAnswer(['10.0.0.3']);
+    setAnswer(['198.18.0.3']);
     await clock.advance(9999);
     expect(lookupCount()).toBe(2);
     await clock.advance(1);
-    expect(changes).toEqual(['10.0.0.1 10.0.0.2', '10.0.0.3']);
+    expect(changes).toEqual(['198.18.0.1 198.18.0.2', '198.18.0.3']);
   });
 
   test('looks at once when asked to, but at most once a second', async () => {
     const { clock, discovery, changes, setAnswer, lookupCount } = setUp();
     await discovery.refresh();
-    setAnswer(['10.0.0.3']);
+    setAnswer(['198.18.0.3']);
     await discovery.refresh();
     expect(lookupCount()).toBe(1);
     await clock.advance(1000);
     await discovery.refresh();
-    expect(changes.at(-1)).toBe('10.0.0.3');
+    expect(changes.at(-1)).toBe('198.18.0.3');
   });
 
   test('lets all who ask during a lookup wait for the same one', async () => {
@@ -79,12 +79,12 @@ describe('a discovery', () => {
       await discovery.refresh();
       setAnswer(failure);
       await clock.advance(10_000 + 15_000);
-      expect(discovery.addresses).toEqual(['10.0.0.1', '10.0.0.2']);
-      setAnswer(['10.0.0.9']);
+      expect(discovery.addresses).toEqual(['198.18.0.1', '198.18.0.2']);
+      setAnswer(['198.18.0.9']);
       const before = lookupCount();
       await clock.advance(10_000);
       expect(lookupCount()).toBeGreaterThan(before);
-      expect(changes).toEqual(['10.0.0.1 10.0.0.2', '10.0.0.9']);
+      expect(changes).toEqual(['198.18.0.1 198.18.0.2', '198.18.0.9']);
     },
   );
 
@@ -100,7 +100,7 @@ describe('a discovery', () => {
   test('looks no more after it was stopped', async () => {
     const { clock, discovery, changes, setAnswer, lookupCount } = setUp();
     await discovery.refresh();
-    setAnswer(['10.0.0.3']);
+    setAnswer(['198.18.0.3']);
     await clock.advance(5000);
     const refreshing = discovery.refresh();
     await discovery.stop();
@@ -108,7 +108,7 @@ describe('a discovery', () => {
     await clock.advance(60_000);
     await discovery.refresh();
     expect(lookupCount()).toBe(2);
-    expect(changes).toEqual(['10.0.0.1 10.0.0.2']);
+    expect(changes).toEqual(['198.18.0.1 198.18.0.2']);
     expect(clock.pendingCount).toBe(0);
   });
 });

@@ -2,18 +2,9 @@ import { cp } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundleSettings } from '../../scripts/bundle-settings.ts';
 
 const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
-
-/** Some dependencies are CommonJS: they expect its `require` inside the ES module that they end up in. */
-const commonJsGlobals = `
-import { createRequire as __createRequire } from 'node:module';
-import { fileURLToPath as __fileURLToPath } from 'node:url';
-import { dirname as __pathDirname } from 'node:path';
-const require = __createRequire(import.meta.url);
-const __filename = __fileURLToPath(import.meta.url);
-const __dirname = __pathDirname(__filename);
-`;
 
 /**
  * Bundles a program of `src/main` into `folder`, as it is now, and returns the file to run. Takes a
@@ -25,13 +16,7 @@ export async function bundleProgram(name: 'cli' | 'proxy', folder: string): Prom
     absWorkingDir: repositoryRoot,
     entryPoints: [`src/main/${name}.ts`],
     outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    external: ['pg-native'],
-    banner: { js: commonJsGlobals },
-    logLevel: 'warning',
+    ...bundleSettings,
   });
   if (name === 'proxy') await copyMigrations(outfile);
   return outfile;

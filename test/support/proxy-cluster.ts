@@ -9,6 +9,7 @@ import { startProxyServer, type ProxyServer } from '../../src/main/proxy-server.
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
 import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
+import { eventually } from './eventually.ts';
 import { SilentRelay } from './silent-relay.ts';
 import { startStorageNode, type StartedStorageNode } from '../storage-node/start.ts';
 
@@ -175,11 +176,5 @@ export async function waitUntil(
   condition: () => boolean | Promise<boolean>,
   limitMs = 15_000,
 ): Promise<void> {
-  const giveUpAtMs = performance.now() + limitMs;
-  while (!(await condition())) {
-    if (performance.now() > giveUpAtMs) throw new Error(`not within ${limitMs} ms: ${what}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20);
-    });
-  }
+  await eventually(what, condition, limitMs);
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { seededRandom } from '../../../base/random.ts';
-import type { FlowCredit } from './stream.ts';
 import {
   connectedSession,
+  Credit,
   fieldsOf,
   okTrailers,
   Recorder,
@@ -11,13 +11,6 @@ import {
   sessionPair,
   sessionWithPeer,
 } from './testing.ts';
-
-class Credit implements FlowCredit {
-  bytes = 0;
-  consumed(bytes: number): void {
-    this.bytes += bytes;
-  }
-}
 
 describe('a client and a server', () => {
   test('exchange a unary call', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { ConnectionError, errorCodes } from './errors.ts';
 import { frameTypes } from './frames.ts';
-import type { FlowCredit } from './stream.ts';
 import {
   connectedSession,
+  Credit,
   encodeFrame,
   fieldsOf,
   okTrailers,
@@ -12,13 +12,6 @@ import {
   responseHead,
   sessionPair,
 } from './testing.ts';
-
-class Credit implements FlowCredit {
-  bytes = 0;
-  consumed(bytes: number): void {
-    this.bytes += bytes;
-  }
-}
 
 describe('a reset', () => {
   test('by the client aborts the request at the server', () => {

@@ -2,15 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { errorCodes } from './errors.ts';
 import { frameTypes } from './frames.ts';
 import { defaultLimits } from './limits.ts';
-import type { FlowCredit } from './stream.ts';
-import { connectedSession, requestHead, sessionPair, sessionWithPeer } from './testing.ts';
-
-class Credit implements FlowCredit {
-  bytes = 0;
-  consumed(bytes: number): void {
-    this.bytes += bytes;
-  }
-}
+import { Credit, connectedSession, requestHead, sessionPair, sessionWithPeer } from './testing.ts';
 
 describe('flow control', () => {
   test('credits the source as bytes go on the wire, and not before', () => {

@@ -13,7 +13,7 @@ import { clientPreface, frameFlags, frameHeaderBytes, frameTypes } from './frame
 import type { Http2Limits } from './limits.ts';
 import { Http2Session, type Http2SessionOptions } from './session.ts';
 import type { Role } from './settings.ts';
-import type { Http2Stream, StreamAbort, StreamEvents } from './stream.ts';
+import type { FlowCredit, Http2Stream, StreamAbort, StreamEvents } from './stream.ts';
 
 /** Name and value of each field. */
 export type PlainFields = readonly (readonly [name: string, value: string])[];
@@ -370,4 +370,12 @@ export function sessionPair(
   });
   turns.run();
   return { turns, clock, client, server, transports: { client: near, server: far } };
+}
+
+/** Counts what it is given back. */
+export class Credit implements FlowCredit {
+  bytes = 0;
+  consumed(bytes: number): void {
+    this.bytes += bytes;
+  }
 }
