@@ -142,13 +142,12 @@ async function applyAll(
   context: ClusterContext,
 ): Promise<ApplyOutcome> {
   const observed = caches.objectsOf(context);
-  const refusal = await secrets.ensureGenerated(context, {
+  const generated = await secrets.ensureGenerated(context, {
     claims: observed.claims,
     wasInService: wasInService(status ?? {}),
   });
-  if (refusal !== undefined) return { kind: 'failed', reason: 'SecretInvalid', message: refusal };
-  const token = await secrets.gitalyToken(context);
-  if (token.kind === 'unknown') {
+  const token = generated.kind === 'refused' ? generated : generated.gitalyToken;
+  if (token.kind !== 'known') {
     return { kind: 'failed', reason: 'SecretInvalid', message: token.message };
   }
   for (const object of desiredObjects({ context, observed, gitalyToken: token.text })) {

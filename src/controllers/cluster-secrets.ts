@@ -19,6 +19,13 @@ export type SecretText =
   | { readonly kind: 'known'; readonly text: string }
   | { readonly kind: 'unknown'; readonly message: string };
 
+/** What came of seeing to the generated Secrets. */
+export type GeneratedSecretsOutcome =
+  /** The token of the Gitaly storages, as the Secret that is there has it. */
+  | { readonly kind: 'present'; readonly gitalyToken: SecretText }
+  /** One is missing and must not be made. */
+  | { readonly kind: 'refused'; readonly message: string };
+
 /** Reads and generates the Secrets of clusters. */
 export class ClusterSecrets {
   readonly #client: Pick<KubeClient, 'get' | 'create' | 'apply'>;
@@ -28,31 +35,29 @@ export class ClusterSecrets {
   }
 
   /**
-   * Makes the generated Secrets that do not exist, and lets the others' contents be. Returns why one
-   * that is missing must not be made, if so.
+   * Makes the generated Secrets that do not exist, and lets the others' contents be. Each is read
+   * once, so that what is said about one that goes away meanwhile is never advice to make it anew.
    */
   async ensureGenerated(
     context: ClusterContext,
     state: Pick<ObservedCluster, 'claims'> & { readonly wasInService: boolean },
-  ): Promise<string | undefined> {
+  ): Promise<GeneratedSecretsOutcome> {
+    const gitalyTokenName = objectNames.gitalyToken(context.name);
+    let gitalyToken: Secret | undefined;
     for (const wanted of generatedSecrets(context)) {
-      const existing = await this.#read(context, wanted.metadata.name);
-      if (!existing) {
-        const refusal = refusalToGenerate(context, wanted, state);
-        if (refusal !== undefined) return refusal;
-        await this.#client.create(generate(wanted));
-        await this.#client.apply(metadataOf(wanted));
-      } else if (isMetadataDue(context, existing, wanted)) {
+      const { name } = wanted.metadata;
+      let secret = await this.#read(context, name);
+      if (!secret) {
+        const message = refusalToGenerate(context, wanted, state);
+        if (message !== undefined) return { kind: 'refused', message };
+        secret = await this.#create(context, wanted);
+      } else if (isMetadataDue(context, secret, wanted)) {
         await this.#client.apply(metadataOf(wanted));
       }
+      if (name === gitalyTokenName) gitalyToken = secret;
     }
-    return undefined;
-  }
-
-  /** The token of the Gitaly storages. */
-  gitalyToken(context: ClusterContext): Promise<SecretText> {
-    const name = objectNames.gitalyToken(context.name);
-    return this.#text(context, { name, key: generatedTokenKey });
+    const key = { name: gitalyTokenName, key: generatedTokenKey };
+    return { kind: 'present', gitalyToken: textOf(gitalyToken, key) };
   }
 
   /** The token of the clients. */
@@ -66,25 +71,35 @@ export class ClusterSecrets {
     return secret ? { kind: 'present', keys: Object.keys(secret.data ?? {}) } : { kind: 'missing' };
   }
 
-  async #text(context: ClusterContext, { name, key }: SecretKey): Promise<SecretText> {
-    const secret = await this.#read(context, name);
-    if (!secret) {
-      return {
-        kind: 'unknown',
-        message: `Secret ${name} does not exist: create it with key ${key}`,
-      };
-    }
-    const text = Buffer.from(secret.data?.[key] ?? '', 'base64')
-      .toString('utf8')
-      .trim();
-    return text === ''
-      ? { kind: 'unknown', message: `Secret ${name} has no key ${key}: add it` }
-      : { kind: 'known', text };
+  async #text(context: ClusterContext, key: SecretKey): Promise<SecretText> {
+    return textOf(await this.#read(context, key.name), key);
+  }
+
+  /** Undefined if somebody else made it first and it is gone again. */
+  async #create(context: ClusterContext, wanted: GeneratedSecret): Promise<Secret | undefined> {
+    const created = await this.#client.create(generate(wanted));
+    await this.#client.apply(metadataOf(wanted));
+    return created ?? this.#read(context, wanted.metadata.name);
   }
 
   #read({ namespace }: ClusterContext, name: string): Promise<Secret | undefined> {
     return this.#client.get(resourceTypes.secret, { namespace, name });
   }
+}
+
+function textOf(secret: Secret | undefined, { name, key }: SecretKey): SecretText {
+  if (!secret) {
+    return {
+      kind: 'unknown',
+      message: `Secret ${name} does not exist: create it with key ${key}`,
+    };
+  }
+  const text = Buffer.from(secret.data?.[key] ?? '', 'base64')
+    .toString('utf8')
+    .trim();
+  return text === ''
+    ? { kind: 'unknown', message: `Secret ${name} has no key ${key}: add it` }
+    : { kind: 'known', text };
 }
 
 function generate({ metadata, fixed, random }: GeneratedSecret): Secret {
