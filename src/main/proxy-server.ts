@@ -50,8 +50,9 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     );
     await untilAvailable(waiting, () => view.start());
     scope.own(view);
-    await membership.start();
+    // Owned before it has started: a lease that was taken by a call whose answer was lost is given back.
     scope.own(membership);
+    await untilAvailable(waiting, () => membership.start());
     scope.own(base.storages).start();
     scope.own(repairLoop).start();
     const listener = scope.own(

@@ -52,6 +52,21 @@ describe('a proxy that starts before its database', () => {
     expect(server.grpcPort).toBeGreaterThan(0);
   });
 
+  test('waits on when the database goes away in the middle of the start', async () => {
+    const store = createMemoryStore({ clock: systemClock });
+    const renewLease = store.renewLease.bind(store);
+    let asked = 0;
+    store.renewLease = (lease) => {
+      asked += 1;
+      if (asked < 3) return Promise.reject(new StoreUnavailableError(new Error('restarting')));
+      return renewLease(lease);
+    };
+    const { started } = await start(async () => store);
+    scope.own(await started);
+    expect(asked).toBe(3);
+    expect([...(await store.liveOwners()).keys()]).toEqual(['proxy-0']);
+  });
+
   test('gives up when it is told to', async () => {
     const giveUp = new AbortController();
     const refuse = () => Promise.reject(new StoreUnavailableError(new Error('refused')));
