@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/prom
 import { join } from 'node:path';
 
 /** How many versions of one thing stay: enough to switch between branches without rebuilding. */
-const keptVersions = 2;
+const defaultKeptVersions = 2;
 
 /**
  * The key of some inputs: equal inputs give equal keys, in whatever order they are named, and no
@@ -41,9 +41,12 @@ export interface BuildFolders {
 /** Folders that are built once for each key, and found again. */
 export class Cache {
   readonly #root: string;
+  readonly #keptVersions: number;
 
-  constructor(root: string) {
+  /** `keptVersions`: how many versions of one thing stay; those not asked for longest go first. */
+  constructor(root: string, keptVersions = defaultKeptVersions) {
     this.#root = root;
+    this.#keptVersions = keptVersions;
   }
 
   /**
@@ -105,7 +108,7 @@ export class Cache {
         return { path, usedMs: (await stat(path)).mtimeMs };
       }),
     );
-    const stale = dated.sort((a, b) => b.usedMs - a.usedMs).slice(keptVersions);
+    const stale = dated.sort((a, b) => b.usedMs - a.usedMs).slice(this.#keptVersions);
     await Promise.all(stale.map(({ path }) => rm(path, { recursive: true, force: true })));
   }
 }

@@ -36,8 +36,11 @@ export interface MachineFacts {
 /** The kernel's number for that file system (linux/magic.h). */
 const overlayMagic = 0x794c7630;
 
+/** Major and minor version. */
+type GoVersion = readonly [number, number];
+
 /** Kubernetes 1.36 doesn't build with less. */
-const leastGo = [1, 26] as const;
+const leastGo: GoVersion = [1, 26];
 
 /** Judges a machine. All reasons at once, so that a person fixes them in one go. */
 export function judge(machine: MachineFacts): Requirements {
@@ -78,12 +81,12 @@ export function judge(machine: MachineFacts): Requirements {
   return reasons.length === 0 ? { kind: 'ok' } : { kind: 'unsupported', reasons };
 }
 
-/** Whether a version such as `go1.26.8` is new enough. */
-export function isGoRecent(version: string | undefined): boolean {
+/** Whether a version such as `go1.26.8` is new enough: for Kubernetes, unless told otherwise. */
+export function isGoRecent(version: string | undefined, least = leastGo): boolean {
   const parts = /^go(\d+)\.(\d+)/.exec(version ?? '');
   if (parts === null) return false;
   const [major, minor] = [Number(parts[1]), Number(parts[2])];
-  return major > leastGo[0] || (major === leastGo[0] && minor >= leastGo[1]);
+  return major > least[0] || (major === least[0] && minor >= least[1]);
 }
 
 /** The lines of `ip route` that meet 198.18.0.0/15, without our own. */
@@ -113,8 +116,8 @@ export async function requirements(state: string, hasBinaries: boolean): Promise
   });
 }
 
-/** The version of the Go in PATH. */
-async function goVersion(): Promise<string | undefined> {
+/** The version of the Go in PATH, for example `go1.26.8`; undefined if there is none. */
+export async function goVersion(): Promise<string | undefined> {
   const result = await tryRun('go', ['env', 'GOVERSION']).catch(() => undefined);
   return result?.status === 0 ? result.stdout.trim() : undefined;
 }
