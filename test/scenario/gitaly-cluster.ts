@@ -33,7 +33,7 @@ export async function exampleManifest(
     metadata: { name, namespace },
     spec: {
       ...manifest.spec,
-      gitaly: { image: cluster.images.storageNode },
+      gitaly: { image: cluster.images.gitaly },
       gitlab: gitlabSpec,
       database: { managed: { ...database.managed, image: cluster.images.postgres } },
     },

@@ -28,8 +28,8 @@ program
     cleanUpWhenInterrupted();
     const isBuilt = await hasBundles(dist);
     if (!isBuilt) options.progress.say(`no product images: no bundles in ${dist}`);
-    const { testbed, images } = await up(options, isBuilt ? dist : undefined);
-    for (const { name } of Object.values(images ?? {})) print(name);
+    const { testbed, images } = await up(options, isBuilt ? { dist } : undefined);
+    for (const { name } of new Set(Object.values(images ?? {}))) print(name);
     print(`export KUBECONFIG=${testbed.kubeconfig}`);
   });
 

@@ -12,8 +12,20 @@ describe('an existing cluster', () => {
   it('gets its images from the environment', () => {
     expect(imagesFromEnvironment(complete)).toEqual({
       operator: 'registry.example/operator:1',
+      gitaly: 'registry.example/storage-node:1',
       storageNode: 'registry.example/storage-node:1',
       postgres: 'postgres:18',
+    });
+  });
+
+  it('runs the Gitaly that the environment names', () => {
+    const images = imagesFromEnvironment({
+      ...complete,
+      IMAGE_GITALY: 'registry.example/gitaly:1',
+    });
+    expect(images).toMatchObject({
+      gitaly: 'registry.example/gitaly:1',
+      storageNode: 'registry.example/storage-node:1',
     });
   });
 

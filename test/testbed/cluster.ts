@@ -26,9 +26,14 @@ export interface Cluster extends KubernetesTools {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The cluster that the environment asks for. KUBECONFIG names an existing one, on which
- * IMAGE_OPERATOR, IMAGE_STORAGE_NODE and IMAGE_POSTGRES must say what to deploy. Without it (or
- * with the testbed's own) the testbed is brought up, with images of what `npm run build` made.
+ * The cluster that the environment asks for.
+ *
+ * - KUBECONFIG names an existing one, on which IMAGE_OPERATOR, IMAGE_STORAGE_NODE and IMAGE_POSTGRES
+ *   must say what to deploy, and IMAGE_GITALY may.
+ * - Without it (or with the testbed's own) the testbed is brought up, with images of what
+ *   `npm run build` made. GITALY_FOLDER may name a folder like `/usr/local` of Gitaly's image.
+ *
+ * Where no Gitaly is named, the stand-in takes its place.
  */
 export async function openCluster(
   progress: Progress,
@@ -71,6 +76,7 @@ export function imagesFromEnvironment(environment: Environment): Images {
   const value = (name: string) => environment[name] ?? '';
   return {
     operator: value(variables.operator),
+    gitaly: environment['IMAGE_GITALY'] || value(variables.storageNode),
     storageNode: value(variables.storageNode),
     postgres: value(variables.postgres),
   };
@@ -78,13 +84,17 @@ export function imagesFromEnvironment(environment: Environment): Images {
 
 async function openTestbed(progress: Progress, environment: Environment): Promise<Cluster> {
   const paths = testbedPaths(environment);
-  const { testbed, images } = await up({ paths, progress }, paths.dist);
+  const { testbed, images } = await up(
+    { paths, progress },
+    { dist: paths.dist, gitaly: environment['GITALY_FOLDER'] || undefined },
+  );
   if (images === undefined) throw new Error('the testbed came up without images');
   return {
     ...testbed.tools,
     kubeconfigPath: testbed.kubeconfig,
     images: {
       operator: images.operator.name,
+      gitaly: images.gitaly.name,
       storageNode: images.storageNode.name,
       postgres: images.postgres.name,
     },

@@ -10,7 +10,9 @@ import { type TarEntry, treeEntries, writeTar } from './tar.ts';
 export interface Images {
   /** Operator, proxy and command line tool: `node /app/operator.js`, `proxy.js`, `cli.js`. */
   readonly operator: string;
-  /** Runs `gitaly serve CONFIG` as 1000:1000; `node /app/gitlab.js` is the stand-in for GitLab. */
+  /** What the Gitaly pods run: `/usr/local/bin/gitaly serve CONFIG` as 1000:1000. */
+  readonly gitaly: string;
+  /** The stand-in for Gitaly; in it, `node /app/gitlab.js` is the stand-in for GitLab. */
   readonly storageNode: string;
   /** Takes the variables of the official postgres image; runs as 999. */
   readonly postgres: string;
@@ -31,20 +33,33 @@ interface Application {
   readonly inputs: Readonly<Record<string, string | Buffer>>;
 }
 
+/** What the product's images are made from. */
+export interface ProductSources {
+  /** The folder of the bundles that `npm run build` makes. */
+  readonly dist: string;
+  /** What lies at `/usr/local` in an image of Gitaly, `bin/gitaly` above all. Default: the stand-in. */
+  readonly gitaly?: string | undefined;
+}
+
 /**
- * Makes the product's images from the bundles in `dist`. Their tags are hashes of what is in them.
- * The archives hold only what lies over the base image.
+ * Makes the product's images. Their tags are hashes of what is in them. The archives hold only what
+ * lies over the base image.
  */
 export async function buildProductImages(
   paths: Paths,
   cache: Cache,
   base: BaseImage,
-  dist: string,
+  sources: ProductSources,
 ): Promise<Omit<ImageArchives, 'postgres'>> {
-  await requireBundles(dist);
+  await requireBundles(sources.dist);
+  const standIn = await build(cache, base, await storageNode(paths, sources.dist));
   return {
-    operator: await build(cache, base, await operator(dist)),
-    storageNode: await build(cache, base, await storageNode(paths, dist)),
+    operator: await build(cache, base, await operator(sources.dist)),
+    storageNode: standIn,
+    gitaly:
+      sources.gitaly === undefined
+        ? standIn
+        : await build(cache, base, await stockGitaly(sources.gitaly)),
   };
 }
 
@@ -121,6 +136,24 @@ async function storageNode(paths: Paths, dist: string): Promise<Application> {
       environment: { HOME: '/home/git' },
     },
     inputs: { bundle, gitlab, gitaly },
+  };
+}
+
+async function stockGitaly(folder: string): Promise<Application> {
+  await stat(join(folder, 'bin', 'gitaly')).catch(() => {
+    throw new Error(`${folder} has no bin/gitaly: name a folder like /usr/local of Gitaly's image`);
+  });
+  return {
+    name: 'gitaly',
+    entries: await treeEntries(folder, 'usr/local'),
+    config: {
+      user: '1000:1000',
+      entrypoint: ['/usr/local/bin/gitaly'],
+      command: ['serve', '/etc/gitaly/config.toml'],
+      workingDirectory: '/home/git',
+      environment: { HOME: '/home/git' },
+    },
+    inputs: await filesBelow(folder),
   };
 }
 

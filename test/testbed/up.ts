@@ -19,7 +19,12 @@ import { npmTools } from './npm-tools.ts';
 import { claim, evict, release } from './owner.ts';
 import { type Paths, stateLayout } from './paths.ts';
 import { createPki } from './pki.ts';
-import { buildPostgresImage, buildProductImages, type ImageArchives } from './product-images.ts';
+import {
+  buildPostgresImage,
+  buildProductImages,
+  type ImageArchives,
+  type ProductSources,
+} from './product-images.ts';
 import { inParallel, type Progress, waitFor } from './progress.ts';
 import { requirements, type Requirements } from './requirements.ts';
 import { type Binaries, RunningTestbed } from './running-testbed.ts';
@@ -56,10 +61,9 @@ const readyLimitMs = 180_000;
  *    Anything else that there is of a cluster is removed, and a new one made.
  * 3. Load the images that changed, and wait until nodes and DNS are ready.
  *
- * `dist` is the folder of the bundles that `npm run build` makes; without it the cluster comes up
- * without the product's images.
+ * Without `sources` the cluster comes up without the product's images.
  */
-export async function up(options: TestbedOptions, dist?: string): Promise<UpResult> {
+export async function up(options: TestbedOptions, sources?: ProductSources): Promise<UpResult> {
   const { paths, progress } = options;
   const cache = new Cache(paths.cache);
   const verdict = await testbedRequirements(paths);
@@ -76,9 +80,9 @@ export async function up(options: TestbedOptions, dist?: string): Promise<UpResu
     const system = await buildSystemImages(cache, binaries.kubernetes);
     const postgres = await buildPostgresImage(paths, cache, base);
     const product =
-      dist === undefined ? undefined : await buildProductImages(paths, cache, base, dist);
+      sources === undefined ? undefined : await buildProductImages(paths, cache, base, sources);
     const foundation = [...system, base, postgres];
-    const images = [...foundation, ...Object.values(product ?? {})];
+    const images = [...foundation, ...new Set(Object.values(product ?? {}))];
 
     const testbed = new RunningTestbed(paths, binaries);
     const fingerprint = await fingerprintOf(paths, binaries);
