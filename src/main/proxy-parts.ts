@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { adminMethods } from '../proxy/admin/admin-methods.ts';
@@ -6,6 +6,7 @@ import { healthMethods } from '../proxy/admin/health-methods.ts';
 import { ProxyMetrics } from '../proxy/admin/metrics.ts';
 import { repositoryMethods } from '../proxy/admin/repository-methods.ts';
 import { serverMethods } from '../proxy/admin/server-methods.ts';
+import { logCall } from '../proxy/relay/call-log.ts';
 import type { RelayContext } from '../proxy/relay/context.ts';
 import { Dispatcher } from '../proxy/relay/dispatcher.ts';
 import { Forwarder } from '../proxy/relay/forwarder.ts';
@@ -133,10 +134,10 @@ export function createRelay(
     replicaPathOf: (id, relativePath) => replicaPath(id, relativePath, sha256),
   });
   const onEnded = (call: ServerCall, code: number) => {
-    const { path: method, correlationId } = call.head;
+    const method = call.head.path;
     const ms = clock.monotonicMs() - call.startedMs;
     metrics.callEnded({ method, known: lookupMethod(method).known, code, seconds: ms / 1000 });
-    logger.info({ method, code, ms: Math.round(ms), correlationId }, 'call ended');
+    logCall(call, code, ms, logger);
   };
   const dispatcher = new Dispatcher({
     localMethods: [
@@ -148,6 +149,7 @@ export function createRelay(
     forward: (call) => forwarder.forward(call),
     tokens: clientTokens,
     onEnded,
+    newCorrelationId: randomUUID,
     clock,
   });
   const repairLoop = new RepairLoop({ ...repair, writes, settler, random, repair });

@@ -172,6 +172,8 @@ export class SimulatedProxy {
       sidechannelId: undefined,
       primaryOnly: false,
       correlationId: undefined,
+      clientName: undefined,
+      callSite: undefined,
       compressed: false,
       metadata: [],
     };

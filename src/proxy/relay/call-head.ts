@@ -12,7 +12,12 @@ export interface CallHead {
   readonly sidechannelId: bigint | undefined;
   /** The client asks for the primary: it reads what only the primary has. */
   readonly primaryOnly: boolean;
+  /** By which the call is found in all of GitLab's logs. Made here if the client has sent none. */
   readonly correlationId: string | undefined;
+  /** The program that calls, like `gitlab-web`, by its own account. */
+  readonly clientName: string | undefined;
+  /** The part of GitLab that calls, by its own account. */
+  readonly callSite: string | undefined;
   /** The client compresses its messages, which the proxy cannot look into. */
   readonly compressed: boolean;
   /** The client's metadata, without what belongs to this hop and what the proxy sets itself. */
@@ -36,19 +41,29 @@ const notForwarded: ReadonlySet<string> = new Set([
   'gitaly-sidechannel-id',
   'gitaly-reference-transaction',
   'virtual_storage',
+  'x-gitlab-correlation-id',
 ]);
 
 /** No method's path and no correlation id is longer. Both stand in the log, for each call. */
 const maxLoggedLength = 256;
 
-/** Reads request headers. A repeated field counts as its first value, a sidechannel id as its last. */
-export function readCallHead(fields: readonly HeaderField[]): CallHead {
+/**
+ * Reads request headers. A repeated field counts as its first value, a sidechannel id as its last.
+ *
+ * @param newCorrelationId for calls without one
+ */
+export function readCallHead(
+  fields: readonly HeaderField[],
+  newCorrelationId?: () => string,
+): CallHead {
   const metadata: HeaderField[] = [];
   let path = '';
   let authorization: string | undefined;
   let timeoutMs: number | undefined;
   let sidechannelId: bigint | undefined;
-  let correlationId: string | undefined;
+  let correlation: HeaderField | undefined;
+  let clientName: string | undefined;
+  let callSite: string | undefined;
   let primaryOnly = false;
   let compressed = false;
   for (const field of fields) {
@@ -71,7 +86,16 @@ export function readCallHead(fields: readonly HeaderField[]): CallHead {
         primaryOnly ||= value === 'primary-only';
         break;
       case 'x-gitlab-correlation-id':
-        correlationId ??= value.slice(0, maxLoggedLength);
+        if (value !== '') correlation ??= field;
+        break;
+      case 'x-gitlab-client-name':
+        clientName = value.slice(0, maxLoggedLength);
+        break;
+      case 'client_name':
+        clientName ??= value.slice(0, maxLoggedLength);
+        break;
+      case 'call_site':
+        callSite ??= value.slice(0, maxLoggedLength);
         break;
       case 'grpc-encoding':
         compressed = value !== 'identity';
@@ -80,13 +104,19 @@ export function readCallHead(fields: readonly HeaderField[]): CallHead {
         break;
     }
   }
+  if (newCorrelationId !== undefined) {
+    correlation ??= headerField('x-gitlab-correlation-id', newCorrelationId());
+  }
+  if (correlation !== undefined) metadata.push(correlation);
   return {
     path,
     authorization,
     timeoutMs,
     sidechannelId,
     primaryOnly,
-    correlationId,
+    correlationId: correlation?.value.slice(0, maxLoggedLength),
+    clientName,
+    callSite,
     compressed,
     metadata,
   };

@@ -16,6 +16,8 @@ export interface DispatcherOptions {
   /** The tokens that clients may sign with. None accepted yet: every call is refused. */
   tokens(): readonly string[];
   onEnded(call: ServerCall, code: number): void;
+  /** A correlation id for a call without one. Default: it gets none. */
+  newCorrelationId?(): string;
   readonly clock: Clock;
   /** See {@link ServerCall}. */
   readonly firstMessageLimitMs?: number;
@@ -43,8 +45,8 @@ export class Dispatcher {
     endStream: boolean,
     mux: YamuxSession | undefined,
   ): StreamEvents {
-    const { clock, onEnded, forward, firstMessageLimitMs } = this.#options;
-    const head = readCallHead(fields);
+    const { clock, onEnded, forward, firstMessageLimitMs, newCorrelationId } = this.#options;
+    const head = readCallHead(fields, newCorrelationId);
     const local = this.#localMethods.get(head.path);
     const needsToken = local?.needsToken !== false;
     const call = new ServerCall({

@@ -62,6 +62,8 @@ export class Forwarder {
     const target = readRepository(call, method);
     const virtualStorage = this.#virtualStorage(target.storage, 'storage name not found');
     const key = { virtualStorage: virtualStorage.name, relativePath: target.relativePath };
+    call.trace.virtualStorage = key.virtualStorage;
+    call.trace.relativePath = key.relativePath;
     if (method.op === 'accessor') {
       await this.#read(call, method, virtualStorage, key);
     } else if (!method.transactional && method.op === 'mutator') {
@@ -88,6 +90,7 @@ export class Forwarder {
       throw new LocalCallError(statusCodes.INVALID_ARGUMENT, message);
     }
     const virtualStorage = this.#virtualStorage(target.storage, 'virtual storage does not exist');
+    call.trace.virtualStorage = virtualStorage.name;
     new ReadCall({
       call,
       virtualStorage,
@@ -114,6 +117,7 @@ export class Forwarder {
     const { view, random } = this.#context;
     const record = view.peek(key) ?? (await view.get(key));
     if (record === undefined || isBeingCreated(record)) throw repositoryNotFound();
+    call.trace.repositoryFound(record);
     const primaryOnly = call.head.primaryOnly || method.forcePrimary === true;
     new ReadCall({
       call,
@@ -143,6 +147,8 @@ export class Forwarder {
       throw new LocalCallError(statusCodes.UNAVAILABLE, admission.reason);
     }
     const { record, route } = admission;
+    call.trace.repositoryFound(record);
+    call.trace.writeRouted(route);
     const additional = await this.#additionalPath(call, method);
     await new WriteCall({
       call,
@@ -195,6 +201,8 @@ export class Forwarder {
       throw new LocalCallError(statusCodes.ALREADY_EXISTS, 'repository already exists');
     }
     const voters = inSyncVoters(record);
+    call.trace.repositoryFound(record);
+    call.trace.writeRouted({ primary: record.primary, voters, learners: [] });
     const settlement = await new WriteCall({
       call,
       virtualStorage,

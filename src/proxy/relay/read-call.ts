@@ -80,6 +80,7 @@ export class ReadCall implements RequestSink {
       return;
     }
     const { storage } = chosen;
+    call.trace.readRouted(storage);
     const node = new NodeCall(storage, {
       onHead: (fields) => {
         this.#head = fields;
@@ -176,11 +177,9 @@ export class ReadCall implements RequestSink {
 
   #breakOff(storage: string, end: NodeCallEnd): void {
     const { call } = this.#options;
-    if (!this.#boundary.atBoundary) call.reset(refusedStreamCode, statusCodes.UNAVAILABLE);
-    else {
-      const message = `storage ${storage} failed during the answer: ${describeEnd(end)}`;
-      call.fail({ code: statusCodes.UNAVAILABLE, message });
-    }
+    const message = `storage ${storage} failed during the answer: ${describeEnd(end)}`;
+    if (this.#boundary.atBoundary) call.fail({ code: statusCodes.UNAVAILABLE, message });
+    else call.reset(refusedStreamCode, { code: statusCodes.UNAVAILABLE, message });
   }
 }
 

@@ -1,11 +1,12 @@
 import type { Clock, Timer } from '../../base/clock.ts';
 import { statusCodes } from '../../rpc/status.ts';
-import { statusTrailers, type GrpcStatus } from '../wire/grpc-status.ts';
+import { readStatus, statusTrailers, type GrpcStatus } from '../wire/grpc-status.ts';
 import { GrowingBuffer } from '../wire/growing-buffer.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { FlowCredit, Http2Stream, StreamAbort, StreamEvents } from '../wire/http2/stream.ts';
 import type { YamuxSession } from '../wire/yamux/session.ts';
 import type { CallHead } from './call-head.ts';
+import { CallTrace } from './call-trace.ts';
 
 /** Takes over a call once its first message is there. */
 export interface RequestSink {
@@ -47,6 +48,7 @@ export class ServerCall implements StreamEvents {
   readonly head: CallHead;
   readonly mux: YamuxSession | undefined;
   readonly startedMs: number;
+  readonly trace = new CallTrace();
   readonly #options: ServerCallOptions;
   readonly #stream: Http2Stream;
   readonly #deadline: Timer | undefined;
@@ -60,6 +62,8 @@ export class ServerCall implements StreamEvents {
   #abort: CallAbort | undefined;
   #ended = false;
   #sentHeaders = false;
+  #receivedBytes = 0;
+  #sentBytes = 0;
 
   constructor(options: ServerCallOptions) {
     this.#options = options;
@@ -100,6 +104,16 @@ export class ServerCall implements StreamEvents {
     return this.#ended;
   }
 
+  /** Bytes of the request's messages that have arrived, prefixes included. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** Bytes of the answer's messages, prefixes included. What a sidechannel carries is not in them. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
   /** Gives the client window back for bytes that a sink has used. */
   get credit(): FlowCredit {
     return this.#stream;
@@ -126,13 +140,18 @@ export class ServerCall implements StreamEvents {
   }
 
   sendData(bytes: Buffer, start: number, end: number, source: FlowCredit | undefined): void {
-    if (this.#ended) source?.consumed(end - start);
-    else this.#stream.sendData(bytes, start, end, false, source);
+    if (this.#ended) {
+      source?.consumed(end - start);
+      return;
+    }
+    this.#sentBytes += end - start;
+    this.#stream.sendData(bytes, start, end, false, source);
   }
 
   /** Ends the call with a storage's own trailers. */
   sendTrailers(fields: readonly HeaderField[], code: number): void {
     if (this.#ended) return;
+    if (code !== statusCodes.OK) this.trace.failure ??= readStatus(fields).message;
     const withHead =
       this.#sentHeaders || hasStatusField(fields) ? fields : [...okHeaders, ...fields];
     this.#stream.sendHeaders(withHead, true);
@@ -141,6 +160,9 @@ export class ServerCall implements StreamEvents {
 
   /** Ends the call with a status of the proxy's own. */
   fail(status: GrpcStatus): void {
+    if (this.#ended) return;
+    this.trace.isOwnStatus = true;
+    this.trace.failure = status.message;
     this.sendTrailers(statusTrailers(status), status.code);
   }
 
@@ -170,11 +192,17 @@ export class ServerCall implements StreamEvents {
     this.sendTrailers(statusTrailers({ code: statusCodes.OK, message: '' }), statusCodes.OK);
   }
 
-  /** Breaks the call off in the middle of a message, where a status would be taken for its end. */
-  reset(code: number, status: number): void {
+  /**
+   * Breaks the call off in the middle of a message, where a status would be taken for its end.
+   *
+   * @param status what the client makes of it, and why it is
+   */
+  reset(code: number, status: GrpcStatus): void {
     if (this.#ended) return;
+    this.trace.isOwnStatus = true;
+    this.trace.failure = status.message;
     this.#stream.reset(code);
-    this.#finish(status);
+    this.#finish(status.code);
   }
 
   onHeaders(): void {
@@ -182,6 +210,7 @@ export class ServerCall implements StreamEvents {
   }
 
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    this.#receivedBytes += end - start;
     if (this.#ended) {
       this.#stream.consumed(end - start);
       return;

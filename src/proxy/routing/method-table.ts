@@ -146,6 +146,12 @@ const byName: ReadonlyMap<string, MethodInfo> = new Map(
   knownMethods.map((info) => [info.name, info]),
 );
 
+/** The two names in `/package.Service/Method`. */
+export function splitMethod(path: string): { readonly service: string; readonly method: string } {
+  const slash = path.indexOf('/', 1);
+  return { service: path.slice(1, slash), method: path.slice(slash + 1) };
+}
+
 /**
  * What is known of a method. One that is not known may be of a newer Gitaly: it is taken for a write
  * to the repository at field 1, which is safe whatever it does.

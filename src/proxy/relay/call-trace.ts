@@ -1,0 +1,48 @@
+import type { RepositoryRecord } from '../routing/repository-record.ts';
+
+/** Who takes part in a write: {@link WriteRoute} has this shape. */
+interface Participants {
+  readonly primary: string;
+  /** Primary first. */
+  readonly voters: readonly string[];
+  readonly learners: readonly string[];
+}
+
+/**
+ * What is found out about a call while it runs, for the log line at its end. Filled in as it becomes
+ * known, on the path of every call: plain fields, all there from the beginning.
+ */
+export class CallTrace {
+  virtualStorage: string | undefined;
+  /** As the client wrote it. */
+  relativePath: string | undefined;
+  repositoryId: bigint | undefined;
+  replicaPath: string | undefined;
+  /** Which storage a read went to last. */
+  storage: string | undefined;
+  /** Storages that a read was sent to before, and that failed. */
+  failedStorages: string[] | undefined;
+  primary: string | undefined;
+  secondaries: readonly string[] | undefined;
+  learners: readonly string[] | undefined;
+  /** Why the call failed: the text that the client was given. */
+  failure: string | undefined;
+  /** Whether the status is the proxy's own, and not a storage's. */
+  isOwnStatus = false;
+
+  repositoryFound({ id, replicaPath }: RepositoryRecord): void {
+    this.repositoryId = id;
+    this.replicaPath = replicaPath;
+  }
+
+  writeRouted({ primary, voters, learners }: Participants): void {
+    this.primary = primary;
+    this.secondaries = voters.slice(1);
+    this.learners = learners.length === 0 ? undefined : learners;
+  }
+
+  readRouted(storage: string): void {
+    if (this.storage !== undefined) (this.failedStorages ??= []).push(this.storage);
+    this.storage = storage;
+  }
+}
