@@ -100,7 +100,8 @@ where('the storage node behaves as the Gitaly recorded in ../shared/recordings',
 
   async function prepare(recorded: RecordedCase): Promise<void> {
     const { case: name, peer, repository, refs_before: references } = recorded;
-    if (name.includes('one ref added and one removed')) await changeSource();
+    if (name.includes('one ref added and one removed')) await changeSource('rec/src.git');
+    if (name.includes('one ref added, one removed')) await changeSource('rec/origin.git');
     if (repository === undefined || typeof references !== 'object') return;
     const target = pathOf(peer, repository);
     if (!(await stat(target).catch(() => undefined))) await seed.copy(target);
@@ -108,9 +109,9 @@ where('the storage node behaves as the Gitaly recorded in ../shared/recordings',
     if (name.includes('in packed-refs')) await runGit(target, 'pack-refs', '--all');
   }
 
-  /** What the recorder did to the source of a replication. */
-  async function changeSource(): Promise<void> {
-    const source = pathOf('gitaly-1', 'rec/src.git');
+  /** What the recorder did to the source of a replication, and to the origin of a pool. */
+  async function changeSource(repository: string): Promise<void> {
+    const source = pathOf('gitaly-1', repository);
     await runGit(source, 'update-ref', 'refs/heads/added', 'refs/heads/feature');
     await runGit(source, 'update-ref', '-d', 'refs/heads/conflict');
   }

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gitaly/objectpool.proto.
  */
 export const file_gitaly_objectpool: GenFile = /*@__PURE__*/
-  fileDesc("ChdnaXRhbHkvb2JqZWN0cG9vbC5wcm90bxIGZ2l0YWx5ImYKF0NyZWF0ZU9iamVjdFBvb2xSZXF1ZXN0EicKC29iamVjdF9wb29sGAEgASgLMhIuZ2l0YWx5Lk9iamVjdFBvb2wSIgoGb3JpZ2luGAIgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiGgoYQ3JlYXRlT2JqZWN0UG9vbFJlc3BvbnNlIkIKF0RlbGV0ZU9iamVjdFBvb2xSZXF1ZXN0EicKC29iamVjdF9wb29sGAEgASgLMhIuZ2l0YWx5Lk9iamVjdFBvb2wiGgoYRGVsZXRlT2JqZWN0UG9vbFJlc3BvbnNlInQKIUxpbmtSZXBvc2l0b3J5VG9PYmplY3RQb29sUmVxdWVzdBInCgtvYmplY3RfcG9vbBgBIAEoCzISLmdpdGFseS5PYmplY3RQb29sEiYKCnJlcG9zaXRvcnkYAiABKAsyEi5naXRhbHkuUmVwb3NpdG9yeSIkCiJMaW5rUmVwb3NpdG9yeVRvT2JqZWN0UG9vbFJlc3BvbnNlIkgKHkRpc2Nvbm5lY3RHaXRBbHRlcm5hdGVzUmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiIQofRGlzY29ubmVjdEdpdEFsdGVybmF0ZXNSZXNwb25zZSI+ChRHZXRPYmplY3RQb29sUmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiQAoVR2V0T2JqZWN0UG9vbFJlc3BvbnNlEicKC29iamVjdF9wb29sGAEgASgLMhIuZ2l0YWx5Lk9iamVjdFBvb2wy8AMKEU9iamVjdFBvb2xTZXJ2aWNlElUKEENyZWF0ZU9iamVjdFBvb2wSHy5naXRhbHkuQ3JlYXRlT2JqZWN0UG9vbFJlcXVlc3QaIC5naXRhbHkuQ3JlYXRlT2JqZWN0UG9vbFJlc3BvbnNlElUKEERlbGV0ZU9iamVjdFBvb2wSHy5naXRhbHkuRGVsZXRlT2JqZWN0UG9vbFJlcXVlc3QaIC5naXRhbHkuRGVsZXRlT2JqZWN0UG9vbFJlc3BvbnNlEnMKGkxpbmtSZXBvc2l0b3J5VG9PYmplY3RQb29sEikuZ2l0YWx5LkxpbmtSZXBvc2l0b3J5VG9PYmplY3RQb29sUmVxdWVzdBoqLmdpdGFseS5MaW5rUmVwb3NpdG9yeVRvT2JqZWN0UG9vbFJlc3BvbnNlEmoKF0Rpc2Nvbm5lY3RHaXRBbHRlcm5hdGVzEiYuZ2l0YWx5LkRpc2Nvbm5lY3RHaXRBbHRlcm5hdGVzUmVxdWVzdBonLmdpdGFseS5EaXNjb25uZWN0R2l0QWx0ZXJuYXRlc1Jlc3BvbnNlEkwKDUdldE9iamVjdFBvb2wSHC5naXRhbHkuR2V0T2JqZWN0UG9vbFJlcXVlc3QaHS5naXRhbHkuR2V0T2JqZWN0UG9vbFJlc3BvbnNlYgZwcm90bzM", [file_gitaly_shared]);
+  fileDesc("ChdnaXRhbHkvb2JqZWN0cG9vbC5wcm90bxIGZ2l0YWx5ImYKF0NyZWF0ZU9iamVjdFBvb2xSZXF1ZXN0EicKC29iamVjdF9wb29sGAEgASgLMhIuZ2l0YWx5Lk9iamVjdFBvb2wSIgoGb3JpZ2luGAIgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiGgoYQ3JlYXRlT2JqZWN0UG9vbFJlc3BvbnNlIkIKF0RlbGV0ZU9iamVjdFBvb2xSZXF1ZXN0EicKC29iamVjdF9wb29sGAEgASgLMhIuZ2l0YWx5Lk9iamVjdFBvb2wiGgoYRGVsZXRlT2JqZWN0UG9vbFJlc3BvbnNlInQKIUxpbmtSZXBvc2l0b3J5VG9PYmplY3RQb29sUmVxdWVzdBInCgtvYmplY3RfcG9vbBgBIAEoCzISLmdpdGFseS5PYmplY3RQb29sEiYKCnJlcG9zaXRvcnkYAiABKAsyEi5naXRhbHkuUmVwb3NpdG9yeSIkCiJMaW5rUmVwb3NpdG9yeVRvT2JqZWN0UG9vbFJlc3BvbnNlIkgKHkRpc2Nvbm5lY3RHaXRBbHRlcm5hdGVzUmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiIQofRGlzY29ubmVjdEdpdEFsdGVybmF0ZXNSZXNwb25zZSJpChpGZXRjaEludG9PYmplY3RQb29sUmVxdWVzdBIiCgZvcmlnaW4YASABKAsyEi5naXRhbHkuUmVwb3NpdG9yeRInCgtvYmplY3RfcG9vbBgCIAEoCzISLmdpdGFseS5PYmplY3RQb29sIh0KG0ZldGNoSW50b09iamVjdFBvb2xSZXNwb25zZSI+ChRHZXRPYmplY3RQb29sUmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiQAoVR2V0T2JqZWN0UG9vbFJlc3BvbnNlEicKC29iamVjdF9wb29sGAEgASgLMhIuZ2l0YWx5Lk9iamVjdFBvb2wy0AQKEU9iamVjdFBvb2xTZXJ2aWNlElUKEENyZWF0ZU9iamVjdFBvb2wSHy5naXRhbHkuQ3JlYXRlT2JqZWN0UG9vbFJlcXVlc3QaIC5naXRhbHkuQ3JlYXRlT2JqZWN0UG9vbFJlc3BvbnNlElUKEERlbGV0ZU9iamVjdFBvb2wSHy5naXRhbHkuRGVsZXRlT2JqZWN0UG9vbFJlcXVlc3QaIC5naXRhbHkuRGVsZXRlT2JqZWN0UG9vbFJlc3BvbnNlEnMKGkxpbmtSZXBvc2l0b3J5VG9PYmplY3RQb29sEikuZ2l0YWx5LkxpbmtSZXBvc2l0b3J5VG9PYmplY3RQb29sUmVxdWVzdBoqLmdpdGFseS5MaW5rUmVwb3NpdG9yeVRvT2JqZWN0UG9vbFJlc3BvbnNlEmoKF0Rpc2Nvbm5lY3RHaXRBbHRlcm5hdGVzEiYuZ2l0YWx5LkRpc2Nvbm5lY3RHaXRBbHRlcm5hdGVzUmVxdWVzdBonLmdpdGFseS5EaXNjb25uZWN0R2l0QWx0ZXJuYXRlc1Jlc3BvbnNlEl4KE0ZldGNoSW50b09iamVjdFBvb2wSIi5naXRhbHkuRmV0Y2hJbnRvT2JqZWN0UG9vbFJlcXVlc3QaIy5naXRhbHkuRmV0Y2hJbnRvT2JqZWN0UG9vbFJlc3BvbnNlEkwKDUdldE9iamVjdFBvb2wSHC5naXRhbHkuR2V0T2JqZWN0UG9vbFJlcXVlc3QaHS5naXRhbHkuR2V0T2JqZWN0UG9vbFJlc3BvbnNlYgZwcm90bzM", [file_gitaly_shared]);
 
 /**
  * @generated from message gitaly.CreateObjectPoolRequest
@@ -147,6 +147,41 @@ export const DisconnectGitAlternatesResponseSchema: GenMessage<DisconnectGitAlte
   messageDesc(file_gitaly_objectpool, 7);
 
 /**
+ * @generated from message gitaly.FetchIntoObjectPoolRequest
+ */
+export type FetchIntoObjectPoolRequest = Message<"gitaly.FetchIntoObjectPoolRequest"> & {
+  /**
+   * @generated from field: gitaly.Repository origin = 1;
+   */
+  origin?: Repository | undefined;
+
+  /**
+   * @generated from field: gitaly.ObjectPool object_pool = 2;
+   */
+  objectPool?: ObjectPool | undefined;
+};
+
+/**
+ * Describes the message gitaly.FetchIntoObjectPoolRequest.
+ * Use `create(FetchIntoObjectPoolRequestSchema)` to create a new message.
+ */
+export const FetchIntoObjectPoolRequestSchema: GenMessage<FetchIntoObjectPoolRequest> = /*@__PURE__*/
+  messageDesc(file_gitaly_objectpool, 8);
+
+/**
+ * @generated from message gitaly.FetchIntoObjectPoolResponse
+ */
+export type FetchIntoObjectPoolResponse = Message<"gitaly.FetchIntoObjectPoolResponse"> & {
+};
+
+/**
+ * Describes the message gitaly.FetchIntoObjectPoolResponse.
+ * Use `create(FetchIntoObjectPoolResponseSchema)` to create a new message.
+ */
+export const FetchIntoObjectPoolResponseSchema: GenMessage<FetchIntoObjectPoolResponse> = /*@__PURE__*/
+  messageDesc(file_gitaly_objectpool, 9);
+
+/**
  * @generated from message gitaly.GetObjectPoolRequest
  */
 export type GetObjectPoolRequest = Message<"gitaly.GetObjectPoolRequest"> & {
@@ -161,7 +196,7 @@ export type GetObjectPoolRequest = Message<"gitaly.GetObjectPoolRequest"> & {
  * Use `create(GetObjectPoolRequestSchema)` to create a new message.
  */
 export const GetObjectPoolRequestSchema: GenMessage<GetObjectPoolRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_objectpool, 8);
+  messageDesc(file_gitaly_objectpool, 10);
 
 /**
  * @generated from message gitaly.GetObjectPoolResponse
@@ -178,7 +213,7 @@ export type GetObjectPoolResponse = Message<"gitaly.GetObjectPoolResponse"> & {
  * Use `create(GetObjectPoolResponseSchema)` to create a new message.
  */
 export const GetObjectPoolResponseSchema: GenMessage<GetObjectPoolResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_objectpool, 9);
+  messageDesc(file_gitaly_objectpool, 11);
 
 /**
  * @generated from service gitaly.ObjectPoolService
@@ -215,6 +250,14 @@ export const ObjectPoolService: GenService<{
     methodKind: "unary";
     input: typeof DisconnectGitAlternatesRequestSchema;
     output: typeof DisconnectGitAlternatesResponseSchema;
+  },
+  /**
+   * @generated from rpc gitaly.ObjectPoolService.FetchIntoObjectPool
+   */
+  fetchIntoObjectPool: {
+    methodKind: "unary";
+    input: typeof FetchIntoObjectPoolRequestSchema;
+    output: typeof FetchIntoObjectPoolResponseSchema;
   },
   /**
    * @generated from rpc gitaly.ObjectPoolService.GetObjectPool

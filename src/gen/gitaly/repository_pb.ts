@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gitaly/repository.proto.
  */
 export const file_gitaly_repository: GenFile = /*@__PURE__*/
-  fileDesc("ChdnaXRhbHkvcmVwb3NpdG9yeS5wcm90bxIGZ2l0YWx5IkEKF1JlcG9zaXRvcnlFeGlzdHNSZXF1ZXN0EiYKCnJlcG9zaXRvcnkYASABKAsyEi5naXRhbHkuUmVwb3NpdG9yeSIqChhSZXBvc2l0b3J5RXhpc3RzUmVzcG9uc2USDgoGZXhpc3RzGAEgASgIIj8KFVJlcG9zaXRvcnlTaXplUmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiJgoWUmVwb3NpdG9yeVNpemVSZXNwb25zZRIMCgRzaXplGAEgASgDIoYBChdDcmVhdGVSZXBvc2l0b3J5UmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkSFgoOZGVmYXVsdF9icmFuY2gYAiABKAwSKwoNb2JqZWN0X2Zvcm1hdBgDIAEoDjIULmdpdGFseS5PYmplY3RGb3JtYXQiGgoYQ3JlYXRlUmVwb3NpdG9yeVJlc3BvbnNlIoEBCg9Xcml0ZVJlZlJlcXVlc3QSJgoKcmVwb3NpdG9yeRgBIAEoCzISLmdpdGFseS5SZXBvc2l0b3J5EgsKA3JlZhgCIAEoDBIQCghyZXZpc2lvbhgDIAEoDBIUCgxvbGRfcmV2aXNpb24YBCABKAxKBAgFEAZKBAgGEAdSBWZvcmNlIhgKEFdyaXRlUmVmUmVzcG9uc2VKBAgBEAIiPQoTQ3JlYXRlQnVuZGxlUmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiJAoUQ3JlYXRlQnVuZGxlUmVzcG9uc2USDAoEZGF0YRgBIAEoDCJCChhDYWxjdWxhdGVDaGVja3N1bVJlcXVlc3QSJgoKcmVwb3NpdG9yeRgBIAEoCzISLmdpdGFseS5SZXBvc2l0b3J5Ii0KGUNhbGN1bGF0ZUNoZWNrc3VtUmVzcG9uc2USEAoIY2hlY2tzdW0YASABKAkiRwodR2V0T2JqZWN0RGlyZWN0b3J5U2l6ZVJlcXVlc3QSJgoKcmVwb3NpdG9yeRgBIAEoCzISLmdpdGFseS5SZXBvc2l0b3J5Ii4KHkdldE9iamVjdERpcmVjdG9yeVNpemVSZXNwb25zZRIMCgRzaXplGAEgASgDIkEKF1JlbW92ZVJlcG9zaXRvcnlSZXF1ZXN0EiYKCnJlcG9zaXRvcnkYASABKAsyEi5naXRhbHkuUmVwb3NpdG9yeSIaChhSZW1vdmVSZXBvc2l0b3J5UmVzcG9uc2UiOgoQR2V0Q29uZmlnUmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiIQoRR2V0Q29uZmlnUmVzcG9uc2USDAoEZGF0YRgBIAEoDCJoChpSZXBsaWNhdGVSZXBvc2l0b3J5UmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkSIgoGc291cmNlGAIgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiHQobUmVwbGljYXRlUmVwb3NpdG9yeVJlc3BvbnNlIokCChlPcHRpbWl6ZVJlcG9zaXRvcnlSZXF1ZXN0EiYKCnJlcG9zaXRvcnkYASABKAsyEi5naXRhbHkuUmVwb3NpdG9yeRI8CghzdHJhdGVneRgCIAEoDjIqLmdpdGFseS5PcHRpbWl6ZVJlcG9zaXRvcnlSZXF1ZXN0LlN0cmF0ZWd5IoUBCghTdHJhdGVneRIYChRTVFJBVEVHWV9VTlNQRUNJRklFRBAAEhgKFFNUUkFURUdZX0hFVVJJU1RJQ0FMEAESEgoOU1RSQVRFR1lfRUFHRVIQAhIXChNTVFJBVEVHWV9PRkZMT0FESU5HEAMSGAoUU1RSQVRFR1lfUkVIWURSQVRJT04QBCIcChpPcHRpbWl6ZVJlcG9zaXRvcnlSZXNwb25zZTK5BwoRUmVwb3NpdG9yeVNlcnZpY2USVQoQUmVwb3NpdG9yeUV4aXN0cxIfLmdpdGFseS5SZXBvc2l0b3J5RXhpc3RzUmVxdWVzdBogLmdpdGFseS5SZXBvc2l0b3J5RXhpc3RzUmVzcG9uc2USTwoOUmVwb3NpdG9yeVNpemUSHS5naXRhbHkuUmVwb3NpdG9yeVNpemVSZXF1ZXN0Gh4uZ2l0YWx5LlJlcG9zaXRvcnlTaXplUmVzcG9uc2USVQoQQ3JlYXRlUmVwb3NpdG9yeRIfLmdpdGFseS5DcmVhdGVSZXBvc2l0b3J5UmVxdWVzdBogLmdpdGFseS5DcmVhdGVSZXBvc2l0b3J5UmVzcG9uc2USPQoIV3JpdGVSZWYSFy5naXRhbHkuV3JpdGVSZWZSZXF1ZXN0GhguZ2l0YWx5LldyaXRlUmVmUmVzcG9uc2USSwoMQ3JlYXRlQnVuZGxlEhsuZ2l0YWx5LkNyZWF0ZUJ1bmRsZVJlcXVlc3QaHC5naXRhbHkuQ3JlYXRlQnVuZGxlUmVzcG9uc2UwARJYChFDYWxjdWxhdGVDaGVja3N1bRIgLmdpdGFseS5DYWxjdWxhdGVDaGVja3N1bVJlcXVlc3QaIS5naXRhbHkuQ2FsY3VsYXRlQ2hlY2tzdW1SZXNwb25zZRJnChZHZXRPYmplY3REaXJlY3RvcnlTaXplEiUuZ2l0YWx5LkdldE9iamVjdERpcmVjdG9yeVNpemVSZXF1ZXN0GiYuZ2l0YWx5LkdldE9iamVjdERpcmVjdG9yeVNpemVSZXNwb25zZRJVChBSZW1vdmVSZXBvc2l0b3J5Eh8uZ2l0YWx5LlJlbW92ZVJlcG9zaXRvcnlSZXF1ZXN0GiAuZ2l0YWx5LlJlbW92ZVJlcG9zaXRvcnlSZXNwb25zZRJCCglHZXRDb25maWcSGC5naXRhbHkuR2V0Q29uZmlnUmVxdWVzdBoZLmdpdGFseS5HZXRDb25maWdSZXNwb25zZTABEl4KE1JlcGxpY2F0ZVJlcG9zaXRvcnkSIi5naXRhbHkuUmVwbGljYXRlUmVwb3NpdG9yeVJlcXVlc3QaIy5naXRhbHkuUmVwbGljYXRlUmVwb3NpdG9yeVJlc3BvbnNlElsKEk9wdGltaXplUmVwb3NpdG9yeRIhLmdpdGFseS5PcHRpbWl6ZVJlcG9zaXRvcnlSZXF1ZXN0GiIuZ2l0YWx5Lk9wdGltaXplUmVwb3NpdG9yeVJlc3BvbnNlYgZwcm90bzM", [file_gitaly_shared]);
+  fileDesc("ChdnaXRhbHkvcmVwb3NpdG9yeS5wcm90bxIGZ2l0YWx5IkEKF1JlcG9zaXRvcnlFeGlzdHNSZXF1ZXN0EiYKCnJlcG9zaXRvcnkYASABKAsyEi5naXRhbHkuUmVwb3NpdG9yeSIqChhSZXBvc2l0b3J5RXhpc3RzUmVzcG9uc2USDgoGZXhpc3RzGAEgASgIIj8KFVJlcG9zaXRvcnlTaXplUmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiJgoWUmVwb3NpdG9yeVNpemVSZXNwb25zZRIMCgRzaXplGAEgASgDIoYBChdDcmVhdGVSZXBvc2l0b3J5UmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkSFgoOZGVmYXVsdF9icmFuY2gYAiABKAwSKwoNb2JqZWN0X2Zvcm1hdBgDIAEoDjIULmdpdGFseS5PYmplY3RGb3JtYXQiGgoYQ3JlYXRlUmVwb3NpdG9yeVJlc3BvbnNlInwKEUNyZWF0ZUZvcmtSZXF1ZXN0EiYKCnJlcG9zaXRvcnkYASABKAsyEi5naXRhbHkuUmVwb3NpdG9yeRItChFzb3VyY2VfcmVwb3NpdG9yeRgCIAEoCzISLmdpdGFseS5SZXBvc2l0b3J5EhAKCHJldmlzaW9uGAMgASgMIhQKEkNyZWF0ZUZvcmtSZXNwb25zZSKBAQoPV3JpdGVSZWZSZXF1ZXN0EiYKCnJlcG9zaXRvcnkYASABKAsyEi5naXRhbHkuUmVwb3NpdG9yeRILCgNyZWYYAiABKAwSEAoIcmV2aXNpb24YAyABKAwSFAoMb2xkX3JldmlzaW9uGAQgASgMSgQIBRAGSgQIBhAHUgVmb3JjZSIYChBXcml0ZVJlZlJlc3BvbnNlSgQIARACIj0KE0NyZWF0ZUJ1bmRsZVJlcXVlc3QSJgoKcmVwb3NpdG9yeRgBIAEoCzISLmdpdGFseS5SZXBvc2l0b3J5IiQKFENyZWF0ZUJ1bmRsZVJlc3BvbnNlEgwKBGRhdGEYASABKAwiQgoYQ2FsY3VsYXRlQ2hlY2tzdW1SZXF1ZXN0EiYKCnJlcG9zaXRvcnkYASABKAsyEi5naXRhbHkuUmVwb3NpdG9yeSItChlDYWxjdWxhdGVDaGVja3N1bVJlc3BvbnNlEhAKCGNoZWNrc3VtGAEgASgJIkcKHUdldE9iamVjdERpcmVjdG9yeVNpemVSZXF1ZXN0EiYKCnJlcG9zaXRvcnkYASABKAsyEi5naXRhbHkuUmVwb3NpdG9yeSIuCh5HZXRPYmplY3REaXJlY3RvcnlTaXplUmVzcG9uc2USDAoEc2l6ZRgBIAEoAyJBChdSZW1vdmVSZXBvc2l0b3J5UmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkiGgoYUmVtb3ZlUmVwb3NpdG9yeVJlc3BvbnNlIjoKEEdldENvbmZpZ1JlcXVlc3QSJgoKcmVwb3NpdG9yeRgBIAEoCzISLmdpdGFseS5SZXBvc2l0b3J5IiEKEUdldENvbmZpZ1Jlc3BvbnNlEgwKBGRhdGEYASABKAwiaAoaUmVwbGljYXRlUmVwb3NpdG9yeVJlcXVlc3QSJgoKcmVwb3NpdG9yeRgBIAEoCzISLmdpdGFseS5SZXBvc2l0b3J5EiIKBnNvdXJjZRgCIAEoCzISLmdpdGFseS5SZXBvc2l0b3J5Ih0KG1JlcGxpY2F0ZVJlcG9zaXRvcnlSZXNwb25zZSKJAgoZT3B0aW1pemVSZXBvc2l0b3J5UmVxdWVzdBImCgpyZXBvc2l0b3J5GAEgASgLMhIuZ2l0YWx5LlJlcG9zaXRvcnkSPAoIc3RyYXRlZ3kYAiABKA4yKi5naXRhbHkuT3B0aW1pemVSZXBvc2l0b3J5UmVxdWVzdC5TdHJhdGVneSKFAQoIU3RyYXRlZ3kSGAoUU1RSQVRFR1lfVU5TUEVDSUZJRUQQABIYChRTVFJBVEVHWV9IRVVSSVNUSUNBTBABEhIKDlNUUkFURUdZX0VBR0VSEAISFwoTU1RSQVRFR1lfT0ZGTE9BRElORxADEhgKFFNUUkFURUdZX1JFSFlEUkFUSU9OEAQiHAoaT3B0aW1pemVSZXBvc2l0b3J5UmVzcG9uc2Uy/gcKEVJlcG9zaXRvcnlTZXJ2aWNlElUKEFJlcG9zaXRvcnlFeGlzdHMSHy5naXRhbHkuUmVwb3NpdG9yeUV4aXN0c1JlcXVlc3QaIC5naXRhbHkuUmVwb3NpdG9yeUV4aXN0c1Jlc3BvbnNlEk8KDlJlcG9zaXRvcnlTaXplEh0uZ2l0YWx5LlJlcG9zaXRvcnlTaXplUmVxdWVzdBoeLmdpdGFseS5SZXBvc2l0b3J5U2l6ZVJlc3BvbnNlElUKEENyZWF0ZVJlcG9zaXRvcnkSHy5naXRhbHkuQ3JlYXRlUmVwb3NpdG9yeVJlcXVlc3QaIC5naXRhbHkuQ3JlYXRlUmVwb3NpdG9yeVJlc3BvbnNlEkMKCkNyZWF0ZUZvcmsSGS5naXRhbHkuQ3JlYXRlRm9ya1JlcXVlc3QaGi5naXRhbHkuQ3JlYXRlRm9ya1Jlc3BvbnNlEj0KCFdyaXRlUmVmEhcuZ2l0YWx5LldyaXRlUmVmUmVxdWVzdBoYLmdpdGFseS5Xcml0ZVJlZlJlc3BvbnNlEksKDENyZWF0ZUJ1bmRsZRIbLmdpdGFseS5DcmVhdGVCdW5kbGVSZXF1ZXN0GhwuZ2l0YWx5LkNyZWF0ZUJ1bmRsZVJlc3BvbnNlMAESWAoRQ2FsY3VsYXRlQ2hlY2tzdW0SIC5naXRhbHkuQ2FsY3VsYXRlQ2hlY2tzdW1SZXF1ZXN0GiEuZ2l0YWx5LkNhbGN1bGF0ZUNoZWNrc3VtUmVzcG9uc2USZwoWR2V0T2JqZWN0RGlyZWN0b3J5U2l6ZRIlLmdpdGFseS5HZXRPYmplY3REaXJlY3RvcnlTaXplUmVxdWVzdBomLmdpdGFseS5HZXRPYmplY3REaXJlY3RvcnlTaXplUmVzcG9uc2USVQoQUmVtb3ZlUmVwb3NpdG9yeRIfLmdpdGFseS5SZW1vdmVSZXBvc2l0b3J5UmVxdWVzdBogLmdpdGFseS5SZW1vdmVSZXBvc2l0b3J5UmVzcG9uc2USQgoJR2V0Q29uZmlnEhguZ2l0YWx5LkdldENvbmZpZ1JlcXVlc3QaGS5naXRhbHkuR2V0Q29uZmlnUmVzcG9uc2UwARJeChNSZXBsaWNhdGVSZXBvc2l0b3J5EiIuZ2l0YWx5LlJlcGxpY2F0ZVJlcG9zaXRvcnlSZXF1ZXN0GiMuZ2l0YWx5LlJlcGxpY2F0ZVJlcG9zaXRvcnlSZXNwb25zZRJbChJPcHRpbWl6ZVJlcG9zaXRvcnkSIS5naXRhbHkuT3B0aW1pemVSZXBvc2l0b3J5UmVxdWVzdBoiLmdpdGFseS5PcHRpbWl6ZVJlcG9zaXRvcnlSZXNwb25zZWIGcHJvdG8z", [file_gitaly_shared]);
 
 /**
  * @generated from message gitaly.RepositoryExistsRequest
@@ -127,6 +127,46 @@ export const CreateRepositoryResponseSchema: GenMessage<CreateRepositoryResponse
 /**
  * Without `old_revision` the reference is set whatever it was. For HEAD, `revision` is a reference name.
  *
+ * @generated from message gitaly.CreateForkRequest
+ */
+export type CreateForkRequest = Message<"gitaly.CreateForkRequest"> & {
+  /**
+   * @generated from field: gitaly.Repository repository = 1;
+   */
+  repository?: Repository | undefined;
+
+  /**
+   * @generated from field: gitaly.Repository source_repository = 2;
+   */
+  sourceRepository?: Repository | undefined;
+
+  /**
+   * @generated from field: bytes revision = 3;
+   */
+  revision: Uint8Array;
+};
+
+/**
+ * Describes the message gitaly.CreateForkRequest.
+ * Use `create(CreateForkRequestSchema)` to create a new message.
+ */
+export const CreateForkRequestSchema: GenMessage<CreateForkRequest> = /*@__PURE__*/
+  messageDesc(file_gitaly_repository, 6);
+
+/**
+ * @generated from message gitaly.CreateForkResponse
+ */
+export type CreateForkResponse = Message<"gitaly.CreateForkResponse"> & {
+};
+
+/**
+ * Describes the message gitaly.CreateForkResponse.
+ * Use `create(CreateForkResponseSchema)` to create a new message.
+ */
+export const CreateForkResponseSchema: GenMessage<CreateForkResponse> = /*@__PURE__*/
+  messageDesc(file_gitaly_repository, 7);
+
+/**
  * @generated from message gitaly.WriteRefRequest
  */
 export type WriteRefRequest = Message<"gitaly.WriteRefRequest"> & {
@@ -156,7 +196,7 @@ export type WriteRefRequest = Message<"gitaly.WriteRefRequest"> & {
  * Use `create(WriteRefRequestSchema)` to create a new message.
  */
 export const WriteRefRequestSchema: GenMessage<WriteRefRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 6);
+  messageDesc(file_gitaly_repository, 8);
 
 /**
  * @generated from message gitaly.WriteRefResponse
@@ -169,7 +209,7 @@ export type WriteRefResponse = Message<"gitaly.WriteRefResponse"> & {
  * Use `create(WriteRefResponseSchema)` to create a new message.
  */
 export const WriteRefResponseSchema: GenMessage<WriteRefResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 7);
+  messageDesc(file_gitaly_repository, 9);
 
 /**
  * @generated from message gitaly.CreateBundleRequest
@@ -186,7 +226,7 @@ export type CreateBundleRequest = Message<"gitaly.CreateBundleRequest"> & {
  * Use `create(CreateBundleRequestSchema)` to create a new message.
  */
 export const CreateBundleRequestSchema: GenMessage<CreateBundleRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 8);
+  messageDesc(file_gitaly_repository, 10);
 
 /**
  * @generated from message gitaly.CreateBundleResponse
@@ -203,7 +243,7 @@ export type CreateBundleResponse = Message<"gitaly.CreateBundleResponse"> & {
  * Use `create(CreateBundleResponseSchema)` to create a new message.
  */
 export const CreateBundleResponseSchema: GenMessage<CreateBundleResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 9);
+  messageDesc(file_gitaly_repository, 11);
 
 /**
  * @generated from message gitaly.CalculateChecksumRequest
@@ -220,7 +260,7 @@ export type CalculateChecksumRequest = Message<"gitaly.CalculateChecksumRequest"
  * Use `create(CalculateChecksumRequestSchema)` to create a new message.
  */
 export const CalculateChecksumRequestSchema: GenMessage<CalculateChecksumRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 10);
+  messageDesc(file_gitaly_repository, 12);
 
 /**
  * XOR of a hash for each reference: equal for equal references.
@@ -239,7 +279,7 @@ export type CalculateChecksumResponse = Message<"gitaly.CalculateChecksumRespons
  * Use `create(CalculateChecksumResponseSchema)` to create a new message.
  */
 export const CalculateChecksumResponseSchema: GenMessage<CalculateChecksumResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 11);
+  messageDesc(file_gitaly_repository, 13);
 
 /**
  * @generated from message gitaly.GetObjectDirectorySizeRequest
@@ -256,7 +296,7 @@ export type GetObjectDirectorySizeRequest = Message<"gitaly.GetObjectDirectorySi
  * Use `create(GetObjectDirectorySizeRequestSchema)` to create a new message.
  */
 export const GetObjectDirectorySizeRequestSchema: GenMessage<GetObjectDirectorySizeRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 12);
+  messageDesc(file_gitaly_repository, 14);
 
 /**
  * @generated from message gitaly.GetObjectDirectorySizeResponse
@@ -273,7 +313,7 @@ export type GetObjectDirectorySizeResponse = Message<"gitaly.GetObjectDirectoryS
  * Use `create(GetObjectDirectorySizeResponseSchema)` to create a new message.
  */
 export const GetObjectDirectorySizeResponseSchema: GenMessage<GetObjectDirectorySizeResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 13);
+  messageDesc(file_gitaly_repository, 15);
 
 /**
  * @generated from message gitaly.RemoveRepositoryRequest
@@ -290,7 +330,7 @@ export type RemoveRepositoryRequest = Message<"gitaly.RemoveRepositoryRequest"> 
  * Use `create(RemoveRepositoryRequestSchema)` to create a new message.
  */
 export const RemoveRepositoryRequestSchema: GenMessage<RemoveRepositoryRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 14);
+  messageDesc(file_gitaly_repository, 16);
 
 /**
  * @generated from message gitaly.RemoveRepositoryResponse
@@ -303,7 +343,7 @@ export type RemoveRepositoryResponse = Message<"gitaly.RemoveRepositoryResponse"
  * Use `create(RemoveRepositoryResponseSchema)` to create a new message.
  */
 export const RemoveRepositoryResponseSchema: GenMessage<RemoveRepositoryResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 15);
+  messageDesc(file_gitaly_repository, 17);
 
 /**
  * @generated from message gitaly.GetConfigRequest
@@ -320,7 +360,7 @@ export type GetConfigRequest = Message<"gitaly.GetConfigRequest"> & {
  * Use `create(GetConfigRequestSchema)` to create a new message.
  */
 export const GetConfigRequestSchema: GenMessage<GetConfigRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 16);
+  messageDesc(file_gitaly_repository, 18);
 
 /**
  * The bytes of the repository's config file.
@@ -339,7 +379,7 @@ export type GetConfigResponse = Message<"gitaly.GetConfigResponse"> & {
  * Use `create(GetConfigResponseSchema)` to create a new message.
  */
 export const GetConfigResponseSchema: GenMessage<GetConfigResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 17);
+  messageDesc(file_gitaly_repository, 19);
 
 /**
  * The node fetches `source` from the node that metadata `gitaly-servers` names.
@@ -363,7 +403,7 @@ export type ReplicateRepositoryRequest = Message<"gitaly.ReplicateRepositoryRequ
  * Use `create(ReplicateRepositoryRequestSchema)` to create a new message.
  */
 export const ReplicateRepositoryRequestSchema: GenMessage<ReplicateRepositoryRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 18);
+  messageDesc(file_gitaly_repository, 20);
 
 /**
  * @generated from message gitaly.ReplicateRepositoryResponse
@@ -376,7 +416,7 @@ export type ReplicateRepositoryResponse = Message<"gitaly.ReplicateRepositoryRes
  * Use `create(ReplicateRepositoryResponseSchema)` to create a new message.
  */
 export const ReplicateRepositoryResponseSchema: GenMessage<ReplicateRepositoryResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 19);
+  messageDesc(file_gitaly_repository, 21);
 
 /**
  * Housekeeping: repack, prune, pack references.
@@ -400,7 +440,7 @@ export type OptimizeRepositoryRequest = Message<"gitaly.OptimizeRepositoryReques
  * Use `create(OptimizeRepositoryRequestSchema)` to create a new message.
  */
 export const OptimizeRepositoryRequestSchema: GenMessage<OptimizeRepositoryRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 20);
+  messageDesc(file_gitaly_repository, 22);
 
 /**
  * @generated from enum gitaly.OptimizeRepositoryRequest.Strategy
@@ -436,7 +476,7 @@ export enum OptimizeRepositoryRequest_Strategy {
  * Describes the enum gitaly.OptimizeRepositoryRequest.Strategy.
  */
 export const OptimizeRepositoryRequest_StrategySchema: GenEnum<OptimizeRepositoryRequest_Strategy> = /*@__PURE__*/
-  enumDesc(file_gitaly_repository, 20, 0);
+  enumDesc(file_gitaly_repository, 22, 0);
 
 /**
  * @generated from message gitaly.OptimizeRepositoryResponse
@@ -449,7 +489,7 @@ export type OptimizeRepositoryResponse = Message<"gitaly.OptimizeRepositoryRespo
  * Use `create(OptimizeRepositoryResponseSchema)` to create a new message.
  */
 export const OptimizeRepositoryResponseSchema: GenMessage<OptimizeRepositoryResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_repository, 21);
+  messageDesc(file_gitaly_repository, 23);
 
 /**
  * @generated from service gitaly.RepositoryService
@@ -478,6 +518,14 @@ export const RepositoryService: GenService<{
     methodKind: "unary";
     input: typeof CreateRepositoryRequestSchema;
     output: typeof CreateRepositoryResponseSchema;
+  },
+  /**
+   * @generated from rpc gitaly.RepositoryService.CreateFork
+   */
+  createFork: {
+    methodKind: "unary";
+    input: typeof CreateForkRequestSchema;
+    output: typeof CreateForkResponseSchema;
   },
   /**
    * @generated from rpc gitaly.RepositoryService.WriteRef

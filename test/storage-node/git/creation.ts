@@ -16,6 +16,8 @@ export interface CreationOptions {
   readonly objectFormat?: 'sha1' | 'sha256';
   /** Fills the new repository, which is at `folder` for now. */
   seed?(folder: string): Promise<void>;
+  /** Whether `seed` makes the repository itself, where nothing is yet. Default: it gets an empty one. */
+  readonly seedMakesIt?: boolean;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function createRepository(options: CreationOptions): Promise<void> 
   const temporary = await temporaryFolder(storages, repository.storage);
   try {
     const folder = path.join(temporary, 'repository.git');
-    await initialise(options, folder);
+    if (options.seedMakesIt !== true) await initialise(options, folder);
     await options.seed?.(folder);
     const vote = voteOf(await logicalState(git, folder));
     try {

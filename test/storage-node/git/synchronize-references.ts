@@ -12,6 +12,8 @@ export interface SynchronizeOptions {
   readonly repository: string;
   readonly source: FetchSource;
   readonly signal: AbortSignal;
+  /** Which references are looked at, here and there. Default: all. */
+  readonly include?: (reference: string) => boolean;
   /** Serves the reference-transaction hook; without it nothing is voted on. */
   readonly hooks?: (channel: Duplex) => void;
 }
@@ -21,8 +23,9 @@ export interface SynchronizeOptions {
  * Deletions come first, all in one transaction unless a name takes the place of a folder or the other way round.
  */
 export async function synchronizeReferences(options: SynchronizeOptions): Promise<void> {
-  const { git, repository, source, signal } = options;
-  const { references: theirs } = await source.references();
+  const { git, repository, source, signal, include = () => true } = options;
+  const { references } = await source.references();
+  const theirs = new Map([...references].filter(([name]) => include(name)));
   const ours = await readReferences(git, repository);
   const { deletions, changes } = difference(ours, theirs);
   const wants = [...new Set(changes.map(({ newId }) => newId))];

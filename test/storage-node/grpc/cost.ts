@@ -24,6 +24,8 @@ const mutators = new Set([
   'DeleteObjectPool',
   'LinkRepositoryToObjectPool',
   'DisconnectGitAlternates',
+  'FetchIntoObjectPool',
+  'CreateFork',
 ]);
 
 /** `x-gitaly-cost`: a weight for the method, and one more for each started MiB of payload. */

@@ -23,8 +23,6 @@ const leftOut = new Set([
   'UserFFBranch',
   'UserCreateTag',
   'UserSquash',
-  'FetchIntoObjectPool',
-  'CreateFork',
 ]);
 
 /** Pushes whose sequence of votes depends on how git cuts them into reference transactions. */
@@ -49,8 +47,6 @@ const needNewGit: Readonly<Record<string, string>> = {
 };
 
 const notPlayable: Readonly<Record<string, string>> = {
-  CreateObjectPool:
-    'with a transaction, which a proxy must not give it, Gitaly votes in the steps of git clone; the node does not vote',
   'ReplicateRepository: new target, votes':
     'the hash of the creation depends on the snapshot that Gitaly takes; the recorder could not reproduce it either',
   'ReplicateRepository: ABORT at PREPARED':

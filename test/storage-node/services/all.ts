@@ -1,6 +1,7 @@
 import type { Handler } from '../grpc/handler.ts';
 import type { ServiceContext } from './context.ts';
 import { getBlobHandler } from './blob.ts';
+import { createForkHandler } from './create-fork.ts';
 import { createRepositoryHandler } from './create-repository.ts';
 import { deleteRefsHandler } from './delete-refs.ts';
 import { findCommitHandler } from './find-commit.ts';
@@ -25,6 +26,7 @@ export function allHandlers(context: ServiceContext): Handler[] {
   return [
     healthHandler(),
     createRepositoryHandler(context),
+    createForkHandler(context),
     removeRepositoryHandler(context),
     ...repositoryReadHandlers(context),
     writeRefHandler(context),

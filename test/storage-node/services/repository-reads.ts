@@ -3,6 +3,7 @@ import path from 'node:path';
 import { RepositoryService } from '../../../src/gen/gitaly/repository_pb.ts';
 import { checksumOf } from '../git/checksum.ts';
 import { diskUsage } from '../git/disk-usage.ts';
+import { isPoolPath } from '../git/object-pool.ts';
 import { isRepository } from '../git/storages.ts';
 import { type Handler, serverStreaming, unary } from '../grpc/handler.ts';
 import { Code, RpcError } from '../grpc/status.ts';
@@ -46,9 +47,11 @@ export function repositoryReadHandlers(context: ServiceContext): Handler[] {
     }),
 
     unary(method.optimizeRepository, async ({ repository }, { signal }) => {
-      const { path: folder } = await storages.find(repository);
+      const { path: folder, relativePath } = await storages.find(repository);
       await git.output(folder, ['pack-refs', '--all', '--prune'], { signal });
-      await git.output(folder, ['repack', '-a', '-d', '-q'], { signal });
+      // What a pool has, its members do not keep as well; what they may need, it never drops.
+      const keeping = isPoolPath(relativePath) ? ['-a', '-k'] : ['-A', '-l'];
+      await git.output(folder, ['repack', ...keeping, '-d', '-q'], { signal });
       return {};
     }),
 
