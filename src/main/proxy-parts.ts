@@ -4,6 +4,7 @@ import { systemRandom } from '../base/random.ts';
 import { adminMethods } from '../proxy/admin/admin-methods.ts';
 import { healthMethods } from '../proxy/admin/health-methods.ts';
 import { ProxyMetrics } from '../proxy/admin/metrics.ts';
+import { objectPoolMethods } from '../proxy/admin/object-pool-methods.ts';
 import { repositoryMethods } from '../proxy/admin/repository-methods.ts';
 import { serverMethods } from '../proxy/admin/server-methods.ts';
 import { logCall } from '../proxy/relay/call-log.ts';
@@ -127,12 +128,11 @@ export function createRelay(
     sidechannels,
     metrics,
     random,
+    replicaPathOf: (id, relativePath) => replicaPath(id, relativePath, sha256),
+    gitalyToken,
     settleAbandoned: (record) => settler.settle(record),
   };
-  const forwarder = new Forwarder({
-    context,
-    replicaPathOf: (id, relativePath) => replicaPath(id, relativePath, sha256),
-  });
+  const forwarder = new Forwarder(context);
   const onEnded = (call: ServerCall, code: number) => {
     const method = call.head.path;
     const ms = clock.monotonicMs() - call.startedMs;
@@ -143,6 +143,7 @@ export function createRelay(
     localMethods: [
       ...healthMethods(isServing),
       ...repositoryMethods(context),
+      ...objectPoolMethods(context),
       ...serverMethods(storages),
       ...adminMethods(context),
     ],

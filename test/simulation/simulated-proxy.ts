@@ -100,6 +100,8 @@ export class SimulatedProxy {
       sidechannels: new SidechannelRegistry({ clock, logger }),
       metrics: noMetrics,
       random,
+      replicaPathOf: (id) => `@cluster/${id}`,
+      gitalyToken: () => '',
       settleAbandoned: (record) => settler.settle(record),
     };
   }
@@ -171,6 +173,7 @@ export class SimulatedProxy {
       timeoutMs: undefined,
       sidechannelId: undefined,
       primaryOnly: false,
+      partitioningHints: [],
       correlationId: undefined,
       clientName: undefined,
       callSite: undefined,

@@ -16,7 +16,10 @@ export function repositoryMethods(context: RelayContext): readonly LocalMethod[]
       return { exists: record !== undefined && !isBeingCreated(record) };
     }),
     unaryMethod(RepositoryService.method.removeRepository, async ({ repository }) => {
-      await removeRepository(keyOf(repository), context);
+      const outcome = await removeRepository(keyOf(repository), context);
+      if (outcome === 'missing') {
+        throw new LocalCallError(statusCodes.NOT_FOUND, 'repository does not exist');
+      }
       return {};
     }),
   ];
@@ -26,13 +29,14 @@ export function repositoryMethods(context: RelayContext): readonly LocalMethod[]
  * Removes a repository: from the store first, so that it is gone for everybody at once, then from
  * the storages. One that cannot be reached keeps its replica, which nothing refers to any more.
  */
-async function removeRepository(key: RepositoryKey, context: RelayContext): Promise<void> {
+export async function removeRepository(
+  key: RepositoryKey,
+  context: RelayContext,
+): Promise<'removed' | 'missing'> {
   const { view, store, storages, logger } = context;
   for (;;) {
     const record = await view.refresh(key);
-    if (record === undefined || isBeingCreated(record)) {
-      throw new LocalCallError(statusCodes.NOT_FOUND, 'repository does not exist');
-    }
+    if (record === undefined || isBeingCreated(record)) return 'missing';
     const outcome = await store.remove(record);
     if (outcome.kind === 'stale') continue;
     await view.refresh(key);
@@ -41,7 +45,7 @@ async function removeRepository(key: RepositoryKey, context: RelayContext): Prom
     if (virtualStorage !== undefined) {
       await removeReplicas(record, record.replicaPath, virtualStorage, logger);
     }
-    return;
+    return 'removed';
   }
 }
 

@@ -12,6 +12,8 @@ export interface CallHead {
   readonly sidechannelId: bigint | undefined;
   /** The client asks for the primary: it reads what only the primary has. */
   readonly primaryOnly: boolean;
+  /** Paths of repositories to which the call's own belongs. More than one makes no sense. */
+  readonly partitioningHints: readonly string[];
   /** By which the call is found in all of GitLab's logs. Made here if the client has sent none. */
   readonly correlationId: string | undefined;
   /** The program that calls, like `gitlab-web`, by its own account. */
@@ -44,6 +46,9 @@ const notForwarded: ReadonlySet<string> = new Set([
   'x-gitlab-correlation-id',
 ]);
 
+const partitioningHint = 'gitaly-partitioning-hint';
+const noHints: readonly string[] = [];
+
 /** No method's path and no correlation id is longer. Both stand in the log, for each call. */
 const maxLoggedLength = 256;
 
@@ -65,6 +70,7 @@ export function readCallHead(
   let clientName: string | undefined;
   let callSite: string | undefined;
   let primaryOnly = false;
+  let partitioningHints: string[] | undefined;
   let compressed = false;
   for (const field of fields) {
     const { name, value } = field;
@@ -84,6 +90,9 @@ export function readCallHead(
         break;
       case 'gitaly-route-repository-accessor-policy':
         primaryOnly ||= value === 'primary-only';
+        break;
+      case partitioningHint:
+        (partitioningHints ??= []).push(value);
         break;
       case 'x-gitlab-correlation-id':
         if (value !== '') correlation ??= field;
@@ -114,6 +123,7 @@ export function readCallHead(
     timeoutMs,
     sidechannelId,
     primaryOnly,
+    partitioningHints: partitioningHints ?? noHints,
     correlationId: correlation?.value.slice(0, maxLoggedLength),
     clientName,
     callSite,
@@ -122,10 +132,21 @@ export function readCallHead(
   };
 }
 
+/** The same head with another partitioning hint in the metadata that goes on, and only that one. */
+export function withPartitioningHint(head: CallHead, relativePath: string): CallHead {
+  const others = head.metadata.filter(({ name }) => name !== partitioningHint);
+  return { ...head, metadata: [...others, headerField(partitioningHint, relativePath)] };
+}
+
 const postField = headerField(':method', 'POST');
 const schemeField = headerField(':scheme', 'http');
 const contentTypeField = headerField('content-type', 'application/grpc');
 const trailersField = headerField('te', 'trailers');
+
+/** The client's metadata for a call that the proxy makes in its place. */
+export function upstreamMetadata(head: CallHead, virtualStorage: string): readonly HeaderField[] {
+  return [...head.metadata, headerField('virtual_storage', virtualStorage)];
+}
 
 /** The request headers for a storage: the client's metadata, and the proxy's own for that storage. */
 export function upstreamHeaders(options: {

@@ -1,6 +1,6 @@
 import { sleep } from '../../base/clock.ts';
 import { statusCodes } from '../../rpc/status.ts';
-import { placeRepository, type PlacementRoute } from '../routing/route.ts';
+import { placeBeside, placeRepository, type PlacementRoute } from '../routing/route.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
@@ -11,6 +11,15 @@ import { LocalCallError } from './local-method.ts';
 const placementLimitMs = 5000;
 const recheckMs = 25;
 
+export interface Creation {
+  readonly key: RepositoryKey;
+  /** Unique over all proxies and time. */
+  readonly transaction: string;
+  readonly virtualStorage: VirtualStorage;
+  /** A repository that the new one shares objects with: it goes to the same storages. */
+  readonly beside?: RepositoryRecord | undefined;
+}
+
 /**
  * Makes the record of a repository that is about to be created, with the intent of its creation:
  * until that is settled the repository does not exist for anybody else.
@@ -19,14 +28,12 @@ const recheckMs = 25;
  * @throws LocalCallError UNAVAILABLE if too few storages can be reached
  */
 export async function beginCreation(
-  key: RepositoryKey,
-  transaction: string,
-  virtualStorage: VirtualStorage,
+  creation: Creation,
   context: RelayContext,
-  replicaPathOf: (id: bigint, relativePath: string) => string,
 ): Promise<RepositoryRecord | 'exists'> {
-  const { store, view, owner } = context;
-  const { primary, voters, absent } = await place(virtualStorage, context);
+  const { key, transaction } = creation;
+  const { store, view, owner, replicaPathOf } = context;
+  const { primary, voters, absent } = await place(creation, context);
   const id = await store.nextRepositoryId();
   const outcome = await store.create({
     id,
@@ -48,12 +55,17 @@ export async function beginCreation(
 
 /** Waits a little for storages that are just starting, as all do when a cluster is new. */
 async function place(
-  virtualStorage: VirtualStorage,
-  { clock, random }: RelayContext,
+  { virtualStorage, beside }: Creation,
+  { clock, random, view }: RelayContext,
 ): Promise<PlacementRoute & { readonly kind: 'place' }> {
   const giveUpAtMs = clock.monotonicMs() + placementLimitMs;
   for (;;) {
-    const placement = placeRepository(virtualStorage.nodes(), virtualStorage.policy, random);
+    const nodes = virtualStorage.nodes();
+    const { policy } = virtualStorage;
+    const placement =
+      beside === undefined
+        ? placeRepository(nodes, policy, random)
+        : placeBeside(view.peek(beside) ?? beside, nodes, policy);
     if (placement.kind === 'place') return placement;
     if (clock.monotonicMs() >= giveUpAtMs) {
       throw new LocalCallError(statusCodes.UNAVAILABLE, placement.reason);

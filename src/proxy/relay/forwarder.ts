@@ -10,26 +10,20 @@ import type { RelayContext } from './context.ts';
 import { beginCreation, takeBackCreation } from './creation.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
 import { ReadCall } from './read-call.ts';
+import { findSecondRepository, requestFor, type SecondRepository } from './second-repository.ts';
 import type { ServerCall } from './server-call.ts';
 import { readRepository, repositoryNotFound, rewriteFor } from './target.ts';
 import { admitWrite, isBeingCreated } from './write-admission.ts';
 import { WriteCall } from './write-call.ts';
 import { writeClassOf } from './write-classes.ts';
 
-export interface ForwarderOptions {
-  readonly context: RelayContext;
-  replicaPathOf(id: bigint, relativePath: string): string;
-}
-
 /** Sends calls on to the storages, as their method and their first message demand. */
 export class Forwarder {
   readonly #context: RelayContext;
-  readonly #replicaPathOf: ForwarderOptions['replicaPathOf'];
   #lastTransaction = 0;
 
-  constructor(options: ForwarderOptions) {
-    this.#context = options.context;
-    this.#replicaPathOf = options.replicaPathOf;
+  constructor(context: RelayContext) {
+    this.#context = context;
   }
 
   /** Answers the call. Never rejects. */
@@ -66,9 +60,6 @@ export class Forwarder {
     call.trace.relativePath = key.relativePath;
     if (method.op === 'accessor') {
       await this.#read(call, method, virtualStorage, key);
-    } else if (!method.transactional && method.op === 'mutator') {
-      // Object pools: see docs/limits.md.
-      throw new LocalCallError(statusCodes.UNIMPLEMENTED, `${method.name} is not served yet`);
     } else if (method.creates === undefined) {
       await this.#write(call, method, virtualStorage, key);
     } else {
@@ -141,6 +132,7 @@ export class Forwarder {
     key: RepositoryKey,
   ): Promise<void> {
     const context = this.#context;
+    const second = await findSecondRepository(call, method, context);
     const admission = await admitWrite(key, virtualStorage, context);
     if (admission.kind === 'notFound') throw repositoryNotFound();
     if (admission.kind === 'unavailable') {
@@ -149,17 +141,15 @@ export class Forwarder {
     const { record, route } = admission;
     call.trace.repositoryFound(record);
     call.trace.writeRouted(route);
-    const additional = await this.#additionalPath(call, method);
     await new WriteCall({
       call,
+      ...requestFor(call, method, record, second),
       virtualStorage,
       context,
       record,
       ...route,
       ...writeClassOf(method),
       transaction: this.#newTransaction(),
-      rewrite: (storage) =>
-        rewriteFor(call, method, { storage, relativePath: record.replicaPath }, additional),
     }).run();
   }
 
@@ -170,11 +160,11 @@ export class Forwarder {
     key: RepositoryKey,
   ): Promise<void> {
     const context = this.#context;
-    const additional = await this.#additionalPath(call, method);
+    const second = await findSecondRepository(call, method, context);
     const transaction = this.#newTransaction();
     const release = context.writes.hold(transaction);
     try {
-      return await this.#createAs(transaction, call, method, virtualStorage, key, additional);
+      return await this.#createAs(transaction, call, method, virtualStorage, key, second);
     } finally {
       release();
     }
@@ -186,16 +176,11 @@ export class Forwarder {
     method: MethodInfo,
     virtualStorage: VirtualStorage,
     key: RepositoryKey,
-    additional: string | undefined,
+    second: SecondRepository | undefined,
   ): Promise<void> {
     const context = this.#context;
-    const record = await beginCreation(
-      key,
-      transaction,
-      virtualStorage,
-      context,
-      this.#replicaPathOf,
-    );
+    const creation = { key, transaction, virtualStorage, beside: second?.record };
+    const record = await beginCreation(creation, context);
     if (record === 'exists') {
       if (method.creates === 'upsert') return this.#write(call, method, virtualStorage, key);
       throw new LocalCallError(statusCodes.ALREADY_EXISTS, 'repository already exists');
@@ -205,6 +190,7 @@ export class Forwarder {
     call.trace.writeRouted({ primary: record.primary, voters, learners: [] });
     const settlement = await new WriteCall({
       call,
+      ...requestFor(call, method, record, second),
       virtualStorage,
       context,
       record,
@@ -214,30 +200,9 @@ export class Forwarder {
       transaction,
       intent: 'taken',
       changesNeedVotes: true,
-      rewrite: (storage) =>
-        rewriteFor(call, method, { storage, relativePath: record.replicaPath }, additional),
     }).run();
     if (settlement.kind === 'unchanged') await takeBackCreation(record, virtualStorage, context);
     return undefined;
-  }
-
-  /** The replica path of the second repository that a call names, if it names one. */
-  async #additionalPath(call: ServerCall, method: MethodInfo): Promise<string | undefined> {
-    if (method.additional === undefined) return undefined;
-    const target = readRepository(call, method);
-    if (target.additional === undefined) return undefined;
-    const { storage, relativePath } = target.additional;
-    if (storage !== target.storage) {
-      throw new LocalCallError(
-        statusCodes.INVALID_ARGUMENT,
-        'resolving additional repository on different storage than target repository is not supported',
-      );
-    }
-    const record = await this.#context.view.get({ virtualStorage: storage, relativePath });
-    if (record === undefined) {
-      throw new LocalCallError(statusCodes.NOT_FOUND, 'additional repository not found');
-    }
-    return record.replicaPath;
   }
 
   #virtualStorage(name: string, unknown: string): VirtualStorage {

@@ -6,7 +6,7 @@ import type { WriteOutcome } from '../transactions/outcome.ts';
 import type { NodeEnd } from '../transactions/voting.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import { headerField } from '../wire/hpack/header-field.ts';
-import { upstreamHeaders } from './call-head.ts';
+import { upstreamHeaders, type CallHead } from './call-head.ts';
 import type { RelayContext } from './context.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
 import { NodeCall, type NodeCallEnd } from './node-call.ts';
@@ -20,6 +20,8 @@ export interface WriteCallOptions {
   readonly call: ServerCall;
   readonly virtualStorage: VirtualStorage;
   readonly context: RelayContext;
+  /** What goes on of the client's headers. Default: all that the call's own head says. */
+  readonly head?: CallHead;
   /** The record that the write was routed with. */
   readonly record: RepositoryRecord;
   readonly primary: string;
@@ -113,7 +115,7 @@ export class WriteCall implements RequestSink {
   }
 
   #send(id: bigint, storage: string): void {
-    const { call, context, virtualStorage, primary, rewrite } = this.#options;
+    const { call, context, virtualStorage, primary, rewrite, head = call.head } = this.#options;
     const isPrimary = storage === primary;
     const node = new NodeCall(storage, {
       onHead: (fields) => this.#answer.onHead(storage, fields),
@@ -125,7 +127,7 @@ export class WriteCall implements RequestSink {
     node.start(
       virtualStorage.session(storage),
       upstreamHeaders({
-        head: call.head,
+        head,
         authority: storage,
         authorization: context.storages.authorization(),
         virtualStorage: virtualStorage.name,

@@ -14,6 +14,8 @@ export interface RepositoryTarget {
   readonly relativePath: string;
   /** The second repository, if the request names one. */
   readonly additional?: RepositoryName;
+  /** What a fork is made of. */
+  readonly forkedFrom?: RepositoryName;
 }
 
 interface RepositoryName {
@@ -47,7 +49,13 @@ export function readTarget(bytes: Buffer, method: MethodInfo): TargetOutcome {
     const target = readRepository(bytes, method.target);
     if (target === undefined) return { kind: 'missing' };
     const additional = readRepository(bytes, method.additional);
-    return { kind: 'ok', ...target, ...(additional === undefined ? {} : { additional }) };
+    const forkedFrom = readRepository(bytes, method.forkedFrom);
+    return {
+      kind: 'ok',
+      ...target,
+      ...(additional === undefined ? {} : { additional }),
+      ...(forkedFrom === undefined ? {} : { forkedFrom }),
+    };
   } catch (error) {
     if (!(error instanceof MalformedMessageError)) throw error;
     return { kind: 'malformed', reason: error.message };

@@ -13,6 +13,11 @@ export interface MethodInfo {
   readonly target?: FieldPath;
   /** Where a second repository stands, in the same virtual storage. */
   readonly additional?: FieldPath;
+  /**
+   * Where the repository stands that the new one is a fork of. The storages ask for it under the
+   * client's own name, in whatever virtual storage it is.
+   */
+  readonly forkedFrom?: FieldPath;
   /** Field of the request with the name of a storage. */
   readonly storageField?: number;
   /** The call makes the repository; `upsert`: or changes it if it is there. */
@@ -85,7 +90,10 @@ const accessors = Object.entries(repositoryAccessors).flatMap(([service, names])
 const mutators = Object.entries(repositoryMutators).flatMap(([service, names]) =>
   names.map((name) => {
     const creates = creating.get(name);
-    return mutator(`${service}/${name}`, repositoryField, creates === undefined ? {} : { creates });
+    return mutator(`${service}/${name}`, repositoryField, {
+      ...(creates === undefined ? {} : { creates }),
+      ...(name === 'CreateFork' ? { forkedFrom: [2] } : {}),
+    });
   }),
 );
 

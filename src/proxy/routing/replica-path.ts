@@ -20,6 +20,12 @@ export function isPoolPath(relativePath: string): boolean {
   return match?.[3]?.startsWith(`${match[1]}${match[2]}`) ?? false;
 }
 
+/** The id of the object pool that lies there, or undefined where no cluster puts object pools. */
+export function poolIdOf(path: string): bigint | undefined {
+  const [, id] = /@cluster\/pools\/[0-9a-f]{2}\/[0-9a-f]{2}\/([0-9]{1,19})$/.exec(path) ?? [];
+  return id === undefined ? undefined : BigInt(id);
+}
+
 function hex(byte: number): string {
   return byte.toString(16).padStart(2, '0');
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../base/random.ts';
-import { placeRepository, routeRead, routeWrite } from './route.ts';
+import { placeBeside, placeRepository, routeRead, routeWrite } from './route.ts';
 import { nodesOf, recordWith, replica } from '../../../test/support/repository-records.ts';
 
 const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
@@ -143,6 +143,46 @@ describe('a new repository', () => {
     expect(placeRepository(nodes, policy, seededRandom(1))).toEqual({
       kind: 'unavailable',
       reason: 'a new repository needs 2 storages, and 1 of 3 can be reached',
+    });
+  });
+});
+
+describe('a new repository that shares objects with another', () => {
+  it('goes where that one is, with the same primary', () => {
+    const other = recordWith({ primary: 'b' });
+    expect(placeBeside(other, nodesOf(['a', 'b', 'c', 'd', 'e']), policy)).toEqual({
+      kind: 'place',
+      primary: 'b',
+      voters: ['b', 'a', 'c'],
+      absent: [],
+    });
+  });
+
+  it('gets its replica by repair where that one is behind or cannot be reached', () => {
+    const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 5n), replica('d', 5n)];
+    const nodes = nodesOf(['a', 'b', 'c', 'd'], { a: { healthy: false } });
+    expect(placeBeside(recordWith({ replicas }), nodes, policy)).toEqual({
+      kind: 'place',
+      primary: 'c',
+      voters: ['c', 'd'],
+      absent: ['a', 'b'],
+    });
+  });
+
+  it('is not made where that one is leaving', () => {
+    const replicas = [replica('a', 5n), replica('b', 5n), replica('c', 5n, 'leaving')];
+    expect(placeBeside(recordWith({ replicas }), all, policy)).toMatchObject({
+      voters: ['a', 'b'],
+      absent: [],
+    });
+  });
+
+  it('is refused while too few of its storages can be reached, whatever others could', () => {
+    const nodes = nodesOf(['a', 'b', 'c', 'd'], { a: { healthy: false }, b: { healthy: false } });
+    expect(placeBeside(recordWith(), nodes, policy)).toEqual({
+      kind: 'unavailable',
+      reason:
+        'a new repository needs 2 storages with a.git, and 1 of 3 are in sync and can be reached',
     });
   });
 });

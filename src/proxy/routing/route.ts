@@ -89,11 +89,10 @@ export function routeWrite(
   const learners = record.replicas
     .filter((replica) => replica.role === 'learner' && isHealthy(nodes, replica.storage))
     .map((replica) => replica.storage);
-  const secondaries = voters.filter((storage) => storage !== record.primary);
   return {
     kind: 'write',
     primary: record.primary,
-    voters: [record.primary, ...secondaries],
+    voters: primaryFirst(voters, record.primary),
     learners,
   };
 }
@@ -130,6 +129,37 @@ export function placeRepository(
   const unhealthy = all.filter((node) => !node.healthy).map((node) => node.storage);
   const absent = unhealthy.slice(0, policy.replicationFactor - voters.length);
   return { kind: 'place', primary, voters, absent };
+}
+
+/**
+ * Where a new repository goes that shares objects with `other`: on the same storages. Where that one
+ * is in sync and healthy, the new one is made at once, its primary first.
+ */
+export function placeBeside(
+  other: RepositoryRecord,
+  nodes: NodeView,
+  policy: ReplicationPolicy,
+): PlacementRoute {
+  const healthy = inSyncVoters(other).filter((storage) => isHealthy(nodes, storage));
+  const voters = primaryFirst(healthy, other.primary);
+  const [primary] = voters;
+  if (primary === undefined || voters.length < policy.minInSyncReplicas) {
+    return {
+      kind: 'unavailable',
+      reason:
+        `a new repository needs ${policy.minInSyncReplicas} storages with ${other.relativePath}, ` +
+        `and ${voters.length} of ${other.replicas.length} are in sync and can be reached`,
+    };
+  }
+  const absent = other.replicas
+    .filter(({ storage, role }) => role !== 'leaving' && !voters.includes(storage))
+    .map(({ storage }) => storage);
+  return { kind: 'place', primary, voters, absent };
+}
+
+function primaryFirst(storages: readonly string[], primary: string): readonly string[] {
+  if (!storages.includes(primary)) return storages;
+  return [primary, ...storages.filter((storage) => storage !== primary)];
 }
 
 function shuffled<T>(items: readonly T[], random: Random): readonly T[] {

@@ -5,7 +5,9 @@ import type {
   MessageShape,
 } from '@bufbuild/protobuf';
 import type { Clock } from '../../base/clock.ts';
+import { ObjectPoolService } from '../../gen/gitaly/objectpool_pb.ts';
 import { RepositoryService } from '../../gen/gitaly/repository_pb.ts';
+import type { Repository } from '../../gen/gitaly/shared_pb.ts';
 import { ServerService, type ServerInfoResponse } from '../../gen/gitaly/server_pb.ts';
 import { Health, HealthCheckResponse_ServingStatus } from '../../gen/grpc/health/v1/health_pb.ts';
 import { statusCodes } from '../../rpc/status.ts';
@@ -80,6 +82,47 @@ export class ControlCalls {
     } catch (error) {
       if (!(error instanceof UpstreamError) || error.code !== statusCodes.NOT_FOUND) throw error;
     }
+  }
+
+  /**
+   * Clones an object pool from a repository of this storage. Never with a transaction: Gitaly would
+   * vote on it in a way that no other storage can match.
+   *
+   * @param messages the client's, of which all but the names goes on
+   */
+  async createObjectPool(
+    messages: { readonly pool: Repository; readonly origin: Repository },
+    paths: { readonly pool: string; readonly origin: string },
+    options: { readonly limitMs: number; readonly metadata: readonly HeaderField[] },
+  ): Promise<void> {
+    const pool = { ...messages.pool, ...this.#repository(paths.pool) };
+    const origin = { ...messages.origin, ...this.#repository(paths.origin) };
+    const objectPool = { repository: pool };
+    const method = ObjectPoolService.method.createObjectPool;
+    const { limitMs, metadata } = options;
+    await this.#call(method, { objectPool, origin }, limitMs, metadata);
+  }
+
+  /** The path of the object pool that a replica borrows from, if it borrows from one that is there. */
+  async objectPoolOf(replicaPath: string, limitMs = quickMs): Promise<string | undefined> {
+    const repository = this.#repository(replicaPath);
+    const method = ObjectPoolService.method.getObjectPool;
+    const { objectPool } = await this.#call(method, { repository }, limitMs);
+    return objectPool?.repository?.relativePath;
+  }
+
+  /** Makes a replica borrow from an object pool of this storage. */
+  async linkToObjectPool(replicaPath: string, poolPath: string): Promise<void> {
+    const repository = this.#repository(replicaPath);
+    const objectPool = { repository: this.#repository(poolPath) };
+    const method = ObjectPoolService.method.linkRepositoryToObjectPool;
+    await this.#call(method, { repository, objectPool }, quickMs);
+  }
+
+  /** Gives a replica all that it borrows. Fails if it borrows from what is not there any more. */
+  async disconnectFromObjectPool(replicaPath: string, limitMs: number): Promise<void> {
+    const repository = this.#repository(replicaPath);
+    await this.#call(ObjectPoolService.method.disconnectGitAlternates, { repository }, limitMs);
   }
 
   serverInfo(): Promise<ServerInfoResponse> {

@@ -29,11 +29,14 @@ export interface UnaryCallOptions {
 /** A call that the proxy made by itself has failed. */
 export class UpstreamError extends Error {
   readonly code: number;
+  /** As the storage gave it. */
+  readonly status: GrpcStatus;
 
   constructor(method: string, status: GrpcStatus) {
     super(`${method}: ${statusName(status.code)}: ${status.message}`);
     this.name = 'UpstreamError';
     this.code = status.code;
+    this.status = status;
   }
 }
 

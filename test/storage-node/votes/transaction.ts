@@ -28,7 +28,7 @@ export interface Transaction {
 }
 
 /** Casts no votes. */
-export const noTransaction: Transaction = {
+const noTransaction: Transaction = {
   primary: true,
   async vote() {},
   async stop() {},
