@@ -4,7 +4,6 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { pino } from 'pino';
 import type { ProxyConfig } from '../api/proxy-config.ts';
 import { systemClock, withTimeout } from '../base/clock.ts';
 import { errorMessage } from '../base/errors.ts';
@@ -12,6 +11,7 @@ import { systemRandom } from '../base/random.ts';
 import { migratePostgres } from '../proxy/store/migrate.ts';
 import { connectPostgresStore } from '../proxy/store/postgres-store.ts';
 import { databaseConnection } from './database-connection.ts';
+import { createProxyLogger } from './proxy-logger.ts';
 import { startProxyServer } from './proxy-server.ts';
 import { readSecretDir, readSecretFile } from './secrets.ts';
 
@@ -19,7 +19,7 @@ import { readSecretDir, readSecretFile } from './secrets.ts';
 const secretsIntervalMs = 10_000;
 const stopLimitMs = 55_000;
 
-const logger = pino({ level: process.env['LOG_LEVEL'] ?? 'info', base: { component: 'proxy' } });
+const logger = createProxyLogger(process.env['LOG_LEVEL']);
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' } } });

@@ -37,7 +37,7 @@ beforeAll(async () => {
   proxy = scope.own(
     await ProxyProcess.start({
       virtualStorages: [{ name: 'default', ...policy, storages }],
-      database: database.coordinates,
+      store: database.coordinates,
       clientToken,
       gitalyToken,
     }),

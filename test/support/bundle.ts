@@ -6,15 +6,21 @@ import { bundleSettings } from '../../scripts/bundle-settings.ts';
 
 const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
 
+const programs = {
+  cli: 'src/main/cli.ts',
+  proxy: 'src/main/proxy.ts',
+  'memory-proxy': 'test/benchmark/relay/memory-proxy.ts',
+} as const;
+
 /**
- * Bundles a program of `src/main` into `folder`, as it is now, and returns the file to run. Takes a
- * fraction of a second, and spares each run of the program the compilation.
+ * Bundles a program into `folder`, as it is now, and returns the file to run. Takes a fraction of a
+ * second, and spares each run of the program the compilation.
  */
-export async function bundleProgram(name: 'cli' | 'proxy', folder: string): Promise<string> {
+export async function bundleProgram(name: keyof typeof programs, folder: string): Promise<string> {
   const outfile = join(folder, `${name}.mjs`);
   await build({
     absWorkingDir: repositoryRoot,
-    entryPoints: [`src/main/${name}.ts`],
+    entryPoints: [programs[name]],
     outfile,
     ...bundleSettings,
   });

@@ -1,10 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { ProxyConfig, VirtualStorageConfig } from '../../src/api/proxy-config.ts';
-import { systemClock, withTimeout } from '../../src/base/clock.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
 import { bundleProgram } from './bundle.ts';
 import { eventually } from './eventually.ts';
@@ -14,7 +12,8 @@ const startLimitMs = 20_000;
 
 export interface ProxyProcessOptions {
   readonly virtualStorages: readonly VirtualStorageConfig[];
-  readonly database: DatabaseCoordinates;
+  /** Where control state lives; `memory`: in a store of its own that begins with so many repositories. */
+  readonly store: DatabaseCoordinates | { readonly kind: 'memory'; readonly repositories: number };
   readonly clientToken: string;
   readonly gitalyToken: string;
 }
@@ -27,30 +26,31 @@ interface Ports {
 /** The proxy as it runs in its image: a process of its own, with files for configuration and secrets. */
 export class ProxyProcess implements Stoppable {
   readonly grpcPort: number;
+  readonly pid: number;
   readonly #folder: string;
   readonly #child: ChildProcess;
 
-  private constructor(folder: string, child: ChildProcess, { grpcPort }: Ports) {
+  private constructor(folder: string, child: ChildProcess, pid: number, { grpcPort }: Ports) {
     this.#folder = folder;
     this.#child = child;
+    this.pid = pid;
     this.grpcPort = grpcPort;
   }
 
   /** Starts a proxy on free ports. Resolves when it is ready for clients. */
   static async start(options: ProxyProcessOptions): Promise<ProxyProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'proxy-process-'));
-    const config = await writeFiles(folder, options);
-    const program = await bundleProgram('proxy', folder);
-    const child = spawn(process.execPath, [program, '--config', config], {
-      env: { PATH: process.env['PATH'] },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const { child, logFile } = await spawnProxy(folder, options);
     try {
-      const starting = readPorts(child);
-      const ports = await withTimeout(systemClock, startLimitMs, 'the start of a proxy', starting);
+      const ports = await eventually(
+        'the proxy serves',
+        () => readPorts(child, logFile),
+        startLimitMs,
+      );
       const readyUrl = `http://127.0.0.1:${ports.httpPort}/readyz`;
       await eventually('the proxy is ready', async () => (await fetch(readyUrl)).ok);
-      return new ProxyProcess(folder, child, ports);
+      if (child.pid === undefined) throw new Error('the proxy has no process');
+      return new ProxyProcess(folder, child, child.pid, ports);
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -59,7 +59,7 @@ export class ProxyProcess implements Stoppable {
 
   /** The most memory, in MiB, that the process has had in RAM at once. */
   async peakMiB(): Promise<number> {
-    const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8');
+    const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
     const kib = /^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1];
     if (kib === undefined) throw new Error('the kernel does not tell the peak of memory');
     return Number(kib) / 1024;
@@ -75,17 +75,30 @@ export class ProxyProcess implements Stoppable {
   }
 }
 
+async function spawnProxy(folder: string, options: ProxyProcessOptions) {
+  const { store } = options;
+  const inMemory = 'kind' in store;
+  const config = await writeFiles(folder, options);
+  const program = await bundleProgram(inMemory ? 'memory-proxy' : 'proxy', folder);
+  const args = ['--config', config];
+  if (inMemory) args.push('--repositories', String(store.repositories));
+  // A file takes whatever comes, at no cost for whoever started the proxy.
+  const logFile = join(folder, 'log');
+  const log = await open(logFile, 'w');
+  const child = spawn(process.execPath, [program, ...args], {
+    env: { PATH: process.env['PATH'] },
+    stdio: ['ignore', log.fd, 'inherit'],
+  });
+  await log.close();
+  return { child, logFile };
+}
+
 /** Writes what Kubernetes would mount, and returns where the configuration is. */
 async function writeFiles(folder: string, options: ProxyProcessOptions): Promise<string> {
-  const { host, port, dbname, username, password } = options.database;
   const secrets = {
     'clients/token': options.clientToken,
     'gitaly/token': options.gitalyToken,
-    'database/host': host,
-    'database/port': String(port),
-    'database/dbname': dbname,
-    'database/username': username,
-    'database/password': password,
+    ...('kind' in options.store ? {} : databaseFiles(options.store)),
   };
   for (const name of ['clients', 'gitaly', 'database']) await mkdir(join(folder, name));
   for (const [name, secret] of Object.entries(secrets)) await writeFile(join(folder, name), secret);
@@ -102,17 +115,25 @@ async function writeFiles(folder: string, options: ProxyProcessOptions): Promise
   return file;
 }
 
-/** The proxy says in its log where it listens. Reads on after that, so that the log never blocks. */
-function readPorts(child: ChildProcess): Promise<Ports> {
-  const { stdout } = child;
-  if (stdout === null) throw new Error('the proxy has no standard output');
-  return new Promise((resolve, reject) => {
-    let last = '';
-    createInterface({ input: stdout }).on('line', (line) => {
-      last = line;
-      const { grpcPort, httpPort } = JSON.parse(line) as Partial<Ports>;
-      if (grpcPort !== undefined && httpPort !== undefined) resolve({ grpcPort, httpPort });
-    });
-    child.once('exit', () => reject(new Error(`the proxy has ended; its last words: ${last}`)));
-  });
+function databaseFiles({ host, port, dbname, username, password }: DatabaseCoordinates) {
+  return {
+    'database/host': host,
+    'database/port': String(port),
+    'database/dbname': dbname,
+    'database/username': username,
+    'database/password': password,
+  };
+}
+
+/** The proxy says in its log where it listens. */
+async function readPorts(child: ChildProcess, logFile: string): Promise<Ports | undefined> {
+  const lines = (await readFile(logFile, 'utf8')).split('\n').slice(0, -1);
+  if (child.exitCode !== null) {
+    throw new Error(`the proxy has ended; its last words: ${lines.at(-1)}`);
+  }
+  for (const line of lines) {
+    const { grpcPort, httpPort } = JSON.parse(line) as Partial<Ports>;
+    if (grpcPort !== undefined && httpPort !== undefined) return { grpcPort, httpPort };
+  }
+  return undefined;
 }

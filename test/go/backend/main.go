@@ -1,0 +1,56 @@
+// Command backend stands in for Gitaly storages behind a measured proxy: it speaks as Gitaly does,
+// with its libraries, and does nothing, so that what is measured is the proxy. It answers at once,
+// casts a write's votes at once, and sends as many bytes as the call asks for.
+//
+// Its first line on standard output is a JSON array of the storages' addresses. It ends when its
+// standard input does.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"google.golang.org/grpc"
+
+	"gitaly-operator.example/test/internal/backchannel"
+	"gitaly-operator.example/test/internal/rawgrpc"
+)
+
+func main() {
+	storages := flag.Int("storages", 3, "how many storages there are")
+	flag.Parse()
+	if err := run(*storages); err != nil {
+		fmt.Fprintln(os.Stderr, "backend:", err)
+		os.Exit(1)
+	}
+}
+
+func run(storages int) error {
+	var addresses []string
+	for range storages {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		addresses = append(addresses, listener.Addr().String())
+		go newServer().Serve(listener)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(addresses); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+func newServer() *grpc.Server {
+	callBack := grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawgrpc.CountingCodec{}))
+	return grpc.NewServer(
+		grpc.Creds(backchannel.Credentials(callBack)),
+		grpc.ForceServerCodecV2(rawgrpc.CountingCodec{}),
+		grpc.UnknownServiceHandler(serve),
+	)
+}
