@@ -10,6 +10,7 @@ import { Timeline } from './timeline.ts';
 export const key = { virtualStorage: virtualStorageName, relativePath: 'a.git' };
 
 const storageFaults: StorageFaults = {
+  isSlow: 0.02,
   refusesCall: 0.02,
   failsToApply: 0.02,
   crashesBeforeApplying: 0.01,

@@ -8,9 +8,13 @@ import type { Timeline } from './timeline.ts';
 export interface WriteRequest {
   readonly name: string;
   readonly changes: readonly { readonly ref: string; readonly value: string }[];
+  /** Whether it does not say what was there before: then the votes do not tell either. */
+  readonly isBlind: boolean;
   /** False for one that changes references without asking. */
   readonly votes: boolean;
 }
+
+type RefChange = WriteRequest['changes'][number];
 
 /** A storage's side of one call. */
 export interface StorageCall {
@@ -23,16 +27,21 @@ export interface StorageCall {
 
 /** How often things go wrong in a storage that works. */
 export interface StorageFaults {
+  /** Takes up to two seconds until it begins. */
+  readonly isSlow: number;
   readonly refusesCall: number;
   readonly failsToApply: number;
   readonly crashesBeforeApplying: number;
   readonly crashesAfterApplying: number;
 }
 
+/** Gitaly has git wait that long for a reference that another transaction has locked. */
+const lockLimitMs = 1000;
+
 /**
  * A Gitaly, as it was measured: it locks what it is about to change, casts PREPARED and waits,
- * changes or gives up as the answer says, and casts COMMITTED, which nothing depends on. What it has
- * changed survives its crash; its locks and its calls do not.
+ * changes or gives up as the answer says, unlocks, and casts COMMITTED, which nothing depends on.
+ * What it has changed survives its crash; its locks and its calls do not.
  */
 export class SimulatedStorage {
   readonly name: string;
@@ -41,7 +50,8 @@ export class SimulatedStorage {
   readonly #timeline: Timeline;
   readonly #faults: () => StorageFaults | undefined;
   readonly #crash: () => void;
-  readonly #locked = new Set<string>();
+  /** Which write has locked a reference. */
+  readonly #locked = new Map<string, string>();
 
   /** `faults` are those of the moment, `crash` is called by a storage that is to crash. */
   constructor(
@@ -64,31 +74,68 @@ export class SimulatedStorage {
   }
 
   async carryOut(request: WriteRequest, call: StorageCall): Promise<void> {
-    await this.#work(0.5, 8);
+    await this.#work(0.5, this.#happens('isSlow') ? 2000 : 8);
     if (this.#happens('refusesCall')) return call.finish(statusCodes.INTERNAL);
     for (const { ref, value } of request.changes) {
-      if (call.isBroken) return;
-      if (this.#locked.has(ref)) return call.finish(statusCodes.ABORTED);
-      this.#locked.add(ref);
       const code = request.votes
-        ? await this.#changeWithVotes(ref, value, call)
-        : await this.#apply(ref, value);
-      this.#locked.delete(ref);
+        ? await this.#changeWithVotes(request, { ref, value }, call)
+        : await this.#change(request, { ref, value }, call);
       if (code !== statusCodes.OK) return call.finish(code);
     }
     call.finish(statusCodes.OK);
   }
 
-  async #changeWithVotes(ref: string, value: string, call: StorageCall): Promise<number> {
+  /** The write that has locked a reference. */
+  lockedBy(ref: string): string | undefined {
+    return this.#locked.get(ref);
+  }
+
+  async #changeWithVotes(
+    request: WriteRequest,
+    change: RefChange,
+    call: StorageCall,
+  ): Promise<number> {
+    const { ref, value } = change;
+    const update = `${ref} to ${value}`;
+    const cast = (phase: VotePhase, hash: string) => call.vote({ phase, hash });
+    if ((await cast('preparing', update)) !== 'commit') return statusCodes.ABORTED;
     // What Gitaly votes on has the value before in it, unless the caller does not care for that.
-    const hash = `${ref}: ${this.refs.get(ref)} to ${value}`;
-    const cast = (phase: VotePhase) => call.vote({ phase, hash });
-    if ((await cast('preparing')) !== 'commit') return statusCodes.ABORTED;
-    await this.#work(0.1, 2);
-    if ((await cast('prepared')) !== 'commit') return statusCodes.ABORTED;
-    const code = await this.#apply(ref, value);
-    if (code === statusCodes.OK) await cast('committed');
+    const prepared = () =>
+      request.isBlind ? update : `${update}, not ${this.refs.get(ref)} any more`;
+    let hash = update;
+    const code = await this.#change(request, change, call, async () => {
+      await this.#work(0.1, 2);
+      hash = prepared();
+      return (await cast('prepared', hash)) === 'commit';
+    });
+    if (code === statusCodes.OK) await cast('committed', hash);
     return code;
+  }
+
+  /** Changes one reference, which is locked meanwhile, if `isAllowed` says so. */
+  async #change(
+    { name }: WriteRequest,
+    { ref, value }: RefChange,
+    call: StorageCall,
+    isAllowed: () => Promise<boolean> = () => Promise.resolve(true),
+  ): Promise<number> {
+    if (!(await this.#lock(ref, name, call))) return statusCodes.ABORTED;
+    try {
+      return (await isAllowed()) ? await this.#apply(ref, value) : statusCodes.ABORTED;
+    } finally {
+      this.#locked.delete(ref);
+    }
+  }
+
+  async #lock(ref: string, write: string, call: StorageCall): Promise<boolean> {
+    const giveUpAtMs = this.#timeline.monotonicMs() + lockLimitMs;
+    while (this.#locked.has(ref)) {
+      if (this.#timeline.monotonicMs() > giveUpAtMs) return false;
+      await this.#work(1, 20);
+    }
+    if (call.isBroken) return false;
+    this.#locked.set(ref, write);
+    return true;
   }
 
   async #apply(ref: string, value: string): Promise<number> {

@@ -166,7 +166,7 @@ class Run {
     const own = [{ ref: name, value: '1' }];
     const shared = timeline.chance(0.3) ? [{ ref: 'main', value: name }] : [];
     const votes = writeClass.changesNeedVotes || timeline.chance(0.5);
-    return { name, changes: [...own, ...shared], votes };
+    return { name, changes: [...own, ...shared], isBlind: timeline.chance(0.5), votes };
   }
 
   #probeOn(): void {

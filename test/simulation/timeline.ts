@@ -61,7 +61,7 @@ export class Timeline implements Clock {
       callback();
       await promisesSettled();
     }
-    this.#nowMs = untilMs;
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
     return isOver();
   }
 

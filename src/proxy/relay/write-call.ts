@@ -143,13 +143,14 @@ export class WriteCall implements RequestSink {
   }
 
   #takeIntent(): Promise<IntentOutcome> {
-    const { record, transaction, voters, virtualStorage, context } = this.#options;
+    const { record, transaction, voters, learners, virtualStorage, context } = this.#options;
     const intent: Intent = {
       transaction,
       owner: context.owner,
       kind: 'write',
       epoch: record.epoch,
-      voters,
+      // Those that are in sync by then: a learner that was promoted meanwhile has to be waited for.
+      voters: [...voters, ...learners],
     };
     const { minInSyncReplicas } = virtualStorage.policy;
     this.#leaseTerm = context.membership.leaseTerm;
@@ -201,6 +202,8 @@ export class WriteCall implements RequestSink {
       call.fail({ code: statusCodes.UNAVAILABLE, message: settlement.reason });
     } else if (this.#refusal !== undefined) {
       call.fail(statusOf(notWritten(this.#refusal)));
+    } else if (settlement.kind === 'unchanged' && settlement.isCalledOff) {
+      call.fail(statusOf(notWritten('too few replicas agreed to it')));
     } else {
       const reference = settlement.kind === 'recorded' ? settlement.reference : primary;
       if (this.#answer.finishWith(reference)) return;

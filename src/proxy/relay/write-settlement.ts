@@ -11,8 +11,11 @@ import type { RelayContext } from './context.ts';
 export type Settlement =
   /** The write is recorded, and on enough replicas: the reference's answer stands. */
   | { readonly kind: 'recorded'; readonly reference: string }
-  /** Nothing has changed: the primary's answer stands, if there is one. */
-  | { readonly kind: 'unchanged' }
+  /**
+   * Nothing has changed: the primary's answer stands, if there is one, and if it is not only that
+   * the write was called off.
+   */
+  | { readonly kind: 'unchanged'; readonly isCalledOff: boolean }
   /** The client must not take the write for done; it may have happened. */
   | { readonly kind: 'failed'; readonly reason: string };
 
@@ -45,7 +48,7 @@ export async function settle(
   switch (outcome.kind) {
     case 'unchanged':
       void inBackground(options, () => giveIntentBack(options));
-      return { kind: 'unchanged' };
+      return outcome;
     case 'inDoubt':
       void inBackground(options, () => leaveToOthers(options));
       return { kind: 'failed', reason: 'no replica finished the write; its outcome is unknown' };

@@ -1,16 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
-import { ActiveWrite } from './active-write.ts';
+import { ActiveWrite, type ActiveWriteOptions } from './active-write.ts';
 import type { WriteOutcome } from './outcome.ts';
 import type { Answer } from './voting.ts';
 
-function start(options: { readonly changesNeedVotes?: boolean } = {}) {
+const nodes = ['a', 'b', 'c'];
+
+function start(options: Partial<ActiveWriteOptions> = {}) {
   const clock = new ManualClock();
   const cutOff: string[] = [];
   const outcomes: WriteOutcome[] = [];
   const write = new ActiveWrite({
     primary: 'a',
-    voters: ['a', 'b', 'c'],
+    voters: nodes,
     learners: [],
     quorum: 2,
     changesNeedVotes: true,
@@ -22,7 +24,7 @@ function start(options: { readonly changesNeedVotes?: boolean } = {}) {
     stragglerLimitMs: 5000,
     ...options,
   });
-  write.intentDurable(['a', 'b', 'c']);
+  write.intentDurable(nodes);
   return { clock, cutOff, outcomes, write };
 }
 
@@ -36,12 +38,12 @@ describe('a write whose primary is lost', () => {
     write.end('a', { kind: 'lost' });
     expect(answers).toEqual(['abort']);
     expect(cutOff).toEqual(['b', 'c']);
-    expect(outcomes).toEqual([{ kind: 'unchanged' }]);
+    expect(outcomes).toEqual([{ kind: 'unchanged', isCalledOff: false }]);
   });
 
   it('lets the others finish what was decided', () => {
     const { cutOff, outcomes, write } = start();
-    for (const node of ['a', 'b']) write.vote(node, prepared, () => {});
+    for (const node of nodes) write.vote(node, prepared, () => {});
     write.end('a', { kind: 'lost' });
     expect(cutOff).toEqual([]);
     write.end('b', { kind: 'finished', code: 0 });
@@ -51,7 +53,7 @@ describe('a write whose primary is lost', () => {
 
   it('gives them a limited time for that', async () => {
     const { clock, cutOff, outcomes, write } = start();
-    for (const node of ['a', 'b']) write.vote(node, prepared, () => {});
+    for (const node of nodes) write.vote(node, prepared, () => {});
     write.end('a', { kind: 'lost' });
     await clock.advance(4999);
     expect(cutOff).toEqual([]);
@@ -64,5 +66,88 @@ describe('a write whose primary is lost', () => {
     const { cutOff, write } = start({ changesNeedVotes: false });
     write.end('a', { kind: 'lost' });
     expect(cutOff).toEqual([]);
+  });
+});
+
+describe('a voter that is later than the others', () => {
+  it('is waited for, and takes part if it comes within 750 ms', async () => {
+    const { clock, cutOff, write } = start();
+    const answers: Answer[] = [];
+    for (const node of ['a', 'b']) write.vote(node, prepared, (answer) => answers.push(answer));
+    await clock.advance(749);
+    expect(answers).toEqual([]);
+    write.vote('c', prepared, (answer) => answers.push(answer));
+    expect(answers).toEqual(['commit', 'commit', 'commit']);
+    await clock.advance(1000);
+    expect(cutOff).toEqual([]);
+  });
+
+  it('is cut off after that and refused, and the write goes on', async () => {
+    const { clock, cutOff, outcomes, write } = start();
+    const answers: Answer[] = [];
+    for (const node of ['a', 'b']) write.vote(node, prepared, (answer) => answers.push(answer));
+    await clock.advance(750);
+    expect(cutOff).toEqual(['c']);
+    expect(answers).toEqual(['commit', 'commit']);
+    write.vote('c', prepared, (answer) => answers.push(answer));
+    expect(answers).toEqual(['commit', 'commit', 'abort']);
+    for (const node of ['a', 'b']) write.end(node, { kind: 'finished', code: 0 });
+    expect(outcomes).toEqual([expect.objectContaining({ holders: ['a', 'b'] })]);
+  });
+
+  it('gets as long again as the others needed, at most 5 s', async () => {
+    for (const [neededMs, limitMs] of [
+      [2000, 2000],
+      [60_000, 5000],
+    ] as const) {
+      const { clock, cutOff, write } = start();
+      await clock.advance(neededMs);
+      for (const node of ['a', 'b']) write.vote(node, prepared, () => {});
+      await clock.advance(limitMs - 1);
+      expect(cutOff).toEqual([]);
+      await clock.advance(1);
+      expect(cutOff).toEqual(['c']);
+    }
+  });
+
+  it('is not cut off while the quorum is out of reach without it', async () => {
+    const { clock, cutOff, write } = start();
+    write.vote('a', prepared, () => {});
+    await clock.advance(60_000);
+    expect(cutOff).toEqual([]);
+  });
+
+  it('gets its own time in each round', async () => {
+    const { clock, cutOff, write } = start();
+    for (const node of nodes) write.vote(node, prepared, () => {});
+    await clock.advance(700);
+    for (const node of ['a', 'b']) write.vote(node, prepared, () => {});
+    await clock.advance(749);
+    expect(cutOff).toEqual([]);
+    await clock.advance(1);
+    expect(cutOff).toEqual(['c']);
+  });
+});
+
+describe('a node that fails early', () => {
+  it('does not end a long write for the others', async () => {
+    const { clock, cutOff, write } = start();
+    write.end('b', { kind: 'finished', code: 13 });
+    write.end('c', { kind: 'lost' });
+    await clock.advance(60_000);
+    expect(cutOff).toEqual([]);
+  });
+});
+
+describe('a learner', () => {
+  it('is not waited for when all voters have ended', async () => {
+    const { clock, cutOff, outcomes, write } = start({ learners: ['d'] });
+    for (const node of nodes) write.vote(node, prepared, () => {});
+    for (const node of nodes) write.end(node, { kind: 'finished', code: 0 });
+    await clock.advance(749);
+    expect(outcomes).toEqual([]);
+    await clock.advance(1);
+    expect(cutOff).toEqual(['d']);
+    expect(outcomes).toEqual([expect.objectContaining({ holders: nodes })]);
   });
 });

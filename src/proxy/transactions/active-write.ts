@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../base/clock.ts';
 import { judge, type WriteOutcome } from './outcome.ts';
 import {
+  lateVoters,
   startVoting,
   stepVoting,
   type Answer,
@@ -30,22 +31,46 @@ export interface ActiveWriteOptions {
   onEnded(outcome: WriteOutcome): void;
   /** A node has not ended, and the write does not wait for it any more; it is to be cut off. */
   onStraggler(node: string): void;
-  /** How long the others may take after the first voter has finished, or the primary is lost. Default 5 s. */
+  /**
+   * How long the others may take after the primary has ended, or another voter that was told to
+   * commit. Default 5 s.
+   */
   readonly stragglerLimitMs?: number;
 }
 
-/** One write under way: feeds the voting machine and delivers its answers. */
+/**
+ * Who is later than the others gets as long again as they needed, within these limits. A storage
+ * that hangs must not hold a write, and the locks of all others, for long: with less than 750 ms the
+ * write is done within a second, and less than Gitaly's second of waiting for a locked reference has
+ * passed, so that the next write to it gets its turn. A storage that is some milliseconds slower, or
+ * stalls for a moment, must not fall behind with each write. And where a write takes long anyway, as
+ * with a large push or on machines that are busy, all take longer.
+ */
+const leastLateLimitMs = 750;
+const mostLateLimitMs = 5000;
+
+/**
+ * One write under way: feeds the voting machine and delivers its answers. Nodes that are too late for
+ * the others are cut off:
+ *
+ * 1. Voters that have not cast a PREPARED vote on which the quorum agrees.
+ * 2. Learners that have not ended when all voters have.
+ * 3. Whoever has not ended when the write is done, after a longer time: it may have changed something.
+ */
 export class ActiveWrite {
   readonly #options: ActiveWriteOptions;
   readonly #pending = new Map<number, (answer: Answer) => void>();
   #state: VotingState;
   #nextTicket = 1;
   #voted = false;
+  readonly #startedMs: number;
+  #late: Timer | undefined;
   #straggling: Timer | undefined;
   #ended = false;
 
   constructor(options: ActiveWriteOptions) {
     this.#options = options;
+    this.#startedMs = options.clock.monotonicMs();
     this.#state = startVoting(options);
   }
 
@@ -59,9 +84,7 @@ export class ActiveWrite {
 
   /** Whether some node was told to commit: from then on the write can only run out. */
   get isDecided(): boolean {
-    return [...this.#state.nodes.values()].some(({ ballots }) =>
-      ballots.some((ballot) => ballot.phase === 'prepared' && ballot.answer === 'commit'),
-    );
+    return [...this.#state.nodes.keys()].some((node) => this.#wasToldToCommit(node));
   }
 
   /** Casts a node's next vote. `answer` is called exactly once, maybe at once. */
@@ -94,10 +117,13 @@ export class ActiveWrite {
 
   /** A node's part has ended. Only the first call for each node counts. */
   end(node: string, end: NodeEnd): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#state.nodes.get(node)?.end !== undefined) return;
     this.#step({ kind: 'ended', node, end });
-    if (end.kind === 'finished' && this.#state.voters.includes(node)) this.#awaitStragglers();
-    if (end.kind === 'lost' && node === this.#state.primary) this.#endWithoutPrimary();
+    const isPrimary = node === this.#state.primary;
+    if (isPrimary && end.kind === 'lost') this.#endWithoutPrimary();
+    else if (end.kind === 'finished' && (isPrimary || this.#wasToldToCommit(node))) {
+      this.#awaitStragglers();
+    }
     this.#endIfDone();
   }
 
@@ -111,6 +137,35 @@ export class ActiveWrite {
       this.#pending.delete(ticket);
       deliver?.(answer);
     }
+    this.#awaitLate();
+  }
+
+  /** Those who make the others wait with their locks, or the client with its answer. */
+  get #lateNodes(): readonly string[] {
+    const { nodes, voters } = this.#state;
+    const running = [...nodes.keys()].filter((node) => nodes.get(node)?.end === undefined);
+    const isLearner = (node: string) => !voters.includes(node);
+    return running.every(isLearner) ? running : lateVoters(this.#state);
+  }
+
+  #awaitLate(): void {
+    if (this.#lateNodes.length === 0) {
+      this.#late?.cancel();
+      this.#late = undefined;
+      return;
+    }
+    const { clock } = this.#options;
+    const neededMs = clock.monotonicMs() - this.#startedMs;
+    const limitMs = Math.min(Math.max(neededMs, leastLateLimitMs), mostLateLimitMs);
+    this.#late ??= clock.after(limitMs, () => {
+      this.#late = undefined;
+      for (const node of this.#lateNodes) this.#cutOff(node);
+    });
+  }
+
+  #wasToldToCommit(node: string): boolean {
+    const ballots = this.#state.nodes.get(node)?.ballots ?? [];
+    return ballots.some((ballot) => ballot.phase === 'prepared' && ballot.answer === 'commit');
   }
 
   /**
@@ -128,17 +183,19 @@ export class ActiveWrite {
   }
 
   #cutOffRest(): void {
-    for (const [node, { end }] of this.#state.nodes) {
-      if (end !== undefined) continue;
-      this.#options.onStraggler(node);
-      this.end(node, { kind: 'lost' });
-    }
+    for (const [node, { end }] of this.#state.nodes) if (end === undefined) this.#cutOff(node);
+  }
+
+  #cutOff(node: string): void {
+    this.#options.onStraggler(node);
+    this.end(node, { kind: 'lost' });
   }
 
   #endIfDone(): void {
     if (this.#ended) return;
     if ([...this.#state.nodes.values()].some((node) => node.end === undefined)) return;
     this.#ended = true;
+    this.#late?.cancel();
     this.#straggling?.cancel();
     for (const answer of this.#pending.values()) answer('abort');
     this.#pending.clear();

@@ -25,8 +25,13 @@ const wholeWrite = (node: string) => [voted(node, 'prepared'), voted(node, 'comm
 
 describe('the outcome of a write', () => {
   it('is that nothing changed if no node was told to commit', () => {
-    const state = play([voted('a', 'prepared'), finished('a', 13), finished('b', 13), lost('c')]);
-    expect(judge(state, true)).toEqual({ kind: 'unchanged' });
+    const state = play([finished('a', 13), finished('b', 13), lost('c')]);
+    expect(judge(state, true)).toEqual({ kind: 'unchanged', isCalledOff: false });
+  });
+
+  it('tells that the primary failed only because it was refused', () => {
+    const state = play([voted('a', 'prepared'), lost('b'), lost('c'), finished('a', 13)]);
+    expect(judge(state, true)).toEqual({ kind: 'unchanged', isCalledOff: true });
   });
 
   it('counts every node that did the same as a holder', () => {
@@ -79,9 +84,9 @@ describe('the outcome of a write', () => {
       durable,
       voted('a', 'prepared'),
       voted('b', 'prepared'),
+      finished('c', 13),
       lost('a'),
       lost('b'),
-      finished('c', 13),
     ]);
     expect(judge(state, true)).toEqual({ kind: 'inDoubt' });
   });

@@ -5,8 +5,12 @@ import type { Ballot, NodeVotes, VotingState } from './voting.ts';
  * primary that dies after the decision takes nothing away from the nodes that finished.
  */
 export type WriteOutcome =
-  /** No node was told to commit, so none has changed. */
-  | { readonly kind: 'unchanged' }
+  | {
+      /** No node was told to commit, so none has changed. */
+      readonly kind: 'unchanged';
+      /** Whether it is for an ABORT that the primary failed: then its answer tells nothing else. */
+      readonly isCalledOff: boolean;
+    }
   /** Nobody voted, yet something may have changed: only comparing contents can tell. */
   | { readonly kind: 'unverified'; readonly finished: readonly string[] }
   | {
@@ -28,7 +32,7 @@ export function judge(state: VotingState, changesNeedVotes: boolean): WriteOutco
   const committed = [...state.nodes.values()].some((node) => node.ballots.some(wasToldToCommit));
   if (!committed) {
     return changesNeedVotes
-      ? { kind: 'unchanged' }
+      ? { kind: 'unchanged', isCalledOff: wasAborted(state.nodes.get(state.primary)) }
       : { kind: 'unverified', finished: [...state.nodes.keys()].filter(isFinished(state)) };
   }
 
@@ -58,6 +62,10 @@ function isFinished(state: VotingState): (name: string) => boolean {
 
 function wasToldToCommit(ballot: Ballot): boolean {
   return ballot.phase === 'prepared' && ballot.answer === 'commit';
+}
+
+function wasAborted(node: NodeVotes | undefined): boolean {
+  return node?.ballots.some((ballot) => ballot.answer === 'abort') ?? false;
 }
 
 function endedAlike(node: NodeVotes, model: NodeVotes): boolean {

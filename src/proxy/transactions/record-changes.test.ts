@@ -40,6 +40,13 @@ describe('taking an intent', () => {
     ]);
   });
 
+  it('gives a vote to a learner that was promoted since the write was routed', () => {
+    const routed = intentOf('t', { voters: ['a', 'b', 'c', 'd'] });
+    const replicas = [replica('a', 5n), replica('c', 5n), replica('d', 5n, 'learner')];
+    const [intent] = changed(takeIntent(recordWith({ replicas }), routed, limits)).intents;
+    expect(intent?.voters).toEqual(['a', 'c']);
+  });
+
   it('is refused to a proxy that routed in an older epoch', () => {
     const record = recordWith({ epoch: 2n });
     expect(takeIntent(record, intentOf('t'), limits)).toEqual({ kind: 'refuse', reason: 'fenced' });

@@ -29,8 +29,8 @@ export type IntentRefusal =
   | 'busy';
 
 /**
- * Makes a write durable before the first node is told to commit (invariant I1). Voters that have
- * fallen behind since the write was routed are left out; the others stay.
+ * Makes a write durable before the first node is told to commit (invariant I1). `intent.voters` are
+ * all that take part; those that are in sync vote. Nobody becomes a voter while the intent stands.
  */
 export function takeIntent(
   record: RepositoryRecord,

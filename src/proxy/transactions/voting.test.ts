@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  lateVoters,
   startVoting,
   stepVoting,
   type Answer,
@@ -51,35 +52,53 @@ class Play {
 }
 
 describe('a PREPARED vote', () => {
-  it('waits for the quorum and for the intent', () => {
+  it('waits for every voter and for the intent', () => {
     const play = new Play();
-    const first = play.vote('a', 'prepared');
-    const second = play.vote('b', 'prepared');
+    const tickets = ['a', 'b', 'c'].map((node) => play.vote(node, 'prepared'));
     expect(play.answers.size).toBe(0);
     play.durable();
-    expect(play.answers).toEqual(
-      new Map([
-        [first, 'commit'],
-        [second, 'commit'],
-      ]),
-    );
+    expect([...play.answers]).toEqual(tickets.map((ticket) => [ticket, 'commit']));
   });
 
-  it('of a node that comes late is judged by what was decided', () => {
+  it('does not wait for a voter that has ended or has diverged', () => {
+    for (const leave of [
+      (play: Play) => play.lose('c'),
+      (play: Play) => play.finish('c', 13),
+      (play: Play) => play.vote('c', 'prepared', 'other'),
+    ]) {
+      const play = new Play();
+      play.durable();
+      const tickets = ['a', 'b'].map((node) => play.vote(node, 'prepared'));
+      expect(lateVoters(play.state)).toEqual(['c']);
+      leave(play);
+      expect(lateVoters(play.state)).toEqual([]);
+      expect(tickets.map((ticket) => play.answers.get(ticket))).toEqual(['commit', 'commit']);
+    }
+  });
+
+  it('is refused if it comes after the decision, so that no voter has another order of writes', () => {
     const play = new Play();
     play.durable();
     play.vote('a', 'prepared');
     play.vote('b', 'prepared');
-    expect(play.answers.get(play.vote('c', 'prepared', 'other'))).toBe('abort');
+    play.lose('c');
+    expect(play.answers.get(play.vote('c', 'prepared'))).toBe('abort');
   });
 
-  it('passes a late node with the same vote, also when the primary is gone', () => {
+  it('has no late voters as long as the quorum is not reached', () => {
     const play = new Play();
-    play.durable();
     play.vote('a', 'prepared');
+    expect(lateVoters(play.state)).toEqual([]);
+  });
+
+  it('does not count for the quorum if its node was lost before the decision', () => {
+    const play = new Play();
+    const primary = play.vote('a', 'prepared');
     play.vote('b', 'prepared');
-    play.lose('a');
-    expect(play.answers.get(play.vote('c', 'prepared'))).toBe('commit');
+    play.lose('b');
+    play.lose('c');
+    play.durable();
+    expect(play.answers.get(primary)).toBe('abort');
   });
 
   it('is refused when the primary dies before the decision', () => {
@@ -116,6 +135,17 @@ describe('a PREPARED vote', () => {
     expect(play.answers.size).toBe(0);
     play.vote('b', 'prepared');
     expect(play.answers.get(learner)).toBe('commit');
+  });
+
+  it('of a learner is not waited for, and passes late if it is the same', () => {
+    const play = new Play({ primary: 'a', voters: ['a', 'b'], learners: ['c', 'd'], quorum: 2 });
+    play.durable();
+    play.vote('a', 'prepared');
+    const decided = play.vote('b', 'prepared');
+    expect(play.answers.get(decided)).toBe('commit');
+    play.lose('a');
+    expect(play.answers.get(play.vote('c', 'prepared'))).toBe('commit');
+    expect(play.answers.get(play.vote('d', 'prepared', 'other'))).toBe('abort');
   });
 
   it('does not count for a voter that fell behind since the write was routed', () => {
@@ -180,7 +210,8 @@ describe('whatever happens', () => {
         const play = new Play({ primary: 'a', voters: ['a', 'b', 'c'], learners: ['d'], quorum });
         let intent: 'pending' | 'durable' | 'refused' = 'pending';
         for (const action of script) {
-          const before = committedPrepared(play.state);
+          const earlier = play.state;
+          const before = committedPrepared(earlier);
           switch (action.kind) {
             case 'vote': {
               const node = play.state.nodes.get(action.node);
@@ -211,10 +242,13 @@ describe('whatever happens', () => {
           }
           if (committedPrepared(play.state) > before) expect(intent).toBe('durable');
           expectQuorumBehindEveryCommit(play.state, quorum);
+          expectVotersToPassTogether(earlier, play.state);
         }
-        for (const node of nodes) play.lose(node);
-        for (const { ballots } of play.state.nodes.values()) {
-          for (const ballot of ballots) expect(ballot.answer).toBeDefined();
+        for (const node of nodes) {
+          play.lose(node);
+          for (const { answer } of play.state.nodes.get(node)?.ballots ?? []) {
+            expect(answer).toBeDefined();
+          }
         }
       }),
       { numRuns: 3000 },
@@ -226,6 +260,23 @@ function committedPrepared(state: VotingState): number {
   return [...state.nodes.values()].flatMap(({ ballots }) =>
     ballots.filter((ballot) => ballot.phase === 'prepared' && ballot.answer === 'commit'),
   ).length;
+}
+
+/** Once a position is decided no further voter passes it. */
+function expectVotersToPassTogether(before: VotingState, after: VotingState): void {
+  const passed = (state: VotingState, voter: string) =>
+    state.nodes
+      .get(voter)
+      ?.ballots.flatMap(({ phase, answer }, position) =>
+        phase === 'prepared' && answer === 'commit' ? [position] : [],
+      ) ?? [];
+  const decided = before.voters.flatMap((voter) => passed(before, voter));
+  for (const voter of after.voters) {
+    const already = passed(before, voter);
+    for (const position of passed(after, voter)) {
+      if (!already.includes(position)) expect(decided).not.toContain(position);
+    }
+  }
 }
 
 function expectQuorumBehindEveryCommit(state: VotingState, quorum: number): void {

@@ -6,17 +6,26 @@
  * was measured: an answer counts only before the change, so
  *
  * 1. PREPARED is the only vote that is decided by quorum: the primary and enough other voters agree,
- *    and the intent is durable (invariant I1). It is the last moment at which anything can be refused.
+ *    no voter is outstanding, and the intent is durable (invariant I1). It is the last moment at
+ *    which anything can be refused.
  * 2. SYNCHRONIZED and PREPARING of the primary pass at once. Those of another node pass once the
  *    primary has cast the same vote: only the primary asks GitLab whether a push is allowed.
  * 3. COMMITTED passes at once and is only counted: a refusal would undo nothing.
  * 4. A node whose vote differs from the primary's is refused from then on. It falls behind, the write
  *    goes on without it if the quorum is still in reach.
  * 5. Without the primary nothing new is decided: what is undecided is refused.
+ * 6. A voter that is given up before it has voted is refused from the decision on.
+ *
+ * Why all voters have to vote before the decision: a node locks the references from its PREPARED vote
+ * until it has changed them. So at the moment of a decision all its voters hold the locks, and two
+ * writes to one reference are carried out in the same order everywhere, also if their votes do not
+ * tell what was there before. A voter that was allowed to come later could have the other order, and
+ * stay in sync. A learner may: it is promoted only after every write has ended and contents are equal.
  *
  * Invariants, held by the property tests: a PREPARED vote is passed only with a durable intent and
  * with equal votes of the primary and of at least `quorum` voters; all passed PREPARED votes of one
- * position are equal; a vote is answered once; once every node has ended, no vote is unanswered.
+ * position are equal; voters pass a position at the same time or not at all; a vote is answered once;
+ * a node that has ended has no vote unanswered.
  */
 
 export type VotePhase = 'preparing' | 'prepared' | 'committed' | 'synchronized';
@@ -131,15 +140,17 @@ function updateNode(
   return { ...state, nodes: new Map(state.nodes).set(name, change(node)) };
 }
 
-/** An answer can make the next one possible only for the same position, so one pass is enough. */
+/** All answers follow from the same state: those who are part of a decision pass together. */
 function answerAll(state: VotingState): VotingStep {
   const answers: VotingAnswer[] = [];
   let next = state;
   for (const [name, node] of state.nodes) {
+    let isRefused = false;
     node.ballots.forEach((ballot, position) => {
       if (ballot.answer !== undefined) return;
-      const answer = answerFor(next, name, position);
+      const answer = answerFor(state, name, position, isRefused);
       if (answer === undefined) return;
+      isRefused ||= answer !== 'commit';
       answers.push({ ticket: ballot.ticket, answer });
       next = updateNode(next, name, (current) => ({
         ...current,
@@ -151,37 +162,67 @@ function answerAll(state: VotingState): VotingStep {
 }
 
 /** The answer to a vote, or undefined while it has to wait. */
-function answerFor(state: VotingState, node: string, position: number): Answer | undefined {
-  const ballot = state.nodes.get(node)?.ballots[position];
+function answerFor(
+  state: VotingState,
+  name: string,
+  position: number,
+  isRefused: boolean,
+): Answer | undefined {
+  const node = state.nodes.get(name);
+  const ballot = node?.ballots[position];
   if (ballot === undefined) return undefined;
   if (ballot.phase === 'committed') return 'commit';
   if (state.stopped) return 'stop';
-  if (state.intent === 'refused' || hasDiverged(state, node)) return 'abort';
+  if (state.intent === 'refused' || node?.end !== undefined) return 'abort';
+  if (isRefused || hasDiverged(state, name)) return 'abort';
 
   const reference = state.nodes.get(state.primary);
   const expected = reference?.ballots[position];
   if (expected === undefined) return reference?.end === undefined ? undefined : 'abort';
   if (!sameVote(ballot, expected)) return 'abort';
-  return ballot.phase === 'prepared' ? decide(state, position) : 'commit';
+  if (ballot.phase !== 'prepared') return 'commit';
+  if (isDecided(state, position)) return state.voters.includes(name) ? 'abort' : 'commit';
+  return decide(state, position);
 }
 
-/** The quorum's decision on the PREPARED votes of one position. */
+/** The quorum's decision on the PREPARED votes of one position that is not decided yet. */
 function decide(state: VotingState, position: number): Answer | undefined {
-  if (isDecided(state, position)) return 'commit';
+  const { agreeing, outstanding } = votersAt(state, position);
+  if (agreeing + outstanding.length < state.quorum) return 'abort';
+  return outstanding.length === 0 && state.intent === 'durable' ? 'commit' : undefined;
+}
+
+/**
+ * The voters that have not voted in a round of PREPARED votes that the quorum agrees on. The others
+ * hold their locks for them, so they must not be waited for without a limit.
+ */
+export function lateVoters(state: VotingState): readonly string[] {
+  const ballots = state.nodes.get(state.primary)?.ballots ?? [];
+  const position = ballots.findIndex(
+    (ballot) => ballot.phase === 'prepared' && ballot.answer === undefined,
+  );
+  if (position === -1) return [];
+  const { agreeing, outstanding } = votersAt(state, position);
+  return agreeing >= state.quorum ? outstanding : [];
+}
+
+/** How many voters agree with the primary at a position, and which may still come to. */
+function votersAt(
+  state: VotingState,
+  position: number,
+): { readonly agreeing: number; readonly outstanding: readonly string[] } {
   const reference = state.nodes.get(state.primary);
   const expected = reference?.ballots[position];
-  if (expected === undefined || reference?.end !== undefined) return 'abort';
-
+  const outstanding: string[] = [];
   let agreeing = 0;
-  let outstanding = 0;
+  if (expected === undefined || reference?.end !== undefined) return { agreeing, outstanding };
   for (const voter of state.voters) {
     const node = state.nodes.get(voter);
-    const ballot = node?.ballots[position];
-    if (ballot !== undefined) agreeing += sameVote(ballot, expected) ? 1 : 0;
-    else if (node?.end === undefined && !hasDiverged(state, voter)) outstanding += 1;
+    if (node === undefined || node.end !== undefined || hasDiverged(state, voter)) continue;
+    if (node.ballots[position] === undefined) outstanding.push(voter);
+    else agreeing += 1;
   }
-  if (agreeing >= state.quorum) return state.intent === 'durable' ? 'commit' : undefined;
-  return agreeing + outstanding >= state.quorum ? undefined : 'abort';
+  return { agreeing, outstanding };
 }
 
 /** Whether a node was already told to commit at this position. */

@@ -86,4 +86,11 @@ describe('before the client of a write is answered', () => {
     const again = await swap(mended, 7n, [a(7n), b(7n), c(6n)]);
     expect(await isKnownAtOnce(again)).toBe(false);
   });
+
+  it('a proxy is not waited for that has taken note before the answer of the store came', async () => {
+    const { record, swap, isKnownAtOnce, clock } = await start();
+    const next = await swap(record, 6n, [a(6n), b(6n), c(5n)]);
+    await clock.advance(10 * slowMs);
+    expect(await isKnownAtOnce(next)).toBe(true);
+  });
 });

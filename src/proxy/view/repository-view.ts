@@ -45,6 +45,8 @@ export class RepositoryView implements Stoppable, WatchEvents {
   readonly #records = new Map<string, RepositoryRecord>();
   readonly #fetches = new Map<string, Promise<RepositoryRecord | undefined>>();
   readonly #waiters = new Map<string, Set<(owner: string, version: bigint) => void>>();
+  /** By id: what the others have acknowledged lately. That may come before the store's own answer. */
+  readonly #acknowledged = new Map<string, Map<string, bigint>>();
   /** By id: replicas that are behind, of which every other proxy knows. */
   readonly #departed = new Map<bigint, ReadonlySet<string>>();
   /** Grows whenever what was being fetched can no longer be trusted. */
@@ -109,10 +111,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
     if (known !== undefined && known.id === record.id && known.version >= record.version) return;
     this.#records.delete(name);
     this.#records.set(name, record);
-    for (const oldest of this.#records.keys()) {
-      if (this.#records.size <= this.#maxRecords) break;
-      this.#records.delete(oldest);
-    }
+    trim(this.#records, this.#maxRecords);
   }
 
   /**
@@ -157,10 +156,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
     await this.settled(id, version);
     this.#departed.delete(id);
     this.#departed.set(id, new Set(departures));
-    for (const oldest of this.#departed.keys()) {
-      if (this.#departed.size <= this.#maxRecords) break;
-      this.#departed.delete(oldest);
-    }
+    trim(this.#departed, this.#maxRecords);
   }
 
   /**
@@ -170,8 +166,9 @@ export class RepositoryView implements Stoppable, WatchEvents {
    */
   async settled(id: bigint, version: bigint): Promise<void> {
     const { store, clock, owner } = this.#options;
-    const acknowledged = new Set<string>([owner]);
     const name = String(id);
+    const lately = [...(this.#acknowledged.get(name) ?? [])].filter(([, seen]) => seen >= version);
+    const acknowledged = new Set<string>([owner, ...lately.map(([other]) => other)]);
     const waiters = this.#waiters.get(name) ?? new Set();
     this.#waiters.set(name, waiters);
     let check = () => {};
@@ -218,7 +215,13 @@ export class RepositoryView implements Stoppable, WatchEvents {
   }
 
   onAcknowledged(owner: string, id: bigint, version: bigint): void {
-    for (const waiter of this.#waiters.get(String(id)) ?? []) waiter(owner, version);
+    const name = String(id);
+    const lately = this.#acknowledged.get(name) ?? new Map<string, bigint>();
+    if (version > (lately.get(owner) ?? -1n)) lately.set(owner, version);
+    this.#acknowledged.delete(name);
+    this.#acknowledged.set(name, lately);
+    trim(this.#acknowledged, maxAcknowledged);
+    for (const waiter of this.#waiters.get(name) ?? []) waiter(owner, version);
   }
 
   onReset(): void {
@@ -282,6 +285,17 @@ export class RepositoryView implements Stoppable, WatchEvents {
 const unknownOwners: ReadonlyMap<string, { readonly remainingMs: number } | undefined> = new Map([
   ['', undefined],
 ]);
+
+/** Repositories whose acknowledgements are kept: an answer of the store takes 2 s at most. */
+const maxAcknowledged = 1000;
+
+/** Leaves the entries that were added last. */
+function trim<K>(entries: Map<K, unknown>, limit: number): void {
+  for (const oldest of entries.keys()) {
+    if (entries.size <= limit) break;
+    entries.delete(oldest);
+  }
+}
 
 /** Acknowledges whatever version it was that could not be sent along. */
 const maxVersion = 2n ** 63n - 1n;
