@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { CreateObjectPoolRequestSchema } from '../../gen/gitaly/objectpool_pb.ts';
 import { RepositorySchema } from '../../gen/gitaly/shared_pb.ts';
 import { readTarget, rewriteRepository } from './first-message.ts';
-import { type FieldPath, knownMethods, lookupMethod } from './method-table.ts';
+import { lookupMethod } from './method-table.ts';
 import {
   encodeStringField,
   encodeVarint,
@@ -154,50 +154,6 @@ describe('the first message, in any pieces', () => {
       ...target,
       additional: { storage: 'default', relativePath: 'a.git' },
     });
-  });
-});
-
-describe('the repository of every method', () => {
-  /** A request whose repository stands at `path`. */
-  function requestFor(path: FieldPath, fields: readonly Buffer[]): Buffer {
-    const [first, ...rest] = path;
-    if (first === undefined) return Buffer.concat(fields);
-    return messageField(first, [requestFor(rest, fields)]);
-  }
-  const names = [encodeStringField(2, 'default'), encodeStringField(3, 'a.git')];
-  const quarantine = encodeStringField(4, 'objects/tmp');
-
-  test.each(knownMethods.filter((method) => method.scope === 'repository'))(
-    'is read and replaced: $name',
-    (method) => {
-      const request = requestFor(method.target ?? [], [...names, quarantine]);
-      expect(readTarget(request, method)).toMatchObject({
-        kind: 'ok',
-        storage: 'default',
-        relativePath: 'a.git',
-      });
-      const rewritten = rewriteRepository(request, method, target, additional, 3);
-      expect(rewritten.subarray(3)).toEqual(
-        requestFor(method.target ?? [], [
-          encodeStringField(2, target.storage),
-          encodeStringField(3, target.relativePath),
-          quarantine,
-        ]),
-      );
-    },
-  );
-
-  test.each(
-    knownMethods.filter(
-      (method) => method.storageField !== undefined && method.scope === 'storage',
-    ),
-  )('or its storage: $name', (method) => {
-    const field = method.storageField ?? 0;
-    const other = encodeStringField(field + 1, 'kept');
-    const request = Buffer.concat([other, encodeStringField(field, 'default')]);
-    expect(readTarget(request, method)).toMatchObject({ kind: 'ok', storage: 'default' });
-    const rewritten = rewriteRepository(request, method, target, undefined, 0);
-    expect(rewritten).toEqual(Buffer.concat([encodeStringField(field, target.storage), other]));
   });
 });
 

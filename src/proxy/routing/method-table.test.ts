@@ -1,25 +1,41 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, test } from '@jest/globals';
+import { methodRows } from './conformance/method-rows.ts';
 import { knownMethods, lookupMethod } from './method-table.ts';
 
-/** How many methods there are of a kind. */
-function count(op: string, scope: string): number {
-  return knownMethods.filter((method) => method.op === op && method.scope === scope).length;
-}
-
 describe('the method table', () => {
-  it('has every method of Gitaly 18.9 once', () => {
-    expect(new Set(knownMethods.map((method) => method.name)).size).toBe(168);
-    expect(knownMethods).toHaveLength(168);
+  it('has exactly the methods of Gitaly 18.9, each once', () => {
+    const names = (rows: readonly { readonly name: string }[]) => rows.map(({ name }) => name);
+    expect(methodRows).toHaveLength(168);
+    expect(names(knownMethods).toSorted()).toEqual(
+      names(methodRows)
+        .map((name) => `/gitaly.${name}`)
+        .toSorted(),
+    );
   });
 
-  it('classifies them as the protocol does', () => {
-    expect(count('accessor', 'repository')).toBe(94);
-    expect(count('mutator', 'repository')).toBe(45);
-    expect(count('maintenance', 'repository')).toBe(2);
-    expect(count('accessor', 'storage')).toBe(10);
-    expect(count('mutator', 'storage')).toBe(4);
-    expect(count('accessor', 'partition')).toBe(1);
-    expect(count('intercepted', 'none')).toBe(12);
+  test.each(methodRows)('says of $name what the protocol says', (row) => {
+    const {
+      name: _,
+      creates,
+      forcePrimary,
+      transactional,
+      ...method
+    } = lookupMethod(`/gitaly.${row.name}`);
+    expect({ creates, forcePrimary, transactional, ...method }).toEqual({
+      op: row.op,
+      scope: row.scope,
+      ...(row.target && { target: row.target }),
+      ...(row.additional && { additional: row.additional }),
+      ...(row.storageField && { storageField: row.storageField }),
+      creates: row.notes.has('upserts')
+        ? 'upsert'
+        : row.notes.has('creates')
+          ? 'create'
+          : undefined,
+      forcePrimary: row.notes.has('primary') || undefined,
+      transactional: row.notes.has('votes'),
+      known: true,
+    });
   });
 
   it('knows where every call about a repository names it', () => {
