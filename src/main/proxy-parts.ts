@@ -1,12 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
-import { adminMethods } from '../proxy/admin/admin-methods.ts';
-import { healthMethods } from '../proxy/admin/health-methods.ts';
+import { localMethods } from '../proxy/admin/local-methods.ts';
 import { ProxyMetrics } from '../proxy/admin/metrics.ts';
-import { objectPoolMethods } from '../proxy/admin/object-pool-methods.ts';
-import { repositoryMethods } from '../proxy/admin/repository-methods.ts';
-import { serverMethods } from '../proxy/admin/server-methods.ts';
 import { logCall } from '../proxy/relay/call-log.ts';
 import type { RelayContext } from '../proxy/relay/context.ts';
 import { Dispatcher } from '../proxy/relay/dispatcher.ts';
@@ -140,13 +136,7 @@ export function createRelay(
     logCall(call, code, ms, logger);
   };
   const dispatcher = new Dispatcher({
-    localMethods: [
-      ...healthMethods(isServing),
-      ...repositoryMethods(context),
-      ...objectPoolMethods(context),
-      ...serverMethods(storages),
-      ...adminMethods(context),
-    ],
+    localMethods: localMethods(context, isServing),
     forward: (call) => forwarder.forward(call),
     tokens: clientTokens,
     onEnded,

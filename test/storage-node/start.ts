@@ -4,6 +4,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import type { NodeConfig } from './config.ts';
 import { Faults } from './faults.ts';
+import type { Handler } from './grpc/handler.ts';
 import { runStorageNode, type StorageNode } from './storage-node.ts';
 
 export interface StartOptions {
@@ -22,6 +23,8 @@ export interface StartOptions {
   /** Default `git`. */
   readonly gitBinary?: string;
   readonly logger?: Logger;
+  /** See {@link StorageNodeOptions}. */
+  readonly handlers?: readonly Handler[];
 }
 
 /** A started node, and where it keeps repositories. */
@@ -53,6 +56,7 @@ export async function startStorageNode(options: StartOptions): Promise<StartedSt
     clock: systemClock,
     logger: options.logger ?? silentLogger,
     faults,
+    ...(options.handlers && { handlers: options.handlers }),
   });
   const storagePath = config.storages.get(options.name) ?? '';
   return { ...node, name: options.name, storagePath, faults, kill };

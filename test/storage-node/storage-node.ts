@@ -9,6 +9,7 @@ import { Git } from './git/git.ts';
 import { removeStaleLocks } from './git/stale-locks.ts';
 import { Storages } from './git/storages.ts';
 import { costOf } from './grpc/cost.ts';
+import type { Handler } from './grpc/handler.ts';
 import { Listener } from './grpc/listener.ts';
 import { GrpcServer } from './grpc/server.ts';
 import { checkToken } from './grpc/token.ts';
@@ -26,6 +27,8 @@ export interface StorageNodeOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly faults?: FaultPoints;
+  /** Serve further methods, or take the place of a node's own. */
+  readonly handlers?: readonly Handler[];
 }
 
 /** A storage node that runs. */
@@ -53,7 +56,7 @@ export interface StorageNode extends Stoppable {
  * 3. Listen.
  */
 export async function runStorageNode(options: StorageNodeOptions): Promise<StorageNode> {
-  const { config, clock, logger, faults = noFaults } = options;
+  const { config, clock, logger, faults = noFaults, handlers = [] } = options;
   const storages = new Storages(config.storages);
   for (const [, root] of storages.entries()) {
     await mkdir(root, { recursive: true });
@@ -71,14 +74,17 @@ export async function runStorageNode(options: StorageNodeOptions): Promise<Stora
   const metrics = new NodeMetrics();
   const gitlab = config.gitlab ? new HttpGitLabApi(config.gitlab) : permissiveGitLab;
   const server = new GrpcServer({
-    handlers: allHandlers({
-      git,
-      storages,
-      gitlab,
-      transactionOf: (call) => new FaultyTransaction(transactionOf(call), faults, call),
-      clock,
-      logger,
-    }),
+    handlers: [
+      ...allHandlers({
+        git,
+        storages,
+        gitlab,
+        transactionOf: (call) => new FaultyTransaction(transactionOf(call), faults, call),
+        clock,
+        logger,
+      }),
+      ...handlers,
+    ],
     services: knownServices,
     authorize(called, metadata) {
       if (called === healthCheck) return;

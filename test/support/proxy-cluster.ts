@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DescService } from '@bufbuild/protobuf';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger, type Logger } from '../../src/base/logger.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
@@ -9,8 +10,11 @@ import { startProxyServer, type ProxyServer } from '../../src/main/proxy-server.
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
 import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
+import { openRpcChannel } from '../../src/rpc/channel.ts';
+import { createRpcClient, type RpcClient } from '../../src/rpc/client.ts';
 import { eventually } from './eventually.ts';
 import { SilentRelay } from './silent-relay.ts';
+import type { Handler } from '../storage-node/grpc/handler.ts';
 import { startStorageNode, type StartedStorageNode } from '../storage-node/start.ts';
 
 export interface ProxyClusterOptions {
@@ -26,6 +30,8 @@ export interface ProxyClusterOptions {
   openStore?(): Promise<ControlStore>;
   readonly logger?: Logger;
   readonly leaseMs?: number;
+  /** What a storage is to serve besides, or in place of, what storage nodes do. */
+  handlers?(storage: string): readonly Handler[];
   /** Whether the proxies reach the storages by relays that can fall silent. Default: directly. */
   readonly relays?: boolean;
 }
@@ -54,7 +60,7 @@ export class ProxyCluster implements Stoppable {
     const folder = await mkdtemp(join(tmpdir(), 'proxy-cluster-'));
     const nodes: StartedStorageNode[] = [];
     for (let index = 0; index < (options.storages ?? 3); index++) {
-      nodes.push(await startNode(folder, index));
+      nodes.push(await startNode(folder, index, options));
     }
     const cluster = new ProxyCluster(options, folder, nodes);
     if (options.relays) await cluster.#startRelays();
@@ -103,7 +109,7 @@ export class ProxyCluster implements Stoppable {
     const index = this.nodes.findIndex((node) => node.name === name);
     const old = this.nodes[index];
     if (old === undefined) throw new Error(`there is no storage ${name}`);
-    const node = await startNode(this.#folder, index, portOf(old.address));
+    const node = await startNode(this.#folder, index, this.#options, portOf(old.address));
     this.nodes[index] = node;
     return node;
   }
@@ -127,6 +133,18 @@ export class ProxyCluster implements Stoppable {
     if (port === undefined) throw new Error(`there is no proxy ${proxy}`);
     const address = `tcp://127.0.0.1:${port}`;
     return this.#scope.own(createGitalyClient({ address, token: ProxyCluster.clientToken }));
+  }
+
+  /** A client of a service that the client library leaves out; with another secret, or none, if need be. */
+  rpc<Service extends DescService>(
+    service: Service,
+    options: { readonly proxy?: number; readonly secret?: string | undefined } = {},
+  ): RpcClient<Service> {
+    const { proxy = 0, secret = ProxyCluster.clientToken } = options;
+    const address = `tcp://127.0.0.1:${this.proxies[proxy]?.grpcPort}`;
+    const signing = secret === '' ? {} : { secret: () => secret };
+    const channel = this.#scope.own(openRpcChannel({ clock: systemClock, address, ...signing }));
+    return createRpcClient(service, channel);
   }
 
   /** A client of one of the storages. */
@@ -155,9 +173,20 @@ export class ProxyCluster implements Stoppable {
   }
 }
 
-function startNode(folder: string, index: number, port = 0): Promise<StartedStorageNode> {
+function startNode(
+  folder: string,
+  index: number,
+  options: ProxyClusterOptions,
+  port = 0,
+): Promise<StartedStorageNode> {
   const name = `gitaly-${index}`;
-  return startStorageNode({ name, root: join(folder, name), token: gitalyToken, port });
+  return startStorageNode({
+    name,
+    root: join(folder, name),
+    token: gitalyToken,
+    port,
+    handlers: options.handlers?.(name) ?? [],
+  });
 }
 
 function portOf(address: string): number {

@@ -10,8 +10,8 @@ import { streamingMethod, unaryMethod, type LocalMethod } from '../relay/local-m
 import { isInSync, type RepositoryRecord } from '../routing/repository-record.ts';
 import { StoreUnavailableError, type StoreSummary } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
-
-const pageSize = 500;
+import { allRepositories } from './all-repositories.ts';
+import { summarize } from './summary.ts';
 
 /** AdminService: what the operator and people want to know of the cluster. */
 export function adminMethods(context: RelayContext): readonly LocalMethod[] {
@@ -30,7 +30,7 @@ async function statusOf(
   try {
     const virtualStorages = await Promise.all(
       storages.all.map(async (virtualStorage) =>
-        describe(virtualStorage, await sum(virtualStorage, context)),
+        describe(virtualStorage, await summarize(virtualStorage, context.store)),
       ),
     );
     return { proxyId: owner, storeReachable: true, virtualStorages };
@@ -41,13 +41,6 @@ async function statusOf(
     );
     return { proxyId: owner, storeReachable: false, virtualStorages };
   }
-}
-
-function sum(virtualStorage: VirtualStorage, context: RelayContext): Promise<StoreSummary> {
-  const nodes = [...virtualStorage.nodes().values()];
-  const unhealthy = new Set(nodes.filter(({ healthy }) => !healthy).map(({ storage }) => storage));
-  const { name, policy } = virtualStorage;
-  return context.store.summarize({ virtualStorage: name, ...policy, unhealthy });
 }
 
 function describe(
@@ -89,21 +82,13 @@ async function* listRepositories(
     if (record !== undefined) yield describeRepository(record);
     return;
   }
-  let afterId = 0n;
-  for (;;) {
-    const page = await context.store.list({
-      afterId,
-      limit: pageSize,
-      onlyUnsettled: onlyDegraded,
-      ...(virtualStorage === '' ? {} : { virtualStorage }),
-    });
-    for (const record of page) {
-      afterId = record.id;
-      if (relativePath === '' || record.relativePath === relativePath) {
-        yield describeRepository(record);
-      }
-    }
-    if (page.length < pageSize) return;
+  const filtered = allRepositories(context.store, {
+    onlyUnsettled: onlyDegraded,
+    ...(virtualStorage === '' ? {} : { virtualStorage }),
+  });
+  for await (const record of filtered) {
+    if (relativePath === '' || record.relativePath === relativePath)
+      yield describeRepository(record);
   }
 }
 

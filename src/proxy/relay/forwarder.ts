@@ -1,10 +1,8 @@
 import { statusCodes } from '../../rpc/status.ts';
-import { readTarget } from '../routing/first-message.ts';
 import { lookupMethod, type MethodInfo } from '../routing/method-table.ts';
 import { inSyncVoters } from '../routing/repository-record.ts';
 import { routeRead } from '../routing/route.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
-import { pick } from '../../base/random.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { RelayContext } from './context.ts';
 import { beginCreation, takeBackCreation } from './creation.ts';
@@ -12,6 +10,7 @@ import { LocalCallError, statusOf } from './local-method.ts';
 import { ReadCall } from './read-call.ts';
 import { findSecondRepository, requestFor, type SecondRepository } from './second-repository.ts';
 import type { ServerCall } from './server-call.ts';
+import { forwardToStorage, readFromAnyStorage } from './storage-call.ts';
 import { readRepository, repositoryNotFound, rewriteFor } from './target.ts';
 import { admitWrite, isBeingCreated } from './write-admission.ts';
 import { WriteCall } from './write-call.ts';
@@ -41,7 +40,7 @@ export class Forwarder {
         await this.#forwardToRepository(call, method);
         return;
       case 'storage':
-        this.#forwardToStorage(call, method);
+        forwardToStorage(call, method, this.#context);
         return;
       case 'partition':
       case 'none':
@@ -67,38 +66,6 @@ export class Forwarder {
     }
   }
 
-  /** A call about a storage as a whole goes to any storage that can be reached. */
-  #forwardToStorage(call: ServerCall, method: MethodInfo): void {
-    if (method.op !== 'accessor') {
-      throw new LocalCallError(
-        statusCodes.UNIMPLEMENTED,
-        `${method.name} changes one storage and is not served for a virtual storage`,
-      );
-    }
-    const target = readTarget(call.firstMessage, method);
-    if (target.kind !== 'ok' || target.storage === '') {
-      const message = 'storage scoped: target storage is invalid';
-      throw new LocalCallError(statusCodes.INVALID_ARGUMENT, message);
-    }
-    const virtualStorage = this.#virtualStorage(target.storage, 'virtual storage does not exist');
-    call.trace.virtualStorage = virtualStorage.name;
-    new ReadCall({
-      call,
-      virtualStorage,
-      context: this.#context,
-      route: (excluded) => {
-        const usable = [...virtualStorage.nodes().values()].filter(
-          (node) => node.healthy && !excluded.has(node.storage),
-        );
-        const node = pick(this.#context.random, usable);
-        return node === undefined
-          ? { kind: 'unavailable', reason: 'no storage can be reached' }
-          : { kind: 'read', storage: node.storage };
-      },
-      rewrite: (storage) => rewriteFor(call, method, { storage, relativePath: '' }),
-    }).start();
-  }
-
   async #read(
     call: ServerCall,
     method: MethodInfo,
@@ -107,7 +74,12 @@ export class Forwarder {
   ): Promise<void> {
     const { view, random } = this.#context;
     const record = view.peek(key) ?? (await view.get(key));
-    if (record === undefined || isBeingCreated(record)) throw repositoryNotFound();
+    if (record === undefined || isBeingCreated(record)) {
+      if (method.answersForMissing !== true) throw repositoryNotFound();
+      const { relativePath } = key;
+      readFromAnyStorage(call, method, { virtualStorage, relativePath, context: this.#context });
+      return;
+    }
     call.trace.repositoryFound(record);
     const primaryOnly = call.head.primaryOnly || method.forcePrimary === true;
     new ReadCall({

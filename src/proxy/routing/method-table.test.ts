@@ -18,10 +18,11 @@ describe('the method table', () => {
       name: _,
       creates,
       forcePrimary,
+      answersForMissing,
       transactional,
       ...method
     } = lookupMethod(`/gitaly.${row.name}`);
-    expect({ creates, forcePrimary, transactional, ...method }).toEqual({
+    expect({ creates, forcePrimary, answersForMissing, transactional, ...method }).toEqual({
       op: row.op,
       scope: row.scope,
       ...(row.target && { target: row.target }),
@@ -33,6 +34,7 @@ describe('the method table', () => {
           ? 'create'
           : undefined,
       forcePrimary: row.notes.has('primary') || undefined,
+      answersForMissing: row.notes.has('missing') || undefined,
       transactional: row.notes.has('votes'),
       known: true,
     });

@@ -24,6 +24,8 @@ export interface MethodInfo {
   readonly creates?: 'create' | 'upsert';
   /** Reads what differs between replicas: it always goes to the primary. */
   readonly forcePrimary?: true;
+  /** A storage has an answer of its own about a repository that does not exist. */
+  readonly answersForMissing?: true;
   /** Takes part in votes. */
   readonly transactional: boolean;
   /** False for methods that this version has never heard of. */
@@ -36,6 +38,8 @@ const poolField: FieldPath = [1, 1];
 const headerField: FieldPath = [1, 1];
 
 const forcedToPrimary: ReadonlySet<string> = new Set(['RepositorySize', 'GetObjectDirectorySize']);
+/** A backup that runs over many repositories is to skip those that were never made. */
+const answeringForMissing: ReadonlySet<string> = new Set(['BackupRepository']);
 const creating: ReadonlyMap<string, 'create' | 'upsert'> = new Map([
   ['CreateRepository', 'create'],
   ['CreateFork', 'create'],
@@ -83,6 +87,7 @@ const accessors = Object.entries(repositoryAccessors).flatMap(([service, names])
     method(`${service}/${name}`, {
       target: repositoryField,
       ...(forcedToPrimary.has(name) ? { forcePrimary: true } : {}),
+      ...(answeringForMissing.has(name) ? { answersForMissing: true } : {}),
     }),
   ),
 );

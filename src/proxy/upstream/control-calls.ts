@@ -8,7 +8,12 @@ import type { Clock } from '../../base/clock.ts';
 import { ObjectPoolService } from '../../gen/gitaly/objectpool_pb.ts';
 import { RepositoryService } from '../../gen/gitaly/repository_pb.ts';
 import type { Repository } from '../../gen/gitaly/shared_pb.ts';
-import { ServerService, type ServerInfoResponse } from '../../gen/gitaly/server_pb.ts';
+import {
+  ServerService,
+  type DiskStatisticsResponse,
+  type ServerInfoResponse,
+  type ServerSignatureResponse,
+} from '../../gen/gitaly/server_pb.ts';
 import { Health, HealthCheckResponse_ServingStatus } from '../../gen/grpc/health/v1/health_pb.ts';
 import { statusCodes } from '../../rpc/status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
@@ -127,6 +132,15 @@ export class ControlCalls {
 
   serverInfo(): Promise<ServerInfoResponse> {
     return this.#call(ServerService.method.serverInfo, {}, quickMs);
+  }
+
+  diskStatistics(): Promise<DiskStatisticsResponse> {
+    return this.#call(ServerService.method.diskStatistics, {}, quickMs);
+  }
+
+  /** The key that the storage signs commits with. */
+  serverSignature(): Promise<ServerSignatureResponse> {
+    return this.#call(ServerService.method.serverSignature, {}, quickMs);
   }
 
   #repository(replicaPath: string): { storageName: string; relativePath: string } {

@@ -11,14 +11,17 @@ export interface MethodRow {
   readonly additional: readonly number[] | undefined;
   /** Field with the name of a storage. */
   readonly storageField: number | undefined;
-  /** `votes`, `creates`, `upserts`, `primary`: only the primary may answer. */
+  /**
+   * `votes`, `creates`, `upserts`; `primary`: only the primary may answer; `missing`: a storage answers also
+   * for a repository that does not exist.
+   */
   readonly notes: ReadonlySet<string>;
 }
 
 /**
  * All methods, written out one by one, so that nothing in the product's table is taken for right because it
- * follows from another entry. Sources: the options in Gitaly's `.proto` files, and the methods that Praefect
- * answers itself. `target=1.1` is field 1 of the message in field 1.
+ * follows from another entry. Sources: the options in Gitaly's `.proto` files, and what Praefect does not
+ * leave to Gitaly. `target=1.1` is field 1 of the message in field 1.
  */
 const text = `
 AnalysisService/CheckBlobsGenerated            accessor    repository forwarded target=1
@@ -173,7 +176,7 @@ RepositoryService/RemoveRepository             mutator     repository local     
 RepositoryService/ReplicateRepository          mutator     repository forwarded target=1 votes upserts
 RepositoryService/OptimizeRepository           maintenance repository forwarded target=1
 RepositoryService/PruneUnreachableObjects      maintenance repository forwarded target=1
-RepositoryService/BackupRepository             accessor    repository local     target=1
+RepositoryService/BackupRepository             accessor    repository forwarded target=1 missing
 RepositoryService/RestoreRepository            mutator     repository forwarded target=1 votes upserts
 RepositoryService/GetFileAttributes            accessor    repository forwarded target=1
 RepositoryService/FastExport                   accessor    repository forwarded target=1

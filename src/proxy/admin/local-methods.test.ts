@@ -1,0 +1,31 @@
+import { expect, test } from '@jest/globals';
+import type { RelayContext } from '../relay/context.ts';
+import { methodRows } from '../routing/conformance/method-rows.ts';
+import { localMethods } from './local-methods.ts';
+
+/** Nothing is asked before a method is called. */
+const context = {} as RelayContext;
+
+/** What Praefect answers itself, and the proxy does not. Why, stands in docs/limits.md. */
+const notLocal = new Set([
+  'PraefectInfoService/RepositoryReplicas',
+  'PraefectInfoService/Dataloss',
+  'PraefectInfoService/SetAuthoritativeStorage',
+  'PraefectInfoService/MarkUnverified',
+  'PraefectInfoService/SetReplicationFactor',
+  'PraefectInfoService/GetRepositoryMetadata',
+  // Storages vote on the connections that the proxy makes to them; nobody else has a vote.
+  'RefTransaction/VoteTransaction',
+  'RefTransaction/StopTransaction',
+]);
+
+test('of the methods of Gitaly, exactly those that Praefect answers are answered here', () => {
+  const local = localMethods(context, () => true).map(({ path }) => path);
+  expect(local.filter((path) => path.startsWith('/gitaly.')).toSorted()).toEqual(
+    methodRows
+      .filter(({ name, served }) => served === 'local' && !notLocal.has(name))
+      .map(({ name }) => `/gitaly.${name}`)
+      .toSorted(),
+  );
+  expect(new Set(local).size).toBe(local.length);
+});
