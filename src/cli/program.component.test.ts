@@ -1,40 +1,17 @@
-import { PassThrough, Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { implement, startRpcServer, type Implementation } from '../../test/support/rpc-server.ts';
-import { Scope } from '../base/scope.ts';
+import { CliRunner } from '../../test/support/cli-runner.ts';
+import { implement } from '../../test/support/rpc-server.ts';
 import { RepositoryService, type CreateRepositoryRequest } from '../gen/gitaly/repository_pb.ts';
 import { ServerService } from '../gen/gitaly/server_pb.ts';
 import { ObjectFormat } from '../gen/gitaly/shared_pb.ts';
 import { AdminService } from '../gen/gitaly_operator/v1/admin_pb.ts';
 import { RpcError } from '../rpc/rpc-error.ts';
 import { statusCodes } from '../rpc/status.ts';
-import { runCli } from './program.ts';
 
-let scope = new Scope();
-
-afterEach(async () => {
-  await scope.stop();
-  scope = new Scope();
-});
-
-/** Runs a command against a server with the given services. */
-async function run(line: string, ...implementations: readonly Implementation[]) {
-  const server = scope.own(await startRpcServer(implementations));
-  return runWith(line, { GITALY_HA_ADDRESS: server.address, GITALY_HA_TOKEN: 't' });
-}
-
-async function runWith(line: string, env: Record<string, string>) {
-  const stdout = new PassThrough();
-  const stderr = new PassThrough();
-  const outputs = Promise.all([text(stdout), text(stderr)]);
-  const io = { stdin: Readable.from([]), stdout, stderr, env };
-  const exitCode = await runCli(line === '' ? [] : line.split(' '), io);
-  stdout.end();
-  stderr.end();
-  const [out, err] = await outputs;
-  return { exitCode, out, err };
-}
+const cli = new CliRunner();
+const run = cli.run.bind(cli);
+const runWith = cli.runWith.bind(cli);
+afterEach(() => cli.stop());
 
 const admin = implement(AdminService, {
   getStatus: () =>

@@ -12,6 +12,7 @@ import {
 } from '../gen/gitaly_operator/v1/admin_pb.ts';
 import { CliError } from './cli-error.ts';
 import type { CliIo } from './cli-io.ts';
+import { addLossCommands } from './loss-commands.ts';
 import { parseRepositoryName } from './repository-name.ts';
 import { formatJson, withSession, type Session } from './session.ts';
 import { renderRepositories, renderRepository } from './status-view.ts';
@@ -27,6 +28,7 @@ export function addRepositoryCommands(program: Command, io: CliIo): void {
   addChecksum(repository, io);
   addList(repository, io);
   addShow(repository, io);
+  addLossCommands(repository, io);
 }
 
 interface CreateFlags {

@@ -8,12 +8,6 @@ const context = {} as RelayContext;
 
 /** What Praefect answers itself, and the proxy does not. Why, stands in docs/limits.md. */
 const notLocal = new Set([
-  'PraefectInfoService/RepositoryReplicas',
-  'PraefectInfoService/Dataloss',
-  'PraefectInfoService/SetAuthoritativeStorage',
-  'PraefectInfoService/MarkUnverified',
-  'PraefectInfoService/SetReplicationFactor',
-  'PraefectInfoService/GetRepositoryMetadata',
   // Storages vote on the connections that the proxy makes to them; nobody else has a vote.
   'RefTransaction/VoteTransaction',
   'RefTransaction/StopTransaction',

@@ -4,6 +4,7 @@ import { adminMethods } from './admin-methods.ts';
 import { healthMethods } from './health-methods.ts';
 import { internalMethods } from './internal-methods.ts';
 import { objectPoolMethods } from './object-pool-methods.ts';
+import { praefectInfoMethods } from './praefect-info-methods.ts';
 import { repositoryMethods } from './repository-methods.ts';
 import { serverMethods } from './server-methods.ts';
 
@@ -22,6 +23,7 @@ export function localMethods(
     ...objectPoolMethods(context),
     ...serverMethods(context),
     ...internalMethods(context),
+    ...praefectInfoMethods(context),
     ...adminMethods(context),
   ];
 }

@@ -1,5 +1,4 @@
 import { RepositoryService } from '../../gen/gitaly/repository_pb.ts';
-import type { Repository } from '../../gen/gitaly/shared_pb.ts';
 import { statusCodes } from '../../rpc/status.ts';
 import type { RelayContext } from '../relay/context.ts';
 import { LocalCallError, unaryMethod, type LocalMethod } from '../relay/local-method.ts';
@@ -7,6 +6,7 @@ import { isBeingCreated } from '../relay/write-admission.ts';
 import { removeReplicas } from '../replication/settler.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
+import { keyOf } from './repository-key.ts';
 
 /** Calls about the existence of repositories: the control store knows, no storage is asked. */
 export function repositoryMethods(context: RelayContext): readonly LocalMethod[] {
@@ -52,13 +52,4 @@ export async function removeRepository(
 /** Proxies acknowledge a removal with at least the version that was removed. */
 function removalVersion(record: RepositoryRecord): bigint {
   return record.version;
-}
-
-function keyOf(repository: Repository | undefined): RepositoryKey {
-  const { storageName = '', relativePath = '' } = repository ?? {};
-  const missing = (text: string) => new LocalCallError(statusCodes.INVALID_ARGUMENT, text);
-  if (storageName === '' && relativePath === '') throw missing('repository not set');
-  if (storageName === '') throw missing('storage name not set');
-  if (relativePath === '') throw missing('repository path not set');
-  return { virtualStorage: storageName, relativePath };
 }

@@ -233,3 +233,64 @@ export function settleAbandoned(
     next: withPrimary({ ...withoutBarrier(record), lsn, replicas, intents: [] }, primary),
   };
 }
+
+/** Why a replica is not made authoritative. */
+export type AuthorityRefusal =
+  /** It is the only one in sync, and no write is in doubt. */
+  | 'already'
+  | 'noReplica'
+  /** Its first copy was never finished. */
+  | 'neverInSync'
+  /** It is behind, and one that is in sync can be had. */
+  | 'notNeeded'
+  | 'writesInFlight'
+  | 'barrierGone';
+
+/**
+ * Why no person can sensibly declare the replica on `storage` to be right, as far as the record tells.
+ *
+ * @param holders storages that have shown that they have the repository
+ */
+export function refuseAuthority(
+  record: RepositoryRecord,
+  storage: string,
+  holders: ReadonlySet<string>,
+): Extract<AuthorityRefusal, 'already' | 'noReplica' | 'neverInSync' | 'notNeeded'> | undefined {
+  const replica = record.replicas.find((candidate) => candidate.storage === storage);
+  if (replica === undefined || replica.role === 'leaving') return 'noReplica';
+  if (replica.lsn < 0n) return 'neverInSync';
+  const inSync = inSyncVoters(record);
+  if (inSync.includes(storage)) {
+    return inSync.length === 1 && record.intents.length === 0 ? 'already' : undefined;
+  }
+  return inSync.some((voter) => holders.has(voter)) ? 'notNeeded' : undefined;
+}
+
+/**
+ * Makes one replica the only one in sync, under `barrier`, because a person says so: the primary of a new epoch.
+ * Every other replica is behind, whatever it holds, and intents of owners that are gone are dropped. This gives
+ * up what the others were told of (the only exception to invariant I6), so nothing but a person may cause it.
+ */
+export function makeAuthoritative(
+  record: RepositoryRecord,
+  options: {
+    readonly storage: string;
+    readonly barrier: Barrier;
+    readonly holders: ReadonlySet<string>;
+    readonly isAbandoned: (intent: Intent) => boolean;
+  },
+): RecordChange<AuthorityRefusal> {
+  const { storage, barrier, holders, isAbandoned } = options;
+  if (!isUnder(record, barrier)) return { kind: 'refuse', reason: 'barrierGone' };
+  if (!record.intents.every(isAbandoned)) return { kind: 'refuse', reason: 'writesInFlight' };
+  const refusal = refuseAuthority(record, storage, holders);
+  if (refusal !== undefined) return { kind: 'refuse', reason: refusal };
+  const lsn = record.lsn + 1n;
+  const replicas = record.replicas.map((replica) =>
+    replica.storage === storage ? { ...replica, role: 'voter' as const, lsn } : replica,
+  );
+  return {
+    kind: 'change',
+    next: withPrimary({ ...withoutBarrier(record), lsn, replicas, intents: [] }, storage),
+  };
+}

@@ -1,0 +1,164 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { assertNever } from '../../base/errors.ts';
+import {
+  PraefectInfoService,
+  type GetRepositoryMetadataRequest,
+  type GetRepositoryMetadataResponseSchema,
+  type RepositoryReplicasResponse_RepositoryDetailsSchema,
+  type RepositoryReplicasResponseSchema,
+  type SetAuthoritativeStorageRequest,
+} from '../../gen/gitaly/praefect_pb.ts';
+import { statusCodes, toStatusCode } from '../../rpc/status.ts';
+import type { RelayContext } from '../relay/context.ts';
+import {
+  LocalCallError,
+  streamingMethod,
+  unaryMethod,
+  type LocalMethod,
+} from '../relay/local-method.ts';
+import { repositoryNotFound } from '../relay/target.ts';
+import { isBeingCreated } from '../relay/write-admission.ts';
+import { acceptLoss } from '../replication/accept-loss.ts';
+import { isHealthy } from '../routing/node-view.ts';
+import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
+import type { RepositoryKey } from '../store/control-store.ts';
+import type { VirtualStorage } from '../upstream/storage-directory.ts';
+import { UpstreamError } from '../upstream/unary-call.ts';
+import { findLosses } from './losses.ts';
+import { keyOf } from './repository-key.ts';
+
+/**
+ * PraefectInfoService: what Praefect's own tools ask, in its words. A generation is the LSN; a storage is assigned
+ * when it has a replica, and a valid primary when that is in sync and can be reached.
+ */
+export function praefectInfoMethods(context: RelayContext): readonly LocalMethod[] {
+  const { method } = PraefectInfoService;
+  return [
+    unaryMethod(method.repositoryReplicas, ({ repository }) =>
+      compareReplicas(keyOf(repository), context),
+    ),
+    streamingMethod(method.dataloss, (request) => findLosses(request, context)),
+    unaryMethod(method.setAuthoritativeStorage, async (request, { head, trace }) => {
+      trace.virtualStorage = request.virtualStorage;
+      trace.relativePath = request.relativePath;
+      const logger = context.logger.child({ correlation_id: head.correlationId });
+      await setAuthoritativeStorage(request, { ...context, logger });
+      return {};
+    }),
+    unaryMethod(method.markUnverified, async () => {
+      const message =
+        'replicas are not verified in the background here, so none can be marked: ' +
+        'RepositoryReplicas compares those of one repository now';
+      throw new LocalCallError(statusCodes.UNIMPLEMENTED, message);
+    }),
+    unaryMethod(method.setReplicationFactor, async () => {
+      const message =
+        'a repository has no replication factor of its own here: set that of the virtual storage';
+      throw new LocalCallError(statusCodes.UNIMPLEMENTED, message);
+    }),
+    unaryMethod(method.getRepositoryMetadata, async ({ query }) =>
+      describe(await findRecord(query, context), context),
+    ),
+  ];
+}
+
+/** The checksum that each replica has now. Fails if a storage does not tell, as Praefect does. */
+async function compareReplicas(
+  key: RepositoryKey,
+  { view, storages }: RelayContext,
+): Promise<MessageInitShape<typeof RepositoryReplicasResponseSchema>> {
+  const record = await view.refresh(key);
+  const virtualStorage = storages.get(key.virtualStorage);
+  if (record === undefined || virtualStorage === undefined || isBeingCreated(record)) {
+    throw repositoryNotFound();
+  }
+  const names = record.replicas.map(({ storage }) => storage);
+  const others = names.filter((name) => name !== record.primary);
+  const [primary, ...replicas] = await Promise.all(
+    [record.primary, ...others].map((name) => checksumAt(name, record, virtualStorage)),
+  );
+  return { ...(primary && { primary }), replicas };
+}
+
+async function checksumAt(
+  storage: string,
+  { replicaPath, relativePath }: RepositoryRecord,
+  virtualStorage: VirtualStorage,
+): Promise<MessageInitShape<typeof RepositoryReplicasResponse_RepositoryDetailsSchema>> {
+  try {
+    const checksum = await virtualStorage.control(storage).checksum(replicaPath);
+    return { repository: { storageName: storage, relativePath }, checksum };
+  } catch (error) {
+    if (!(error instanceof UpstreamError)) throw error;
+    throw new LocalCallError(toStatusCode(error.code), `storage ${storage}: ${error.message}`);
+  }
+}
+
+async function setAuthoritativeStorage(
+  request: SetAuthoritativeStorageRequest,
+  context: RelayContext,
+): Promise<void> {
+  const { virtualStorage: name, relativePath, authoritativeStorage } = request;
+  const virtualStorage = context.storages.get(name);
+  if (virtualStorage === undefined) throw invalid(`unknown virtual storage: "${name}"`);
+  if (!virtualStorage.nodes().has(authoritativeStorage)) {
+    throw invalid(`unknown authoritative storage: "${authoritativeStorage}"`);
+  }
+  const record = await context.view.refresh({ virtualStorage: name, relativePath });
+  if (record === undefined || isBeingCreated(record)) {
+    throw invalid('repository does not exist on virtual storage');
+  }
+  const outcome = await acceptLoss(record, authoritativeStorage, { ...context, virtualStorage });
+  switch (outcome.kind) {
+    case 'done':
+      return;
+    case 'refused':
+      throw new LocalCallError(statusCodes.FAILED_PRECONDITION, outcome.reason);
+    case 'busy':
+      throw new LocalCallError(statusCodes.UNAVAILABLE, `${outcome.reason}: try again`);
+    default:
+      assertNever(outcome);
+  }
+}
+
+async function findRecord(
+  query: GetRepositoryMetadataRequest['query'],
+  { store, view }: RelayContext,
+): Promise<RepositoryRecord> {
+  if (query.case === undefined) throw invalid('neither an id nor a path is given');
+  const record =
+    query.case === 'path' ? await view.refresh(query.value) : await store.getById(query.value);
+  if (record === undefined || isBeingCreated(record)) throw repositoryNotFound();
+  return record;
+}
+
+function describe(
+  record: RepositoryRecord,
+  { storages }: RelayContext,
+): MessageInitShape<typeof GetRepositoryMetadataResponseSchema> {
+  const { id, virtualStorage, relativePath, replicaPath, primary, lsn } = record;
+  const nodes = storages.get(virtualStorage)?.nodes() ?? new Map();
+  const inSync = inSyncVoters(record);
+  return {
+    repositoryId: id,
+    virtualStorage,
+    relativePath,
+    replicaPath,
+    primary,
+    generation: lsn,
+    replicas: record.replicas.map((replica) => {
+      const healthy = isHealthy(nodes, replica.storage);
+      return {
+        storage: replica.storage,
+        assigned: replica.role !== 'leaving',
+        generation: replica.lsn,
+        healthy,
+        validPrimary: healthy && inSync.includes(replica.storage),
+      };
+    }),
+  };
+}
+
+function invalid(message: string): LocalCallError {
+  return new LocalCallError(statusCodes.INVALID_ARGUMENT, message);
+}
