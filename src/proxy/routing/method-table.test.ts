@@ -27,6 +27,7 @@ describe('the method table', () => {
       scope: row.scope,
       ...(row.target && { target: row.target }),
       ...(row.additional && { additional: row.additional }),
+      ...(row.forkedFrom && { forkedFrom: row.forkedFrom }),
       ...(row.storageField && { storageField: row.storageField }),
       creates: row.notes.has('upserts')
         ? 'upsert'

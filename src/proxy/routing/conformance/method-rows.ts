@@ -9,6 +9,7 @@ export interface MethodRow {
   /** Field numbers down to the repository, and to the second one. */
   readonly target: readonly number[] | undefined;
   readonly additional: readonly number[] | undefined;
+  readonly forkedFrom: readonly number[] | undefined;
   /** Field with the name of a storage. */
   readonly storageField: number | undefined;
   /**
@@ -151,7 +152,7 @@ RepositoryService/FetchSourceBranch            mutator     repository forwarded 
 RepositoryService/Fsck                         accessor    repository forwarded target=1
 RepositoryService/WriteRef                     mutator     repository forwarded target=1 votes
 RepositoryService/FindMergeBase                accessor    repository forwarded target=1
-RepositoryService/CreateFork                   mutator     repository forwarded target=1 votes creates
+RepositoryService/CreateFork                   mutator     repository forwarded target=1 forkedFrom=2 votes creates
 RepositoryService/CreateRepositoryFromURL      mutator     repository forwarded target=1 votes creates
 RepositoryService/CreateBundle                 accessor    repository forwarded target=1
 RepositoryService/CreateBundleFromRefList      accessor    repository forwarded target=1
@@ -212,6 +213,7 @@ function parseRow(line: string): MethodRow {
     served,
     target: path('target'),
     additional: path('additional'),
+    forkedFrom: path('forkedFrom'),
     storageField: path('storage')?.[0],
     notes: new Set(notes.filter((note) => !note.includes('='))),
   };
