@@ -178,6 +178,18 @@ describe('a request', () => {
     expect(answer).toMatchObject({ code });
   });
 
+  test.each([
+    [{ ':method': 'GET' }, 405],
+    [{ ':method': 'PUT' }, 405],
+    [{ 'content-type': 'application/json' }, 415],
+    [{ 'content-type': undefined, authorization: undefined }, 415],
+  ])('with %j is none of gRPC, and gets HTTP %d', async (headers, httpStatus) => {
+    for (const ends of [true, false]) {
+      const answer = await steady.during(() => call({ headers, ends }));
+      expect(answer).toMatchObject({ httpStatus, reset: 0 });
+    }
+  });
+
   test('that fails leaves the other calls of its connection alone', async () => {
     const session = connectHttp2(`http://127.0.0.1:${port}`);
     const codes = await steady.during(() =>

@@ -178,6 +178,7 @@ export class SimulatedProxy {
       clientName: undefined,
       callSite: undefined,
       compressed: false,
+      refusal: undefined,
       metadata: [],
     };
     const call: Pick<

@@ -11,6 +11,8 @@ export interface SingleCallOptions {
 }
 
 export interface Answer {
+  /** The HTTP status; undefined if there was none. */
+  readonly httpStatus: number | undefined;
   /** The gRPC status; undefined if there was none. */
   readonly code: number | undefined;
   readonly message: string;
@@ -44,9 +46,11 @@ function callOn(session: ClientHttp2Session, options: SingleCallOptions): Promis
       te: 'trailers',
       ...headers,
     });
+    let httpStatus: number | undefined;
     let code: number | undefined;
     let message = '';
     const read = (fields: IncomingHttpHeaders) => {
+      if (fields[':status'] !== undefined) httpStatus = Number(fields[':status']);
       if (fields['grpc-status'] === undefined) return;
       code = Number(fields['grpc-status']);
       message = decodeURIComponent(fields['grpc-message']?.toString() ?? '');
@@ -54,7 +58,7 @@ function callOn(session: ClientHttp2Session, options: SingleCallOptions): Promis
     stream.on('response', read);
     stream.on('trailers', read);
     stream.on('error', () => {});
-    stream.on('close', () => resolve({ code, message, reset: stream.rstCode ?? 0 }));
+    stream.on('close', () => resolve({ httpStatus, code, message, reset: stream.rstCode ?? 0 }));
     stream.resume();
     if (ends) stream.end(body);
     else stream.write(body);

@@ -1,4 +1,5 @@
-import { formatTimeout, parseTimeoutMs } from '../wire/grpc-status.ts';
+import { statusCodes } from '../../rpc/status.ts';
+import { formatTimeout, parseTimeoutMs, type GrpcStatus } from '../wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 
 /** What the proxy reads of a call's request headers, and what of them goes on to Gitaly. */
@@ -22,8 +23,16 @@ export interface CallHead {
   readonly callSite: string | undefined;
   /** The client compresses its messages, which the proxy cannot look into. */
   readonly compressed: boolean;
+  /** Set if this is no request of gRPC at all. */
+  readonly refusal: HttpRefusal | undefined;
   /** The client's metadata, without what belongs to this hop and what the proxy sets itself. */
   readonly metadata: readonly HeaderField[];
+}
+
+/** How a request of HTTP that is none of gRPC is answered. Wire fact: as grpc-go does. */
+export interface HttpRefusal {
+  readonly httpStatus: '405' | '415';
+  readonly status: GrpcStatus;
 }
 
 /** Fields of one hop, or that the proxy sets anew for each storage. */
@@ -72,10 +81,18 @@ export function readCallHead(
   let primaryOnly = false;
   let partitioningHints: string[] | undefined;
   let compressed = false;
+  let method = '';
+  let contentType = '';
   for (const field of fields) {
     const { name, value } = field;
     if (!notForwarded.has(name)) metadata.push(field);
     switch (name) {
+      case ':method':
+        method = value;
+        break;
+      case 'content-type':
+        contentType = value;
+        break;
       case ':path':
         path = value.length > maxLoggedLength ? '' : value;
         break;
@@ -128,6 +145,7 @@ export function readCallHead(
     clientName,
     callSite,
     compressed,
+    refusal: refusalOf(method, contentType),
     metadata,
   };
 }
@@ -136,6 +154,19 @@ export function readCallHead(
 export function withPartitioningHint(head: CallHead, relativePath: string): CallHead {
   const others = head.metadata.filter(({ name }) => name !== partitioningHint);
   return { ...head, metadata: [...others, headerField(partitioningHint, relativePath)] };
+}
+
+/** `application/grpc`, and maybe what the messages are encoded with. */
+const grpcContentType = /^application\/grpc(?:[+;]|$)/;
+
+function refusalOf(method: string, contentType: string): HttpRefusal | undefined {
+  if (!grpcContentType.test(contentType)) {
+    const message = `invalid gRPC request content-type ${JSON.stringify(contentType)}`;
+    return { httpStatus: '415', status: { code: statusCodes.INVALID_ARGUMENT, message } };
+  }
+  if (method === 'POST') return undefined;
+  const message = `Received a HEADERS frame with :method ${JSON.stringify(method)} which should be POST`;
+  return { httpStatus: '405', status: { code: statusCodes.INTERNAL, message } };
 }
 
 const postField = headerField(':method', 'POST');

@@ -61,6 +61,7 @@ export class Dispatcher {
         void (local === undefined ? forward(ready) : local.serve(ready));
       },
     });
+    if (head.refusal !== undefined) call.refuse(head.refusal);
     if (!methodPath.test(head.path)) {
       call.fail({
         code: statusCodes.UNIMPLEMENTED,

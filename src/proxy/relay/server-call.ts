@@ -5,7 +5,7 @@ import { GrowingBuffer } from '../wire/growing-buffer.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { FlowCredit, Http2Stream, StreamAbort, StreamEvents } from '../wire/http2/stream.ts';
 import type { YamuxSession } from '../wire/yamux/session.ts';
-import type { CallHead } from './call-head.ts';
+import type { CallHead, HttpRefusal } from './call-head.ts';
 import { CallTrace } from './call-trace.ts';
 
 /** Takes over a call once its first message is there. */
@@ -37,7 +37,8 @@ export interface ServerCallOptions {
 const prefixBytes = 5;
 const defaultMaxFirstMessageBytes = 4 * 1024 * 1024;
 const defaultFirstMessageLimitMs = 30_000;
-const okHeaders = [headerField(':status', '200'), headerField('content-type', 'application/grpc')];
+const contentTypeField = headerField('content-type', 'application/grpc');
+const okHeaders = [headerField(':status', '200'), contentTypeField];
 
 /**
  * A client's call: collects its first message, which tells where it goes, and hands everything after
@@ -164,6 +165,13 @@ export class ServerCall implements StreamEvents {
     this.trace.isOwnStatus = true;
     this.trace.failure = status.message;
     this.sendTrailers(statusTrailers(status), status.code);
+  }
+
+  /** Ends the call with a status of HTTP besides that of gRPC. */
+  refuse({ httpStatus, status }: HttpRefusal): void {
+    this.trace.isOwnStatus = true;
+    const head = [headerField(':status', httpStatus), contentTypeField];
+    this.sendTrailers([...head, ...statusTrailers(status)], status.code);
   }
 
   /** Answers with one message, prefix included. */
