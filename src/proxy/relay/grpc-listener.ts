@@ -12,7 +12,8 @@ export interface GrpcListenerOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
-  readonly dispatcher: Dispatcher;
+  /** Receives the calls. */
+  readonly dispatcher: Pick<Dispatcher, 'onRequest'>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** See {@link createReadBuffer}. */
