@@ -22,7 +22,8 @@ const compactAt = 512;
 /** Decodes the header blocks of one direction of one connection. RFC 7541. */
 export class Decoder {
   readonly #limits: DecoderLimits;
-  readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes);
+  /** Made when it is needed first: many connections never send a request. */
+  #scratch: Buffer | undefined;
   /** Entries, oldest first; those before `#oldest` are gone. */
   #entries: (HeaderField | undefined)[] = [];
   #oldest = 0;
@@ -115,9 +116,14 @@ export class Decoder {
     if (end > this.#end) throw new HpackError('a text goes on after the end of its block');
     this.#position = end;
     if (!isHuffman) return bytes.toString('latin1', start, end);
-    const bound = huffmanDecodedBound(length);
-    const target = bound <= scratchBytes ? this.#scratch : Buffer.allocUnsafe(bound);
+    const target = this.#scratchFor(huffmanDecodedBound(length));
     return target.toString('latin1', 0, huffmanDecode(bytes, start, end, target));
+  }
+
+  #scratchFor(bytes: number): Buffer {
+    if (bytes > scratchBytes) return Buffer.allocUnsafe(bytes);
+    this.#scratch ??= Buffer.allocUnsafeSlow(scratchBytes);
+    return this.#scratch;
   }
 
   /** RFC 7541 section 5.1. Larger numbers than a frame can need are refused. */

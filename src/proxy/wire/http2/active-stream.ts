@@ -214,23 +214,31 @@ export class ActiveStream implements Http2Stream, Sender {
       if (sent === 0) break;
       rest -= sent;
       queue.shift(sent);
-      this.#owner.sendFlow.addQueued(-sent);
+      this.#owner.sendFlow.removeQueued(this, sent);
       source?.consumed(sent);
     }
     if (queue.bytes > 0) this.#owner.sendFlow.addWaiting(this);
     else this.#onQueueSent();
   }
 
+  /** Ends the stream, because more waits on the connection than is allowed. */
+  giveUp(): void {
+    if (this.#closed) return;
+    this.#owner.output.rstStream(this.id, errorCodes.enhanceYourCalm);
+    this.abort({ kind: 'reset', code: errorCodes.enhanceYourCalm }, 'givenUp');
+  }
+
   #enqueue(bytes: Buffer, start: number, end: number, source: FlowCredit | undefined): void {
     this.#queue ??= new SendQueue();
     this.#queue.push(bytes, start, end, source);
-    this.#owner.sendFlow.addQueued(end - start);
+    this.#owner.sendFlow.addQueued(this, end - start);
     this.#owner.sendFlow.addWaiting(this);
   }
 
   #onQueueSent(): void {
     if (this.#closed) return;
     this.#queue = undefined;
+    this.#owner.sendFlow.forget(this, 0);
     if (this.#queuedTrailers !== undefined) {
       this.#owner.output.headers(this.id, this.#queuedTrailers, true);
     }
@@ -257,12 +265,10 @@ export class ActiveStream implements Http2Stream, Sender {
 
   #close(how: StreamEnd): void {
     this.#closed = true;
-    this.#owner.sendFlow.forget(this);
-    this.#owner.onStreamClosed(this, how);
     const queue = this.#queue;
-    if (queue === undefined) return;
-    this.#owner.sendFlow.addQueued(-queue.bytes);
-    queue.clear();
+    this.#owner.sendFlow.forget(this, queue?.bytes ?? 0);
+    this.#owner.onStreamClosed(this, how);
+    queue?.clear();
     this.#queue = undefined;
   }
 }

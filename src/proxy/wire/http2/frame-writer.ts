@@ -25,7 +25,9 @@ export interface FrameWriterOptions {
 const highWaterBytes = 262_144;
 /** Within a turn, this much is passed on without waiting for the turn's end. */
 const flushAtBytes = 65_536;
-/** Size of a fresh buffer; it grows with what is written in a turn. */
+/** Enough for the handshake: an idle connection needs no more. */
+const firstBufferBytes = 512;
+/** Size of the buffer after that; it grows with what is written in a turn. */
 const smallBufferBytes = 16_384;
 const largeBufferBytes = 131_072;
 /** Larger frames would make other streams wait. */
@@ -39,7 +41,7 @@ const shortPayload = 48;
  */
 export class FrameWriter {
   readonly #options: FrameWriterOptions;
-  #buffer = Buffer.allocUnsafeSlow(smallBufferBytes);
+  #buffer = Buffer.allocUnsafeSlow(firstBufferBytes);
   /** What the transport has not taken is `#buffer[#start, #end)`. */
   #start = 0;
   #end = 0;

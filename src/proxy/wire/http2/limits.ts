@@ -37,7 +37,10 @@ export interface Http2Limits {
   readonly prematureResetMs: number;
   /** Frames that wait because the peer does not read; beyond that, the connection ends. */
   readonly maxOutputBytes: number;
-  /** Data that waits for windows, of all streams; beyond that, the connection ends. */
+  /**
+   * Data that waits for windows, of all streams. Beyond that, streams are reset with
+   * ENHANCE_YOUR_CALM: those of which nothing could be sent for longest.
+   */
   readonly maxQueuedBytes: number;
   /** Until the peer's preface and SETTINGS must be there. */
   readonly handshakeTimeoutMs: number;
@@ -59,7 +62,7 @@ const MiB = 1024 * KiB;
 export const defaultLimits: Http2Limits = {
   streamWindowBytes: 512 * KiB,
   connectionWindowBytes: 64 * MiB,
-  maxConcurrentStreams: 10_000,
+  maxConcurrentStreams: 2000,
   maxHeaderListBytes: 1 * MiB,
   maxHeaderFields: 2000,
   maxContinuationFrames: 128,
@@ -69,7 +72,7 @@ export const defaultLimits: Http2Limits = {
   resets: { burst: 1000, perSecond: 200 },
   prematureResetMs: 1000,
   maxOutputBytes: 8 * MiB,
-  maxQueuedBytes: 256 * MiB,
+  maxQueuedBytes: 64 * MiB,
   handshakeTimeoutMs: 10_000,
   goAwayGraceMs: 1000,
   lingerMs: 1000,

@@ -9,12 +9,16 @@ export interface Sender {
   sendWindow: number;
   /** Sends what waits, `maxBytes` at most. Calls {@link SendFlow.addWaiting} again if more waits. */
   sendQueued(maxBytes: number): void;
+  /** Ends the stream: too much waits on the connection, and it has not got on for longest. */
+  giveUp(): void;
 }
 
 export interface SendFlowOptions {
   readonly output: FrameWriter;
-  /** Most bytes that may wait in the queues of all streams. */
+  /** Most bytes that may wait in the queues of all streams, from one turn to the next. */
   readonly maxQueuedBytes: number;
+  /** Runs a callback at the end of this turn of the event loop. */
+  readonly defer: (callback: () => void) => void;
 }
 
 /** Streams with much to send take turns after this many bytes. */
@@ -24,6 +28,10 @@ const turnBytes = 65_536;
 export class SendFlow {
   readonly #output: FrameWriter;
   readonly #maxQueuedBytes: number;
+  readonly #defer: (callback: () => void) => void;
+  /** Streams with a queue. First those of which nothing was sent for longest. */
+  readonly #queued = new Set<Sender>();
+  #isRelieving = false;
   /** Streams that wait for the connection only, in order; not those whose own window is used up. */
   readonly #waiting = new Set<Sender>();
   #window = initialWindowBytes;
@@ -33,6 +41,7 @@ export class SendFlow {
   constructor(options: SendFlowOptions) {
     this.#output = options.output;
     this.#maxQueuedBytes = options.maxQueuedBytes;
+    this.#defer = options.defer;
   }
 
   /** The window that a stream begins with. */
@@ -68,15 +77,36 @@ export class SendFlow {
     if (sender.sendWindow > 0) this.#waiting.add(sender);
   }
 
-  /** The stream has nothing to send any more. */
-  forget(sender: Sender): void {
+  /** So many more bytes wait in a stream's queue. */
+  addQueued(sender: Sender, bytes: number): void {
+    this.#queued.add(sender);
+    this.#queuedBytes += bytes;
+    if (this.#queuedBytes <= this.#maxQueuedBytes || this.#isRelieving) return;
+    this.#isRelieving = true;
+    this.#defer(() => this.#relieve());
+  }
+
+  /** So many bytes of a stream's queue were sent. */
+  removeQueued(sender: Sender, bytes: number): void {
+    this.#queuedBytes -= bytes;
+    this.#queued.delete(sender);
+    this.#queued.add(sender);
+  }
+
+  /** The stream has nothing to send any more; so many bytes of its queue are dropped. */
+  forget(sender: Sender, droppedBytes: number): void {
+    this.#queuedBytes -= droppedBytes;
+    this.#queued.delete(sender);
     this.#waiting.delete(sender);
   }
 
-  /** So many more bytes wait in a stream's queue, or fewer if negative. */
-  addQueued(bytes: number): void {
-    this.#queuedBytes += bytes;
-    if (this.#queuedBytes > this.#maxQueuedBytes) this.#output.overflow();
+  /** Streams that hold memory and do not get on make room for the others. */
+  #relieve(): void {
+    this.#isRelieving = false;
+    for (const sender of this.#queued) {
+      if (this.#queuedBytes <= this.#maxQueuedBytes) return;
+      sender.giveUp();
+    }
   }
 
   /** Lets the streams that wait send, in turn, as far as window and output allow. */

@@ -70,6 +70,47 @@ describe('flow control', () => {
     ]);
   });
 
+  test('gives up the streams that did not get on for longest when too much waits', () => {
+    const { turns, harness, peer } = connectedSession('client', {
+      settings: [[4, 1000]],
+      limits: { maxQueuedBytes: 10_000 },
+    });
+    const calls = [0, 1, 2].map(() => harness.request(false));
+    const sources = calls.map(() => new Credit());
+    const send = (index: number, bytes: number) =>
+      calls[index]?.stream.sendData(Buffer.alloc(bytes), 0, bytes, false, sources[index]);
+    for (const index of [0, 1, 2]) send(index, 4000);
+    turns.run();
+    expect(calls.map(({ aborts }) => aborts)).toEqual([[], [], []]);
+    peer.windowUpdate(1, 500);
+    turns.run();
+    send(2, 2000);
+    turns.run();
+    const givenUp = { kind: 'reset', code: errorCodes.enhanceYourCalm };
+    expect(calls.map(({ aborts }) => aborts)).toEqual([[], [givenUp], []]);
+    expect(sources.map(({ bytes }) => bytes)).toEqual([1500, 4000, 1000]);
+    expect(peer.resetsOf(3)).toEqual([errorCodes.enhanceYourCalm]);
+    peer.windowUpdate(1, 10_000).windowUpdate(5, 10_000);
+    turns.run();
+    expect([1, 5].map((id) => peer.dataOf(id).length)).toEqual([4000, 6000]);
+    expect(harness.session.state).toBe('open');
+  });
+
+  test('does not count what waits for the end of a turn only', () => {
+    const { turns, harness, peer } = connectedSession('client', {
+      settings: [[4, 1_000_000]],
+      limits: { maxQueuedBytes: 10_000 },
+      capacityBytes: 1 << 20,
+    });
+    const { stream, aborts } = harness.request(false);
+    peer.windowUpdate(0, 1_000_000);
+    turns.run();
+    stream.sendData(Buffer.alloc(500_000), 0, 500_000, false, undefined);
+    turns.run();
+    expect(aborts).toEqual([]);
+    expect(peer.dataOf(1)).toHaveLength(500_000);
+  });
+
   test('follows a window that is shrunk below zero and grown again', () => {
     const { turns, harness, peer } = connectedSession('client', { settings: [[4, 1000]] });
     const { stream } = harness.request(false);

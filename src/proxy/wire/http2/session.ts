@@ -89,6 +89,7 @@ export class Http2Session implements StreamSession {
     this.#sendFlow = new SendFlow({
       output: this.#output,
       maxQueuedBytes: limits.maxQueuedBytes,
+      defer: options.defer ?? setImmediate,
     });
     this.#guard = new FloodGuard({
       clock,
