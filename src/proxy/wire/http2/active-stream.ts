@@ -46,8 +46,10 @@ export class ActiveStream implements Http2Stream, Sender {
   #remote: RemoteState = 'beforeHead';
   #queue: SendQueue | undefined;
   #queuedTrailers: readonly HeaderField[] | undefined;
-  /** How many bytes the peer may still send. */
-  #receiveWindow: number;
+  /** How many bytes the peer may still send. A peer that has not read our SETTINGS goes by this. */
+  #receiveWindow = initialWindowBytes;
+  /** How many bytes it may send before they are used up. */
+  #windowBytes: number;
   /** Of the window: arrived, and not used up yet. */
   #unconsumed = 0;
   /** Of the window: used up, and the peer does not know yet. */
@@ -60,8 +62,7 @@ export class ActiveStream implements Http2Stream, Sender {
     this.id = id;
     this.openedMs = openedMs;
     this.sendWindow = owner.sendFlow.streamWindow;
-    // A peer that has not read our SETTINGS yet goes by the initial window: RFC 9113 section 6.9.2.
-    this.#receiveWindow = Math.max(initialWindowBytes, owner.streamWindowBytes);
+    this.#windowBytes = Math.min(initialWindowBytes, owner.streamWindowBytes);
   }
 
   get session(): StreamSession {
@@ -131,9 +132,13 @@ export class ActiveStream implements Http2Stream, Sender {
     this.#unconsumed -= credit;
     this.#uncredited += credit;
     const { streamWindowBytes, output } = this.#owner;
-    if (this.#uncredited < streamWindowBytes / 2) return;
-    output.windowUpdate(this.id, this.#uncredited);
-    this.#receiveWindow += this.#uncredited;
+    if (this.#uncredited < this.#windowBytes / 2) return;
+    // What is used up is worth a larger window; who does not read is not given more to keep.
+    const grown = Math.min(2 * this.#windowBytes, streamWindowBytes);
+    const increment = this.#uncredited + grown - this.#windowBytes;
+    output.windowUpdate(this.id, increment);
+    this.#receiveWindow += increment;
+    this.#windowBytes = grown;
     this.#uncredited = 0;
   }
 

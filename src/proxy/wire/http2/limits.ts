@@ -1,8 +1,8 @@
 /** What one HTTP/2 connection may cost us. Each bound holds for any peer, however it behaves. */
 export interface Http2Limits {
   /**
-   * How many bytes the peer may send on a stream before they are used up. It may send 64 KiB - 1
-   * until it knows of a lower number.
+   * How many bytes the peer may send on a stream before they are used up. A stream begins with
+   * 64 KiB - 1, and is given more as it uses up what it has: one that nobody reads keeps little.
    */
   readonly streamWindowBytes: number;
   /**

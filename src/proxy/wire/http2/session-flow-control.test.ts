@@ -133,6 +133,34 @@ describe('flow control', () => {
     expect(stream.localEnded).toBe(true);
   });
 
+  test('gives a stream more window as what it has is used up, up to the limit', () => {
+    const { turns, harness, peer } = connectedSession('server', {
+      limits: { streamWindowBytes: 200_000 },
+    });
+    peer.headers(1, requestHead);
+    turns.run();
+    const [request] = harness.requests;
+    if (request === undefined) throw new Error('no request');
+    request.consumes = false;
+    let sent = 0;
+    let granted = 65_535;
+    const windows: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      for (; sent < granted; sent += Math.min(16_000, granted - sent)) {
+        peer.data(1, Buffer.alloc(Math.min(16_000, granted - sent)));
+      }
+      turns.run();
+      request.stream.consumed(granted);
+      turns.run();
+      const updates = peer.framesOf(frameTypes.windowUpdate, 1);
+      granted = 65_535 + updates.reduce((sum, { payload }) => sum + payload.readUInt32BE(), 0);
+      windows.push(granted - sent);
+    }
+    expect(windows).toEqual([131_070, 200_000, 200_000, 200_000]);
+    peer.data(1, Buffer.alloc(16_000));
+    expect(harness.ends).toEqual([]);
+  });
+
   test('credits padding by itself', () => {
     const { turns, harness, peer } = connectedSession('server', {
       limits: { streamWindowBytes: 1000 },
@@ -164,7 +192,7 @@ describe('flow control', () => {
   test('announces the windows of its limits', () => {
     const { peer, turns } = sessionWithPeer('client');
     turns.run();
-    const { streamWindowBytes, connectionWindowBytes } = defaultLimits;
+    const { connectionWindowBytes } = defaultLimits;
     const [settings] = peer.framesOf(frameTypes.settings);
     const [update] = peer.framesOf(frameTypes.windowUpdate, 0);
     const values = new Map<number, number>();
@@ -174,7 +202,7 @@ describe('flow control', () => {
         settings?.payload.readUInt32BE(at + 2) ?? 0,
       );
     }
-    expect(values.get(4)).toBe(streamWindowBytes);
+    expect(values.get(4)).toBe(65_535);
     expect(values.get(2)).toBe(0);
     expect(values.get(6)).toBe(defaultLimits.maxHeaderListBytes);
     expect(update?.payload.readUInt32BE()).toBe(connectionWindowBytes - 65_535);

@@ -1,6 +1,6 @@
 import { ConnectionError, errorCodes } from './errors.ts';
 import { uint16, uint32 } from './frame-reader.ts';
-import { defaultMaxFrameBytes, maxWindowBytes } from './frames.ts';
+import { defaultMaxFrameBytes, initialWindowBytes, maxWindowBytes } from './frames.ts';
 import type { Http2Limits } from './limits.ts';
 
 /** RFC 9113, section 6.5.2. */
@@ -25,7 +25,7 @@ export function localSettings(role: Role, limits: Http2Limits): [id: number, val
     role === 'client'
       ? [settingIds.enablePush, 0]
       : [settingIds.maxConcurrentStreams, limits.maxConcurrentStreams],
-    [settingIds.initialWindowSize, limits.streamWindowBytes],
+    [settingIds.initialWindowSize, Math.min(initialWindowBytes, limits.streamWindowBytes)],
     [settingIds.maxFrameSize, defaultMaxFrameBytes],
     [settingIds.maxHeaderListSize, limits.maxHeaderListBytes],
   ];
