@@ -76,13 +76,15 @@ export class Decoder {
     return listBytes > maxListBytes || fields.length > maxListFields ? undefined : fields;
   }
 
-  /** Dynamic table size updates stand only at the beginning of a block. RFC 7541 section 4.2. */
+  /** Size updates stand only at the beginning of a block, two at most. RFC 7541 section 4.2. */
   #readTableSizes(bytes: Buffer): void {
+    let updates = 0;
     while (this.#position < this.#end && (this.#byte(bytes) & 0xe0) === 0x20) {
       const capacity = this.#readInteger(bytes, 0x1f);
       if (capacity > this.#maxCapacity) {
         throw new HpackError(`a table size of ${capacity} is more than was allowed`);
       }
+      if (++updates > 2) throw new HpackError('the table size is changed more than twice');
       this.#mustShrink = false;
       this.#capacity = capacity;
       this.#evict();
