@@ -58,10 +58,19 @@ export class ProxyProcess implements Stoppable {
   }
 
   /** The most memory, in MiB, that the process has had in RAM at once. */
-  async peakMiB(): Promise<number> {
+  peakMiB(): Promise<number> {
+    return this.#statusMiB('VmHWM');
+  }
+
+  /** The memory, in MiB, that the process has in RAM now. */
+  residentMiB(): Promise<number> {
+    return this.#statusMiB('VmRSS');
+  }
+
+  async #statusMiB(field: string): Promise<number> {
     const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
-    const kib = /^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1];
-    if (kib === undefined) throw new Error('the kernel does not tell the peak of memory');
+    const kib = new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1];
+    if (kib === undefined) throw new Error(`the kernel does not tell ${field}`);
     return Number(kib) / 1024;
   }
 

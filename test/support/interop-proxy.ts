@@ -1,0 +1,96 @@
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLogger } from '../../src/base/logger.ts';
+import { Scope, type Stoppable } from '../../src/base/scope.ts';
+import { startProxyServer } from '../../src/main/proxy-server.ts';
+import type { ControlStore } from '../../src/proxy/store/control-store.ts';
+import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
+import { eventually } from './eventually.ts';
+import { LineProcess } from './line-process.ts';
+
+/** What the clients of an {@link InteropProxy} sign with. */
+export const interopToken = 'token of the clients';
+/** The repository that is there. */
+export const interopRepository = { storageName: 'default', relativePath: 'interop.git' };
+/** A read, and a call that goes the way of writes and casts no votes. */
+export const interopMethods = {
+  read: '/gitaly.RefService/FindDefaultBranchName',
+  write: '/gitaly.RepositoryService/OptimizeRepository',
+} as const;
+
+/** The one storage, for a proxy's configuration. */
+export const interopStorage = 'gitaly-0';
+
+/** Starts the program `interop` of test/go in place of a storage. Its first line is its address. */
+export function startInteropServer(program: string, address = '127.0.0.1:0'): Promise<LineProcess> {
+  return LineProcess.start(program, ['server', address]);
+}
+
+/** Records the repository that the calls of the interop tests name. */
+export async function createInteropRepository(store: ControlStore): Promise<void> {
+  await store.create({
+    id: await store.nextRepositoryId(),
+    virtualStorage: interopRepository.storageName,
+    relativePath: interopRepository.relativePath,
+    replicaPath: '@cluster/repositories/6b/86/1',
+    epoch: 1n,
+    lsn: 0n,
+    primary: interopStorage,
+    replicas: [{ storage: interopStorage, lsn: 0n, role: 'voter' }],
+    intents: [],
+  });
+}
+
+/** A proxy in this process, and behind it the program `interop` of test/go in place of a storage. */
+export class InteropProxy implements Stoppable {
+  readonly port: number;
+  readonly #scope: Scope;
+  readonly #program: string;
+  #server: LineProcess;
+
+  private constructor(port: number, scope: Scope, program: string, server: LineProcess) {
+    this.port = port;
+    this.#scope = scope;
+    this.#program = program;
+    this.#server = server;
+  }
+
+  /** @param program the built program */
+  static async start(program: string): Promise<InteropProxy> {
+    const scope = new Scope();
+    const server = await startInteropServer(program);
+    const store = createMemoryStore({ clock: systemClock });
+    await createInteropRepository(store);
+    const storages = [{ name: interopStorage, address: `tcp://${server.firstLine}` }];
+    const proxy = scope.own(
+      await startProxyServer({
+        config: {
+          grpcListen: '127.0.0.1:0',
+          httpListen: '127.0.0.1:0',
+          virtualStorages: [
+            { name: 'default', replicationFactor: 1, minInSyncReplicas: 1, storages },
+          ],
+        },
+        owner: 'proxy-0',
+        openStore: () => Promise.resolve(store),
+        clientTokens: () => [interopToken],
+        gitalyToken: () => 'token of the storages',
+        logger: silentLogger,
+      }),
+    );
+    const interop = new InteropProxy(proxy.grpcPort, scope, program, server);
+    const readyUrl = `http://127.0.0.1:${proxy.httpPort}/readyz`;
+    await eventually('the proxy is ready', async () => (await fetch(readyUrl)).ok);
+    return interop;
+  }
+
+  /** The storage's process dies, and another one begins at its address. */
+  async restartServer(): Promise<void> {
+    await this.#server.kill();
+    this.#server = await startInteropServer(this.#program, this.#server.firstLine);
+  }
+
+  async stop(): Promise<void> {
+    await this.#scope.stop();
+    await this.#server.stop();
+  }
+}
