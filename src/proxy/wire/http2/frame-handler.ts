@@ -324,7 +324,7 @@ export class FrameHandler implements FrameSink {
     if (streamId !== 0) throw protocolError('PING on a stream');
     if (end - start !== 8) throw frameSizeError('PING');
     guard.onControlFrame();
-    if ((flags & frameFlags.ack) === 0) output.ping(true, bytes, start);
+    if ((flags & frameFlags.ack) === 0) output.pingAck(bytes, start);
     else pings.onAck(bytes, start);
   }
 

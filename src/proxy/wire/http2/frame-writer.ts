@@ -14,6 +14,8 @@ export interface FrameWriterOptions {
   readonly encoder: Encoder;
   /** Runs a callback at the end of this turn of the event loop. */
   readonly defer: (callback: () => void) => void;
+  /** Runs a callback a little later: what had time to wait for other frames goes out then. */
+  readonly postpone: (callback: () => void) => void;
   readonly maxOutputBytes: number;
   /** All that was written has been given to the transport. */
   onFlushed(): void;
@@ -46,6 +48,7 @@ export class FrameWriter {
   #start = 0;
   #end = 0;
   #isScheduled = false;
+  #isPostponed = false;
   #isOverflowing = false;
   #isClosed = false;
   #passedOn = 0;
@@ -55,6 +58,10 @@ export class FrameWriter {
     this.#isScheduled = false;
     if (this.#isOverflowing) this.#options.onOverflow();
     else this.flush();
+  };
+  readonly #endPostponement = () => {
+    this.#isPostponed = false;
+    if (this.pendingBytes > 0) this.#schedule();
   };
 
   constructor(options: FrameWriterOptions) {
@@ -144,9 +151,21 @@ export class FrameWriter {
   }
 
   /** Writes a PING frame with the payload `bytes[start, start + 8)`. */
-  ping(isAck: boolean, bytes: Buffer, start: number): void {
-    const position = this.#frame(8, frameTypes.ping, isAck ? frameFlags.ack : 0, 0);
+  ping(bytes: Buffer, start: number): void {
+    const position = this.#frame(8, frameTypes.ping, 0, 0);
     bytes.copy(this.#buffer, position, start, start + 8);
+  }
+
+  /**
+   * Answers a PING. The answer goes out with the next frames, or a little later by itself: gRPC in Go
+   * pings with nearly every message, and a write of its own costs as much as a call's.
+   */
+  pingAck(bytes: Buffer, start: number): void {
+    const position = this.#append(8, frameTypes.ping, frameFlags.ack, 0);
+    bytes.copy(this.#buffer, position, start, start + 8);
+    if (this.#isScheduled || this.#isPostponed || this.#isClosed) return;
+    this.#isPostponed = true;
+    this.#options.postpone(this.#endPostponement);
   }
 
   goAway(lastStreamId: number, code: number, debugData: string): void {
@@ -190,6 +209,12 @@ export class FrameWriter {
 
   /** Writes a frame header and returns the position of the payload, which the caller fills. */
   #frame(length: number, type: number, flags: number, streamId: number): number {
+    const position = this.#append(length, type, flags, streamId);
+    if (!this.#isScheduled) this.#schedule();
+    return position;
+  }
+
+  #append(length: number, type: number, flags: number, streamId: number): number {
     this.#reserve(frameHeaderBytes + length);
     const buffer = this.#buffer;
     const position = this.#end;
@@ -200,7 +225,6 @@ export class FrameWriter {
     buffer[position + 4] = flags;
     this.#writeUint32(position + 5, streamId);
     this.#end = position + frameHeaderBytes + length;
-    if (!this.#isScheduled) this.#schedule();
     return position + frameHeaderBytes;
   }
 

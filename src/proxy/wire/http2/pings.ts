@@ -48,7 +48,7 @@ export class Pings {
       const payload = Buffer.allocUnsafe(8);
       payload.writeUInt32BE(payloadMark, 0);
       payload.writeUInt32BE(number, 4);
-      this.#output.ping(false, payload, 0);
+      this.#output.ping(payload, 0);
     });
   }
 

@@ -11,6 +11,7 @@ describe('a ping', () => {
   test('measures the round trip', async () => {
     const { turns, clock, client } = sessionPair();
     const answer = client.session.ping(1000);
+    turns.run();
     await clock.advance(7);
     turns.run();
     await expect(answer).resolves.toBe(7);
@@ -29,14 +30,27 @@ describe('a ping', () => {
     expect(clock.pendingCount).toBe(0);
   });
 
-  test('is answered with its payload', () => {
-    const { turns, harness, peer } = connectedSession('server');
+  test('is answered with its payload, even if nothing else is sent', async () => {
+    const { turns, clock, harness, peer } = connectedSession('server');
     peer.send(frameTypes.ping, 0, 0, 'abcdefgh');
     peer.send(frameTypes.ping, 1, 0, 'nobodys!');
+    turns.run();
+    expect(peer.frames).toEqual([]);
+    await clock.advance(2);
     turns.run();
     expect(peer.frames).toMatchObject([{ type: frameTypes.ping, flags: 1 }]);
     expect(peer.frames[0]?.payload.toString()).toBe('abcdefgh');
     expect(harness.ends).toEqual([]);
+  });
+
+  test('is answered together with whatever is sent next', () => {
+    const { turns, harness, peer } = connectedSession('server');
+    peer.send(frameTypes.ping, 0, 0, 'abcdefgh');
+    turns.run();
+    harness.session.goAway();
+    turns.run();
+    const types = peer.frames.map(({ type }) => type);
+    expect(types).toEqual([frameTypes.ping, frameTypes.goAway, frameTypes.ping]);
   });
 });
 

@@ -43,6 +43,9 @@ export interface SessionEvents {
   onClosed(error: Error | undefined): void;
 }
 
+/** How long the answer to a PING may wait for other frames. */
+const postponementMs = 2;
+
 /** How far our own GOAWAY has come. */
 type GoAwayState = 'none' | 'announced' | 'final';
 
@@ -81,6 +84,7 @@ export class Http2Session implements StreamSession {
       transport,
       encoder,
       defer: options.defer ?? setImmediate,
+      postpone: (callback) => clock.after(postponementMs, callback),
       maxOutputBytes: limits.maxOutputBytes,
       onFlushed: () => this.#onFlushed(),
       onOverflow: () => this.#onOverflow(),
