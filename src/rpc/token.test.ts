@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { authorizationHeader, signToken, verifyToken } from './token.ts';
+import { authorizationHeader, signToken, TokenVerifier, verifyToken } from './token.ts';
 
 const secret = 'secret';
 const issuedMs = 1_700_000_000_000;
@@ -113,5 +113,51 @@ describe('verifying', () => {
         expect(verifyToken(`Bearer ${text}`, [secret], issuedMs).kind).toBe('refused');
       }),
     );
+  });
+});
+
+describe('verifying again', () => {
+  const header = authorizationHeader(secret, issuedMs);
+  const validityMs = 30_000;
+
+  test('gives the same answer, for as long as the token is good', () => {
+    const verifier = new TokenVerifier();
+    const secrets = [secret];
+    const times = [0, 1, validityMs - 1, validityMs, validityMs + 1, -validityMs, -validityMs - 1];
+    for (const ms of times) {
+      const wallMs = issuedMs + ms;
+      expect(verifier.verify(header, secrets, wallMs)).toEqual(
+        verifyToken(header, secrets, wallMs),
+      );
+    }
+  });
+
+  test('does not accept a token of a secret that is not used any more', () => {
+    const verifier = new TokenVerifier();
+    expect(verifier.verify(header, [secret], issuedMs).kind).toBe('accepted');
+    expect(verifier.verify(header, ['other'], issuedMs)).toMatchObject({
+      reason: 'wrong-signature',
+    });
+  });
+
+  test('does not remember what was refused', () => {
+    const verifier = new TokenVerifier();
+    const secrets = [secret];
+    const early = issuedMs - validityMs - 1;
+    expect(verifier.verify(header, secrets, early)).toMatchObject({ reason: 'in-future' });
+    expect(verifier.verify(header, secrets, issuedMs).kind).toBe('accepted');
+    expect(verifier.verify('Bearer v2.00.1', secrets, issuedMs).kind).toBe('refused');
+    expect(verifier.verify(undefined, secrets, issuedMs).kind).toBe('refused');
+  });
+
+  test('goes on when it has seen more tokens than it remembers', () => {
+    const verifier = new TokenVerifier();
+    const secrets = [secret];
+    for (let second = 0; second < 5000; second++) {
+      const wallMs = issuedMs + second * 1000;
+      const fresh = authorizationHeader(secret, wallMs);
+      expect(verifier.verify(fresh, secrets, wallMs).kind).toBe('accepted');
+      expect(verifier.verify(fresh, secrets, wallMs).kind).toBe('accepted');
+    }
   });
 });

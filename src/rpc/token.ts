@@ -59,11 +59,46 @@ export function verifyToken(
   return checkTime(issued.seconds, wallMs);
 }
 
+/** More tokens than clients sign in the time that one is good for. */
+const maxRemembered = 4096;
+
+/**
+ * Decides as {@link verifyToken} does, and computes the signature of a token once: clients send the
+ * same one with every call of a second.
+ */
+export class TokenVerifier {
+  /** When the tokens were signed that have the signature of one of `#secrets`, by their header. */
+  readonly #issuedMs = new Map<string, number>();
+  #secrets: readonly string[] = [];
+
+  /** `secrets` are other ones if, and only if, it is another array. */
+  verify(header: string | undefined, secrets: readonly string[], wallMs: number): TokenOutcome {
+    if (header === undefined) return unauthenticated;
+    if (secrets !== this.#secrets) {
+      this.#issuedMs.clear();
+      this.#secrets = secrets;
+    }
+    const issuedMs = this.#issuedMs.get(header);
+    if (issuedMs !== undefined && Math.abs(wallMs - issuedMs) < tokenValidityMs) return accepted;
+    const outcome = verifyToken(header, secrets, wallMs);
+    if (outcome.kind === 'accepted') this.#remember(header);
+    return outcome;
+  }
+
+  #remember(header: string): void {
+    if (this.#issuedMs.size >= maxRemembered) this.#issuedMs.clear();
+    const seconds = Number(parseHeader(header)?.message);
+    this.#issuedMs.set(header, seconds * 1000);
+  }
+}
+
 interface Token {
   readonly version: string;
   readonly signature: Buffer;
   readonly message: string;
 }
+
+const accepted: TokenOutcome = { kind: 'accepted' };
 
 const unauthenticated: TokenOutcome = {
   kind: 'refused',
@@ -122,5 +157,5 @@ function checkTime(seconds: bigint, wallMs: number): TokenOutcome {
   if (aheadMs > tokenValidityMs) {
     return denied('in-future', "token's validity window is in future");
   }
-  return { kind: 'accepted' };
+  return accepted;
 }

@@ -1,5 +1,5 @@
 import { statusCodes } from '../../rpc/status.ts';
-import { verifyToken } from '../../rpc/token.ts';
+import { TokenVerifier } from '../../rpc/token.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Stream, StreamEvents } from '../wire/http2/stream.ts';
@@ -32,6 +32,7 @@ const maxBytesWithoutToken = 64 * 1024;
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #localMethods: ReadonlyMap<string, LocalMethod>;
+  readonly #tokens = new TokenVerifier();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -81,7 +82,8 @@ export class Dispatcher {
 
   #checkToken(call: ServerCall): void {
     const { tokens, clock } = this.#options;
-    const outcome = verifyToken(call.head.authorization, tokens(), clock.wallMs());
+    const { authorization } = call.head;
+    const outcome = this.#tokens.verify(authorization, tokens(), clock.wallMs());
     if (outcome.kind === 'refused') call.fail({ code: outcome.code, message: outcome.message });
   }
 }
