@@ -3,8 +3,10 @@
  * breaks between messages can end with a status; inside one, clients take a status for corruption.
  */
 export class MessageBoundary {
-  readonly #prefix = new Uint8Array(5);
+  /** How many bytes of the next message's prefix have passed. */
   #prefixBytes = 0;
+  /** The length that the prefix says, as far as it has passed. */
+  #length = 0;
   #remaining = 0;
 
   /** Whether everything so far was whole messages. */
@@ -22,10 +24,15 @@ export class MessageBoundary {
         position += skipped;
         continue;
       }
-      this.#prefix[this.#prefixBytes++] = bytes[position++] ?? 0;
-      if (this.#prefixBytes < this.#prefix.length) continue;
+      // The first byte is a flag: it is pushed out by the four of the length.
+      this.#length = ((this.#length << 8) | (bytes[position++] ?? 0)) >>> 0;
+      this.#prefixBytes += 1;
+      if (this.#prefixBytes < prefixBytes) continue;
       this.#prefixBytes = 0;
-      this.#remaining = new DataView(this.#prefix.buffer).getUint32(1);
+      this.#remaining = this.#length;
     }
   }
 }
+
+/** A flag, and four bytes of length. */
+const prefixBytes = 5;

@@ -1,5 +1,5 @@
 import { statusCodes } from '../../rpc/status.ts';
-import { readStatus } from '../wire/grpc-status.ts';
+import { readStatusCode } from '../wire/grpc-status.ts';
 import type { HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Session } from '../wire/http2/session.ts';
 import type { Http2Stream, StreamAbort, StreamEvents } from '../wire/http2/stream.ts';
@@ -71,7 +71,7 @@ export class NodeCall implements StreamEvents {
       return;
     }
     const trailers = this.#hasHead ? withoutPseudoFields(fields) : fields;
-    this.#finish({ kind: 'answered', code: readStatus(trailers).code, trailers });
+    this.#finish({ kind: 'answered', code: readStatusCode(trailers), trailers });
   }
 
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {

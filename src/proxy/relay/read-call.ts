@@ -24,6 +24,8 @@ export interface ReadCallOptions {
 const maxReplayBytes = 64 * 1024;
 /** The answer of a call with a sidechannel waits until that is done; it is a small message. */
 const maxHeldBytes = 64 * 1024;
+const noBytes = Buffer.alloc(0);
+const noStorages: ReadonlySet<string> = new Set();
 /** RFC 9113, section 7. Clients take it for "unavailable". */
 const refusedStreamCode = 0x7;
 
@@ -33,12 +35,12 @@ const refusedStreamCode = 0x7;
  */
 export class ReadCall implements RequestSink {
   readonly #options: ReadCallOptions;
-  readonly #failed = new Set<string>();
+  #failed: ReadonlySet<string> = noStorages;
   readonly #boundary = new MessageBoundary();
   #node: NodeCall | undefined;
   #sidechannel: OfferedSidechannel | undefined;
   /** What the client sent after the first message, or undefined if it became too much to keep. */
-  #replay: Buffer | undefined = Buffer.alloc(0);
+  #replay: Buffer | undefined = noBytes;
   #requestEnded: boolean;
   #head: readonly HeaderField[] | undefined;
   readonly #held: Buffer[] = [];
@@ -90,7 +92,7 @@ export class ReadCall implements RequestSink {
     });
     this.#node = node;
     this.#head = undefined;
-    const replay = this.#replay ?? Buffer.alloc(0);
+    const replay = this.#replay ?? noBytes;
     const isWhole = this.#requestEnded && replay.length === 0;
     context.metrics.readRouted(virtualStorage.name, storage);
     node.start(
@@ -150,7 +152,7 @@ export class ReadCall implements RequestSink {
     const { call, context } = this.#options;
     if (node !== this.#node || call.ended) return;
     if (this.#canGoElsewhere(end)) {
-      this.#failed.add(node.storage);
+      this.#failed = new Set([...this.#failed, node.storage]);
       context.metrics.readRetried(node.storage);
       this.#attempt(`${node.storage}: ${describeEnd(end)}`);
       return;

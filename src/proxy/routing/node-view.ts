@@ -4,7 +4,7 @@ export interface NodeStatus {
   /** Whether calls may be sent there. */
   readonly healthy: boolean;
   /** Why not, for people. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** Calls that this proxy has running there. */
   readonly outstanding: number;
 }

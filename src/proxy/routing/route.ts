@@ -48,12 +48,16 @@ function leastBusy(
   nodes: NodeView,
   random: Random,
 ): string | undefined {
-  const load = (storage: string) => nodes.get(storage)?.outstanding ?? 0;
-  const least = Math.min(...storages.map(load));
-  return pick(
-    random,
-    storages.filter((storage) => load(storage) === least),
-  );
+  let least = Number.POSITIVE_INFINITY;
+  let equals: string[] = [];
+  for (const storage of storages) {
+    const load = nodes.get(storage)?.outstanding ?? 0;
+    if (load < least) {
+      least = load;
+      equals = [storage];
+    } else if (load === least) equals.push(storage);
+  }
+  return pick(random, equals);
 }
 
 export type WriteRoute =

@@ -11,20 +11,22 @@ export class VirtualStorage {
   readonly name: string;
   readonly policy: ReplicationPolicy;
   readonly #storages: ReadonlyMap<string, Storage>;
+  readonly #nodes: NodeView;
 
   constructor(name: string, policy: ReplicationPolicy, storages: readonly Storage[]) {
     this.name = name;
     this.policy = policy;
     this.#storages = new Map(storages.map((storage) => [storage.name, storage]));
+    this.#nodes = new Map(storages.map((storage) => [storage.name, new LiveStatus(storage)]));
   }
 
   get storages(): readonly Storage[] {
     return [...this.#storages.values()];
   }
 
-  /** What is known of the storages at this moment. */
+  /** What is known of the storages. It changes with them: every call is routed by it. */
   nodes(): NodeView {
-    return new Map([...this.#storages].map(([name, storage]) => [name, statusOf(storage)]));
+    return this.#nodes;
   }
 
   /** Whether some storage has not been heard of yet: this proxy has just started. */
@@ -54,15 +56,34 @@ export class VirtualStorage {
   }
 }
 
-function statusOf(storage: Storage): NodeStatus {
-  const { name, health, outstanding } = storage;
-  switch (health.kind) {
-    case 'healthy':
-      return { storage: name, healthy: true, outstanding };
-    case 'unhealthy':
-      return { storage: name, healthy: false, reason: health.reason, outstanding };
-    case 'unknown':
-      return { storage: name, healthy: false, reason: 'not heard of yet', outstanding };
+/** What a storage tells when it is asked. */
+class LiveStatus implements NodeStatus {
+  readonly storage: string;
+  readonly #storage: Storage;
+
+  constructor(storage: Storage) {
+    this.storage = storage.name;
+    this.#storage = storage;
+  }
+
+  get healthy(): boolean {
+    return this.#storage.health.kind === 'healthy';
+  }
+
+  get reason(): string | undefined {
+    const { health } = this.#storage;
+    switch (health.kind) {
+      case 'healthy':
+        return undefined;
+      case 'unhealthy':
+        return health.reason;
+      case 'unknown':
+        return 'not heard of yet';
+    }
+  }
+
+  get outstanding(): number {
+    return this.#storage.outstanding;
   }
 }
 

@@ -1,10 +1,12 @@
+const noBytes = Buffer.alloc(0);
+
 /**
  * Bytes that come in pieces and are wanted in one piece. Doubling keeps the copying in proportion to
  * what is held, however small the pieces are. The bound is the owner's.
  */
 export class GrowingBuffer {
   /** The first {@link #length} bytes are in use, and are never written again. */
-  #memory: Buffer = Buffer.alloc(0);
+  #memory: Buffer = noBytes;
   #length = 0;
 
   get length(): number {
@@ -13,7 +15,7 @@ export class GrowingBuffer {
 
   /** All that is held. The view stays as it is, whatever comes or goes later. */
   get bytes(): Buffer {
-    return this.#memory.subarray(0, this.#length);
+    return this.#length === 0 ? noBytes : this.#memory.subarray(0, this.#length);
   }
 
   /** Takes a copy of `bytes[start, end)`. */
@@ -30,7 +32,8 @@ export class GrowingBuffer {
 
   /** Forgets the first `length` bytes. They keep the memory that they are in; what follows moves. */
   dropFirst(length: number): void {
-    this.#memory = Buffer.from(this.#memory.subarray(length, this.#length));
+    const isAll = length >= this.#length;
+    this.#memory = isAll ? noBytes : Buffer.from(this.#memory.subarray(length, this.#length));
     this.#length = this.#memory.length;
   }
 }

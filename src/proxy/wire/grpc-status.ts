@@ -10,15 +10,25 @@ export interface GrpcStatus {
 /** What a client makes of an answer without a status. */
 const unknownCode = 2;
 
+/** The code in trailers, or in the headers of an answer that is only a status. */
+export function readStatusCode(fields: readonly HeaderField[]): number {
+  let code = unknownCode;
+  for (const { name, value } of fields) if (name === 'grpc-status') code = parseCode(value);
+  return code;
+}
+
 /** The status in trailers, or in the headers of an answer that is only a status. */
 export function readStatus(fields: readonly HeaderField[]): GrpcStatus {
-  let code = unknownCode;
   let message = '';
   for (const { name, value } of fields) {
-    if (name === 'grpc-status') code = /^\d{1,3}$/.test(value) ? Number(value) : unknownCode;
-    else if (name === 'grpc-message') message = decodeMessage(value);
+    if (name === 'grpc-message') message = decodeMessage(value);
   }
-  return { code, message };
+  return { code: readStatusCode(fields), message };
+}
+
+function parseCode(value: string): number {
+  if (value === '0') return 0;
+  return /^\d{1,3}$/.test(value) ? Number(value) : unknownCode;
 }
 
 /** The trailers for a status. */
