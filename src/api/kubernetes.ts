@@ -119,6 +119,8 @@ export interface Deployment extends KubeObject {
   readonly kind: 'Deployment';
   readonly spec: {
     readonly replicas: number;
+    /** How long a new pod has to be ready before it counts as available, and the next old one goes. */
+    readonly minReadySeconds: number;
     readonly strategy: {
       readonly type: 'RollingUpdate';
       readonly rollingUpdate: { readonly maxUnavailable: number; readonly maxSurge: number };

@@ -17,6 +17,18 @@ export interface ProxyConfig {
    */
   readonly databaseDir: string;
   readonly virtualStorages: readonly VirtualStorageConfig[];
+  readonly stop: ProxyStopPolicy;
+}
+
+/** How a proxy that is told to stop takes its leave. */
+export interface ProxyStopPolicy {
+  /**
+   * For so long it goes on as before, new connections included, and only says that it is not ready:
+   * until everybody who sends clients to proxies has heard of that.
+   */
+  readonly lameDuckMs: number;
+  /** Then clients are sent elsewhere, and their calls may go on for so long. What is left is cut. */
+  readonly callsMs: number;
 }
 
 /** A storage name that GitLab knows, and the Gitaly storages behind it. */

@@ -6,7 +6,7 @@ import type { ControlStore } from '../proxy/store/control-store.ts';
 
 /** What a proxy is made of: `startProxyServer`. */
 export interface ProxyServerOptions {
-  readonly config: Pick<ProxyConfig, 'grpcListen' | 'httpListen' | 'virtualStorages'>;
+  readonly config: Pick<ProxyConfig, 'grpcListen' | 'httpListen' | 'virtualStorages' | 'stop'>;
   /** This process among all proxies, now and ever: a restarted proxy is another one. */
   readonly owner: string;
   /**

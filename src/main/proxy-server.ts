@@ -7,15 +7,17 @@ import type { StorageDirectory } from '../proxy/upstream/storage-directory.ts';
 import type { RepositoryView } from '../proxy/view/repository-view.ts';
 import { createRelay, createStorages } from './proxy-parts.ts';
 import type { ProxyServerOptions } from './proxy-server-options.ts';
+import { takeLeave } from './stop-proxy.ts';
 import { untilAvailable } from './until-available.ts';
 
 export interface ProxyServer extends Stoppable {
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Takes its leave of the clients as the configuration says, see {@link takeLeave}, and ends. */
+  stop(): Promise<void>;
+  /** Stops without waiting for clients: calls that run are cut. */
+  stopNow(): Promise<void>;
 }
-
-/** How long calls may go on after the proxy was told to stop. */
-const stopLimitMs = 45_000;
 
 /**
  * Starts a proxy. Resolves when it serves.
@@ -53,8 +55,10 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     // Owned before it has started: a lease that was taken by a call whose answer was lost is given back.
     scope.own(membership);
     await untilAvailable(waiting, () => membership.start());
+    // Without connections the repairs under way end, which may have gone on for an hour.
+    scope.own(repairLoop);
     scope.own(base.storages).start();
-    scope.own(repairLoop).start();
+    repairLoop.start();
     const listener = scope.own(
       await startGrpcListener({
         ...hostAndPort(config.grpcListen),
@@ -62,19 +66,36 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
         clock,
         logger,
         readBuffer: base.readBuffer,
-        stopLimitMs,
       }),
     );
     notReady = () => whyNotReady(stopping, base.storages, view);
     const { port: grpcPort } = listener;
     logger.info({ owner: options.owner, grpcPort, httpPort: http.port }, 'proxy serves');
+    const hurry = new AbortController();
+    const leave = async () => {
+      stopping = true;
+      await takeLeave({
+        policy: config.stop,
+        listener,
+        calls: dispatcher,
+        writes: base.writes,
+        onCut: (calls) => base.metrics.callsCut(calls),
+        clock,
+        logger,
+        hurry: hurry.signal,
+      });
+      // The lease goes last but for the store: until then the others count on this proxy.
+      await scope.stop();
+    };
+    let stopped: Promise<void> | undefined;
+    const stop = () => (stopped ??= leave());
     return {
       grpcPort,
       httpPort: http.port,
-      stop: async () => {
-        stopping = true;
-        await listener.stop();
-        await scope.stop();
+      stop,
+      stopNow() {
+        hurry.abort();
+        return stop();
       },
     };
   } catch (error) {

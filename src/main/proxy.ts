@@ -17,7 +17,8 @@ import { readSecretDir, readSecretFile } from './secrets.ts';
 
 /** Secrets are read again this often: that is how long a rotation takes to be seen. */
 const secretsIntervalMs = 10_000;
-const stopLimitMs = 55_000;
+/** What a stop may take beyond the time that clients get: see `takeLeave`. */
+const endLimitMs = 22_000;
 
 const logger = createProxyLogger(process.env['LOG_LEVEL']);
 
@@ -66,9 +67,13 @@ async function main(): Promise<void> {
     gitalyToken: () => gitalyToken,
   });
 
+  const stopLimitMs = config.stop.lameDuckMs + config.stop.callsMs + endLimitMs;
   const stop = (signal: string) => {
     logger.info({ signal }, 'proxy stops');
     clearInterval(rereading);
+    // Told twice, it does not wait for clients any more.
+    process.once('SIGTERM', () => void server.stopNow());
+    process.once('SIGINT', () => void server.stopNow());
     withTimeout(systemClock, stopLimitMs, 'stopping', server.stop()).then(
       () => process.exit(0),
       (error: unknown) => {

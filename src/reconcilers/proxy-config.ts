@@ -1,5 +1,5 @@
 import { grpcPort, httpPort } from '../api/names.ts';
-import type { ProxyConfig } from '../api/proxy-config.ts';
+import type { ProxyConfig, ProxyStopPolicy } from '../api/proxy-config.ts';
 import { storagesOf, type ClusterContext } from './cluster-context.ts';
 
 /** Where things are in a proxy pod. */
@@ -10,6 +10,13 @@ export const proxyPaths = {
   gitalyTokenDir: '/etc/gitaly-proxy-secrets/gitaly',
   databaseDir: '/etc/gitaly-proxy-secrets/database',
 } as const;
+
+/**
+ * Name servers may give out old addresses for 30 s. Together with the time that a new proxy has to be
+ * ready before an old one goes (`proxyDeployment`), a client that is sent elsewhere finds the new one.
+ * A large clone takes minutes.
+ */
+export const proxyStopPolicy: ProxyStopPolicy = { lameDuckMs: 20_000, callsMs: 255_000 };
 
 /** What the proxies are told: every storage, and where the secrets are. */
 export function proxyConfig(context: ClusterContext): ProxyConfig {
@@ -25,5 +32,6 @@ export function proxyConfig(context: ClusterContext): ProxyConfig {
       minInSyncReplicas: virtualStorage.minInSyncReplicas,
       storages: storagesOf(context, virtualStorage),
     })),
+    stop: proxyStopPolicy,
   };
 }

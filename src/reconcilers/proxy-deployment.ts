@@ -4,11 +4,15 @@ import type { ClusterContext } from './cluster-context.ts';
 import { labelsOf, ownedMeta, selectorOf } from './object-meta.ts';
 import { spreadPlacement } from './pod-placement.ts';
 import { restrictedContainer, restrictedPod } from './pod-security.ts';
-import { proxyConfig, proxyPaths } from './proxy-config.ts';
+import { proxyConfig, proxyPaths, proxyStopPolicy } from './proxy-config.ts';
 import { proxyPart } from './proxy-objects.ts';
 
 /** The user and group that the proxy's image is made for. */
 const proxyUser = 65_532;
+
+/** A stopping proxy takes its time, and up to 22 s to settle what is left then: see `takeLeave`. */
+const terminationSeconds =
+  Math.ceil((proxyStopPolicy.lameDuckMs + proxyStopPolicy.callsMs) / 1000) + 25;
 
 /**
  * The proxies. A new one is ready before an old one goes, one at a time. A proxy reads its
@@ -24,6 +28,7 @@ export function proxyDeployment(context: ClusterContext): Deployment {
     metadata: ownedMeta(context, proxyPart, objectNames.proxy(context.name)),
     spec: {
       replicas: proxy.replicas,
+      minReadySeconds: 10,
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
       selector,
       template: {
@@ -36,7 +41,7 @@ export function proxyDeployment(context: ClusterContext): Deployment {
         spec: {
           automountServiceAccountToken: false,
           enableServiceLinks: false,
-          terminationGracePeriodSeconds: 60,
+          terminationGracePeriodSeconds: terminationSeconds,
           securityContext: restrictedPod(proxyUser),
           imagePullSecrets,
           ...spreadPlacement(proxy, selector),

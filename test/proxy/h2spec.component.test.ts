@@ -59,7 +59,6 @@ describeWithGo('h2spec against the listener of the proxy (skipped without Go)', 
         clock: systemClock,
         logger: silentLogger,
         readBuffer: createReadBuffer(),
-        stopLimitMs: 0,
       }),
     );
     const args = ['-port', String(listener.port)];

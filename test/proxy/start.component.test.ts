@@ -20,6 +20,7 @@ describe('a proxy that starts before its database', () => {
         grpcListen: '127.0.0.1:0',
         httpListen: `127.0.0.1:${port}`,
         virtualStorages: [],
+        stop: { lameDuckMs: 0, callsMs: 45_000 },
       },
       owner: 'proxy-0',
       openStore,

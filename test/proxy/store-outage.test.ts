@@ -10,7 +10,12 @@ async function startRelay() {
   const logger = new LogRecorder();
   const store = createMemoryStore({ clock });
   const options = {
-    config: { grpcListen: '127.0.0.1:0', httpListen: '127.0.0.1:0', virtualStorages: [] },
+    config: {
+      grpcListen: '127.0.0.1:0',
+      httpListen: '127.0.0.1:0',
+      virtualStorages: [],
+      stop: { lameDuckMs: 0, callsMs: 0 },
+    },
     owner: 'proxy-0',
     openStore: () => Promise.resolve(store),
     clientTokens: () => [],

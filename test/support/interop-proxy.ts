@@ -69,6 +69,7 @@ export class InteropProxy implements Stoppable {
           virtualStorages: [
             { name: 'default', replicationFactor: 1, minInSyncReplicas: 1, storages },
           ],
+          stop: { lameDuckMs: 0, callsMs: 45_000 },
         },
         owner: 'proxy-0',
         openStore: () => Promise.resolve(store),

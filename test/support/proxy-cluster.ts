@@ -91,6 +91,7 @@ export class ProxyCluster implements Stoppable {
             })),
           },
         ],
+        stop: { lameDuckMs: 0, callsMs: 45_000 },
       },
       owner: `proxy-${this.proxies.length}`,
       openStore: async () => store,

@@ -2,7 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ProxyConfig, VirtualStorageConfig } from '../../src/api/proxy-config.ts';
+import type {
+  ProxyConfig,
+  ProxyStopPolicy,
+  VirtualStorageConfig,
+} from '../../src/api/proxy-config.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
 import { bundleProgram } from './bundle.ts';
 import { eventually } from './eventually.ts';
@@ -16,6 +20,8 @@ export interface ProxyProcessOptions {
   readonly store: DatabaseCoordinates | { readonly kind: 'memory'; readonly repositories: number };
   readonly clientToken: string;
   readonly gitalyToken: string;
+  /** Default: it goes at once, when its calls have ended. */
+  readonly stop?: ProxyStopPolicy;
 }
 
 interface Ports {
@@ -118,6 +124,7 @@ async function writeFiles(folder: string, options: ProxyProcessOptions): Promise
     gitalyTokenFile: join(folder, 'gitaly/token'),
     databaseDir: join(folder, 'database'),
     virtualStorages: options.virtualStorages,
+    stop: options.stop ?? { lameDuckMs: 0, callsMs: 45_000 },
   };
   const file = join(folder, 'config.json');
   await writeFile(file, JSON.stringify(config));

@@ -41,6 +41,11 @@ export class ProxyMetrics implements RelayMetrics {
     'Primaries that this proxy has moved since theirs could not be reached.',
     ['virtual_storage'],
   );
+  readonly #cut = this.#counter(
+    'gitaly_proxy_cut_calls_total',
+    'Calls that this proxy has cut off when it stopped, since they took too long.',
+    [],
+  );
 
   constructor(storages: StorageDirectory) {
     this.registry.registerMetric(healthGauge(storages));
@@ -72,6 +77,10 @@ export class ProxyMetrics implements RelayMetrics {
 
   failedOver(virtualStorage: string): void {
     this.#failovers.inc({ virtual_storage: virtualStorage });
+  }
+
+  callsCut(calls: number): void {
+    this.#cut.inc(calls);
   }
 
   #counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {

@@ -108,7 +108,8 @@ describe('the line of a call', () => {
 
   test('is a warning if the answer is broken off', () => {
     const { call, entry } = startCall();
-    call.reset(7, { code: statusCodes.UNAVAILABLE, message: 'storage a failed' });
+    call.sendData(Buffer.from([0, 0, 0, 0, 9, 1]), 0, 6, undefined);
+    call.fail({ code: statusCodes.UNAVAILABLE, message: 'storage a failed' });
     expect(entry()).toMatchObject({ level: 'warn', fields: { error: 'storage a failed' } });
   });
 

@@ -36,7 +36,6 @@ describe('a call whose first message does not become complete', () => {
       clock: systemClock,
       logger: silentLogger,
       readBuffer: createReadBuffer(),
-      stopLimitMs: 0,
     });
     scope.own(listener);
     const session = connect(`http://127.0.0.1:${listener.port}`);

@@ -33,10 +33,28 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #localMethods: ReadonlyMap<string, LocalMethod>;
   readonly #tokens = new TokenVerifier();
+  /** Calls whose client waits for the end. */
+  readonly #open = new Set<ServerCall>();
+  #working = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#localMethods = new Map(options.localMethods.map((method) => [method.path, method]));
+  }
+
+  /**
+   * Whether nothing goes on: no client waits, and no call whose client has its end, or has gone, is
+   * still being carried out.
+   */
+  get isIdle(): boolean {
+    return this.#open.size === 0 && this.#working === 0;
+  }
+
+  /** Ends the calls that are open, because the proxy stops; returns how many they are. */
+  cut(): number {
+    const calls = [...this.#open];
+    for (const call of calls) call.stop();
+    return calls.length;
   }
 
   /** @param mux the client's yamux session, if its connection has one */
@@ -46,7 +64,7 @@ export class Dispatcher {
     endStream: boolean,
     mux: YamuxSession | undefined,
   ): StreamEvents {
-    const { clock, onEnded, forward, firstMessageLimitMs, newCorrelationId } = this.#options;
+    const { clock, firstMessageLimitMs, newCorrelationId } = this.#options;
     const head = readCallHead(fields, newCorrelationId);
     const local = this.#localMethods.get(head.path);
     const needsToken = local?.needsToken !== false;
@@ -57,11 +75,13 @@ export class Dispatcher {
       clock,
       ...(needsToken ? {} : { maxFirstMessageBytes: maxBytesWithoutToken }),
       ...(firstMessageLimitMs === undefined ? {} : { firstMessageLimitMs }),
-      onEnded,
-      onFirstMessage: (ready) => {
-        void (local === undefined ? forward(ready) : local.serve(ready));
+      onEnded: (ended, code) => {
+        this.#open.delete(ended);
+        this.#options.onEnded(ended, code);
       },
+      onFirstMessage: (ready) => void this.#serve(ready, local),
     });
+    this.#open.add(call);
     if (head.refusal !== undefined) call.refuse(head.refusal);
     if (!methodPath.test(head.path)) {
       call.fail({
@@ -78,6 +98,15 @@ export class Dispatcher {
     }
     if (endStream) call.onData(noBytes, 0, 0, true);
     return call;
+  }
+
+  async #serve(call: ServerCall, local: LocalMethod | undefined): Promise<void> {
+    this.#working += 1;
+    try {
+      await (local === undefined ? this.#options.forward(call) : local.serve(call));
+    } finally {
+      this.#working -= 1;
+    }
   }
 
   #checkToken(call: ServerCall): void {

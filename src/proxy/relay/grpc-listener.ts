@@ -1,4 +1,4 @@
-import { sleep, type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import { acceptConnection } from '../wire/backchannel.ts';
@@ -18,21 +18,25 @@ export interface GrpcListenerOptions {
   readonly logger: Logger;
   /** See {@link createReadBuffer}. */
   readonly readBuffer: Buffer;
-  /** How long running calls may go on after `stop`. */
-  readonly stopLimitMs: number;
 }
 
-const recheckMs = 20;
+/** Serves clients until it is stopped, which drops those that are left. */
+export interface GrpcListener extends Stoppable {
+  readonly port: number;
+  /** Connections on which HTTP/2 has begun. */
+  readonly connections: number;
+  /**
+   * Takes no more connections, and sends the clients of those that are open elsewhere: see
+   * {@link Http2Session.goAway}. Each closes when its last call has ended.
+   */
+  close(): Promise<void>;
+}
 
-/**
- * Listens for clients: plain HTTP/2, or yamux after the `backchannel` magic. Stopping tells clients
- * to go elsewhere, lets running calls finish, and then closes the connections.
- */
-export async function startGrpcListener(
-  options: GrpcListenerOptions,
-): Promise<Stoppable & { readonly port: number }> {
-  const { host, port, dispatcher, clock, logger, readBuffer, stopLimitMs } = options;
+/** Listens for clients: plain HTTP/2, or yamux after the `backchannel` magic. */
+export async function startGrpcListener(options: GrpcListenerOptions): Promise<GrpcListener> {
+  const { host, port, dispatcher, clock, logger, readBuffer } = options;
   const sessions = new Set<Http2Session>();
+  let isClosing = false;
   const serve = (http2: Transport, mux: YamuxSession | undefined) => {
     const session = new Http2Session({
       transport: http2,
@@ -52,6 +56,8 @@ export async function startGrpcListener(
     });
     sessions.add(session);
     session.start();
+    // Its first bytes were on their way when the others were told.
+    if (isClosing) session.goAway();
   };
   const listener = await listenTransport({
     endpoint: { host, port },
@@ -60,23 +66,21 @@ export async function startGrpcListener(
     onRefused: (error) => logger.warn({ err: error }, 'a connection was refused'),
   });
 
-  const drain = async () => {
+  const close = async () => {
+    if (isClosing) return;
+    isClosing = true;
     await listener.stop();
     for (const session of sessions) session.goAway();
-    const giveUpAtMs = clock.monotonicMs() + stopLimitMs;
-    while (sessions.size > 0 && clock.monotonicMs() < giveUpAtMs) {
-      const busy = [...sessions].filter((session) => session.activeStreams > 0);
-      if (busy.length === 0) break;
-      await sleep(clock, recheckMs);
-    }
-    for (const session of sessions) session.destroy(new Error('the proxy stops'));
   };
-  let stopped: Promise<void> | undefined;
   return {
     port: listener.port,
-    stop() {
-      stopped ??= drain();
-      return stopped;
+    get connections() {
+      return sessions.size;
+    },
+    close,
+    async stop() {
+      await close();
+      for (const session of sessions) session.destroy(new Error('the proxy stops'));
     },
   };
 }

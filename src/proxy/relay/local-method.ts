@@ -14,7 +14,7 @@ import { encodeMessage } from '../wire/grpc-frame.ts';
 import { StoreUnavailableError } from '../store/control-store.ts';
 import { UpstreamError } from '../upstream/unary-call.ts';
 import type { GrpcStatus } from '../wire/grpc-status.ts';
-import type { ServerCall } from './server-call.ts';
+import { stoppingStatus, type ServerCall } from './server-call.ts';
 
 /** A method that the proxy answers itself. */
 export interface LocalMethod {
@@ -80,6 +80,7 @@ function localMethod<I extends DescMessage>(
       call.attach({
         onData: (_bytes, start, end) => call.credit.consumed(end - start),
         onAbort() {},
+        onStop: () => call.fail(stoppingStatus),
       });
       try {
         await answer(decode(method.input, call.firstMessage), call);

@@ -5,9 +5,13 @@ import { describeAbort } from '../upstream/unary-call.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import { upstreamHeaders } from './call-head.ts';
 import type { RelayContext } from './context.ts';
-import { MessageBoundary } from './message-boundary.ts';
 import { NodeCall, type NodeCallEnd } from './node-call.ts';
-import type { CallAbort, RequestSink, ServerCall } from './server-call.ts';
+import {
+  stoppingStatus,
+  type CallAbort,
+  type RequestSink,
+  type ServerCall,
+} from './server-call.ts';
 import type { OfferedSidechannel } from './sidechannel-registry.ts';
 
 export interface ReadCallOptions {
@@ -26,8 +30,6 @@ const maxReplayBytes = 64 * 1024;
 const maxHeldBytes = 64 * 1024;
 const noBytes = Buffer.alloc(0);
 const noStorages: ReadonlySet<string> = new Set();
-/** RFC 9113, section 7. Clients take it for "unavailable". */
-const refusedStreamCode = 0x7;
 
 /**
  * A call that one storage answers. As long as the client has seen nothing of the answer, a storage
@@ -36,7 +38,6 @@ const refusedStreamCode = 0x7;
 export class ReadCall implements RequestSink {
   readonly #options: ReadCallOptions;
   #failed: ReadonlySet<string> = noStorages;
-  readonly #boundary = new MessageBoundary();
   #node: NodeCall | undefined;
   #sidechannel: OfferedSidechannel | undefined;
   /** What the client sent after the first message, or undefined if it became too much to keep. */
@@ -71,6 +72,11 @@ export class ReadCall implements RequestSink {
   onAbort(_cause: CallAbort): void {
     this.#node?.cancel();
     this.#sidechannel?.cancel();
+  }
+
+  onStop(): void {
+    this.#options.call.fail(stoppingStatus, true);
+    this.onAbort({ kind: 'stopping' });
   }
 
   #attempt(lastFailure: string): void {
@@ -144,7 +150,6 @@ export class ReadCall implements RequestSink {
       this.#answering = true;
       if (this.#head !== undefined) call.sendHeaders(this.#head);
     }
-    this.#boundary.pass(bytes, start, end);
     call.sendData(bytes, start, end, node?.stream);
   }
 
@@ -159,8 +164,10 @@ export class ReadCall implements RequestSink {
     }
     const relayFailure = await this.#sidechannel?.finished();
     for (const piece of this.#held) this.#answer(piece, 0, piece.length, undefined);
-    if (end.kind === 'lost') this.#breakOff(node.storage, end);
-    else if (relayFailure !== undefined && end.code === statusCodes.OK) {
+    if (end.kind === 'lost') {
+      const message = `storage ${node.storage} failed during the answer: ${describeEnd(end)}`;
+      call.fail({ code: statusCodes.UNAVAILABLE, message }, true);
+    } else if (relayFailure !== undefined && end.code === statusCodes.OK) {
       const message = `sidechannel: proxy callback: ${relayFailure}`;
       call.fail({ code: statusCodes.INTERNAL, message });
     } else {
@@ -175,13 +182,6 @@ export class ReadCall implements RequestSink {
     return (
       end.kind === 'lost' || (this.#head === undefined && end.code === statusCodes.UNAVAILABLE)
     );
-  }
-
-  #breakOff(storage: string, end: NodeCallEnd): void {
-    const { call } = this.#options;
-    const message = `storage ${storage} failed during the answer: ${describeEnd(end)}`;
-    if (this.#boundary.atBoundary) call.fail({ code: statusCodes.UNAVAILABLE, message });
-    else call.reset(refusedStreamCode, { code: statusCodes.UNAVAILABLE, message });
   }
 }
 

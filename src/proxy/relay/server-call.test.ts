@@ -6,7 +6,7 @@ import { readStatus } from '../wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Stream } from '../wire/http2/stream.ts';
 import { readCallHead } from './call-head.ts';
-import { ServerCall } from './server-call.ts';
+import { ServerCall, stoppingStatus, type CallAbort } from './server-call.ts';
 
 const message = encodeMessage(Buffer.from('a request'));
 const tooLate = {
@@ -17,9 +17,13 @@ const tooLate = {
 /** A call on a stream that keeps the status that it ends with. */
 function startCall(...fields: readonly HeaderField[]) {
   const clock = new ManualClock();
-  const told: { firstMessage?: string; endedWith?: number; status?: unknown } = {};
-  const stream: Pick<Http2Stream, 'sendHeaders' | 'consumed'> = {
+  const told: { firstMessage?: string; endedWith?: number; status?: unknown; reset?: number } = {};
+  const stream: Pick<Http2Stream, 'sendHeaders' | 'sendData' | 'reset' | 'consumed'> = {
     consumed() {},
+    sendData() {},
+    reset(code) {
+      told.reset = code;
+    },
     sendHeaders(sent, endStream) {
       if (endStream) told.status = readStatus(sent);
     },
@@ -86,5 +90,94 @@ describe('the first message of a call', () => {
     call.onAbort({ kind: 'reset', code: 8 });
     expect(clock.pendingCount).toBe(0);
     expect(told).toEqual({ endedWith: statusCodes.CANCELLED });
+  });
+});
+
+/** Takes a call over, and keeps what it is told. */
+function attachSink(call: ServerCall) {
+  const sink = { aborts: [] as CallAbort[], stops: 0 };
+  call.attach({
+    onData() {},
+    onAbort: (cause) => sink.aborts.push(cause),
+    onStop: () => {
+      sink.stops += 1;
+    },
+  });
+  return sink;
+}
+
+describe('the time of a call', () => {
+  test('is shorter for the storage by what has passed here', async () => {
+    const { clock, call } = startCall(headerField('grpc-timeout', '5S'));
+    await clock.advance(1800);
+    expect(call.remainingMs).toBe(3200);
+  });
+
+  test('ends it, whoever may still be working on it', async () => {
+    const { clock, call, told, receive } = startCall(headerField('grpc-timeout', '5S'));
+    receive(0, message.length, true);
+    const sink = attachSink(call);
+    await clock.advance(5000);
+    expect(told.status).toEqual({
+      code: statusCodes.DEADLINE_EXCEEDED,
+      message: 'context deadline exceeded',
+    });
+    expect(sink.aborts).toEqual([{ kind: 'deadlineExceeded' }]);
+  });
+
+  test('has no end if the client names none', async () => {
+    const { clock, call, receive } = startCall();
+    receive(0, message.length, true);
+    const sink = attachSink(call);
+    await clock.advance(20 * 24 * 3_600_000);
+    expect([call.ended, call.remainingMs, sink.aborts]).toEqual([false, undefined, []]);
+  });
+});
+
+describe('a call that fails in the middle of a message of its answer', () => {
+  const half = encodeMessage(Buffer.from('an answer')).subarray(0, 8);
+  const unavailable = { code: statusCodes.UNAVAILABLE, message: 'gone' };
+
+  test.each([
+    ['never processed, if it may be made again', unavailable, true, 0x7],
+    ['broken, if it may not', unavailable, false, 0x2],
+    [
+      'cancelled, if its time is up',
+      { code: statusCodes.DEADLINE_EXCEEDED, message: '' },
+      false,
+      0x8,
+    ],
+  ])('is reset as %s', (_, status, mayRepeat, code) => {
+    const { call, told } = startCall();
+    call.sendData(half, 0, half.length, undefined);
+    call.fail(status, mayRepeat);
+    expect(told).toEqual({ reset: code, endedWith: status.code });
+  });
+
+  test('gets a status if the message is complete', () => {
+    const { call, told } = startCall();
+    const whole = encodeMessage(Buffer.from('an answer'));
+    call.sendData(whole, 0, 8, undefined);
+    call.sendData(whole, 8, whole.length, undefined);
+    call.fail(unavailable, true);
+    expect(told.status).toEqual(unavailable);
+  });
+});
+
+describe('a call that a stopping proxy cuts', () => {
+  test('is left to whoever serves it', () => {
+    const { call, told, receive } = startCall();
+    receive(0, message.length, true);
+    const sink = attachSink(call);
+    call.stop();
+    expect([sink, told.endedWith]).toEqual([{ aborts: [], stops: 1 }, undefined]);
+  });
+
+  test('is ended at once if nobody serves it yet, and nobody begins to', () => {
+    const { call, told, receive } = startCall();
+    receive(0, message.length, true);
+    call.stop();
+    expect(told.status).toEqual(stoppingStatus);
+    expect(attachSink(call).aborts).toEqual([{ kind: 'stopping' }]);
   });
 });

@@ -7,16 +7,29 @@ import type { FlowCredit, Http2Stream, StreamAbort, StreamEvents } from '../wire
 import type { YamuxSession } from '../wire/yamux/session.ts';
 import type { CallHead, HttpRefusal } from './call-head.ts';
 import { CallTrace } from './call-trace.ts';
+import { MessageBoundary } from './message-boundary.ts';
 
 /** Takes over a call once its first message is there. */
 export interface RequestSink {
   /** Bytes after the first message, as they came: message prefixes included. */
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void;
-  /** The client, or the call's time limit, has ended the call. */
+  /** The client, the call's time limit or the end of the proxy has ended the call. */
   onAbort(cause: CallAbort): void;
+  /**
+   * The proxy stops and waits no longer: end the call, as soon as what was decided has been carried
+   * out, with a status that tells whether to make it again.
+   */
+  onStop(): void;
 }
 
-export type CallAbort = StreamAbort | { readonly kind: 'deadlineExceeded' };
+export type CallAbort =
+  StreamAbort | { readonly kind: 'deadlineExceeded' } | { readonly kind: 'stopping' };
+
+/** What a call is told that a stopping proxy has ended. */
+export const stoppingStatus: GrpcStatus = {
+  code: statusCodes.UNAVAILABLE,
+  message: 'the proxy stops, and the call has outlived the time for that',
+};
 
 export interface ServerCallOptions {
   readonly stream: Http2Stream;
@@ -37,6 +50,10 @@ export interface ServerCallOptions {
 const prefixBytes = 5;
 const defaultMaxFirstMessageBytes = 4 * 1024 * 1024;
 const defaultFirstMessageLimitMs = 30_000;
+/** RFC 9113, section 7. gRPC's clients take them for UNAVAILABLE, CANCELLED and INTERNAL. */
+const refusedStreamCode = 0x7;
+const cancelCode = 0x8;
+const internalErrorCode = 0x2;
 const contentTypeField = headerField('content-type', 'application/grpc');
 const okHeaders = [headerField(':status', '200'), contentTypeField];
 
@@ -65,6 +82,7 @@ export class ServerCall implements StreamEvents {
   #sentHeaders = false;
   #receivedBytes = 0;
   #sentBytes = 0;
+  readonly #answer = new MessageBoundary();
 
   constructor(options: ServerCallOptions) {
     this.#options = options;
@@ -146,6 +164,7 @@ export class ServerCall implements StreamEvents {
       return;
     }
     this.#sentBytes += end - start;
+    this.#answer.pass(bytes, start, end);
     this.#stream.sendData(bytes, start, end, false, source);
   }
 
@@ -159,12 +178,19 @@ export class ServerCall implements StreamEvents {
     this.#finish(code);
   }
 
-  /** Ends the call with a status of the proxy's own. */
-  fail(status: GrpcStatus): void {
+  /**
+   * Ends the call with a status of the proxy's own. In the middle of a message a client would take it
+   * for corruption, so the stream is reset there, with the code that comes closest.
+   *
+   * @param mayRepeat whether the call may be made again whatever became of it. Clients take a reset
+   *   that says UNAVAILABLE for a call that was never processed, and may repeat it unasked.
+   */
+  fail(status: GrpcStatus, mayRepeat = false): void {
     if (this.#ended) return;
     this.trace.isOwnStatus = true;
     this.trace.failure = status.message;
-    this.sendTrailers(statusTrailers(status), status.code);
+    if (this.#answer.atBoundary) this.sendTrailers(statusTrailers(status), status.code);
+    else this.#reset(status.code, mayRepeat);
   }
 
   /** Ends the call with a status of HTTP besides that of gRPC. */
@@ -200,17 +226,14 @@ export class ServerCall implements StreamEvents {
     this.sendTrailers(statusTrailers({ code: statusCodes.OK, message: '' }), statusCodes.OK);
   }
 
-  /**
-   * Breaks the call off in the middle of a message, where a status would be taken for its end.
-   *
-   * @param status what the client makes of it, and why it is
-   */
-  reset(code: number, status: GrpcStatus): void {
+  /** The proxy stops and waits no longer: whoever serves the call ends it. */
+  stop(): void {
     if (this.#ended) return;
-    this.trace.isOwnStatus = true;
-    this.trace.failure = status.message;
-    this.#stream.reset(code);
-    this.#finish(status.code);
+    if (this.#sink !== undefined) this.#sink.onStop();
+    else {
+      this.fail(stoppingStatus);
+      this.#endWith({ kind: 'stopping' }, stoppingStatus.code);
+    }
   }
 
   onHeaders(): void {
@@ -280,8 +303,8 @@ export class ServerCall implements StreamEvents {
 
   #onDeadline(): void {
     if (this.#ended) return;
-    const { path } = this.head;
-    this.fail({ code: statusCodes.DEADLINE_EXCEEDED, message: `the time for ${path} is up` });
+    // The words of a Go server, which is what clients know.
+    this.fail({ code: statusCodes.DEADLINE_EXCEEDED, message: 'context deadline exceeded' });
     this.#endWith({ kind: 'deadlineExceeded' }, statusCodes.DEADLINE_EXCEEDED);
   }
 
@@ -292,6 +315,12 @@ export class ServerCall implements StreamEvents {
     this.#sink?.onAbort(cause);
   }
 
+  #reset(status: number, mayRepeat: boolean): void {
+    if (this.#ended) return;
+    this.#stream.reset(resetCodeOf(status, mayRepeat));
+    this.#finish(status);
+  }
+
   #finish(code: number): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -299,6 +328,18 @@ export class ServerCall implements StreamEvents {
     this.#firstMessageTimer.cancel();
     this.#collected = new GrowingBuffer();
     this.#options.onEnded(this, code);
+  }
+}
+
+function resetCodeOf(status: number, mayRepeat: boolean): number {
+  switch (status) {
+    case statusCodes.UNAVAILABLE:
+      return mayRepeat ? refusedStreamCode : internalErrorCode;
+    case statusCodes.CANCELLED:
+    case statusCodes.DEADLINE_EXCEEDED:
+      return cancelCode;
+    default:
+      return internalErrorCode;
   }
 }
 

@@ -114,6 +114,12 @@ export class WriteCall implements RequestSink {
     for (const node of this.#write.nodes) this.#cut(node);
   }
 
+  onStop(): void {
+    if (this.#write.isDecided) return;
+    this.#refusal ??= 'the proxy stops';
+    this.onAbort({ kind: 'stopping' });
+  }
+
   #send(id: bigint, storage: string): void {
     const { call, context, virtualStorage, primary, rewrite, head = call.head } = this.#options;
     const isPrimary = storage === primary;

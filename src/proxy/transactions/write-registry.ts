@@ -46,6 +46,11 @@ export class WriteRegistry {
     };
   }
 
+  /** Whether no transaction is held. */
+  get isIdle(): boolean {
+    return this.#held.size === 0;
+  }
+
   isHeld(transaction: string): boolean {
     return this.#held.has(transaction);
   }
