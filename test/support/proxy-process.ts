@@ -22,6 +22,8 @@ export interface ProxyProcessOptions {
   readonly gitalyToken: string;
   /** Default: it goes at once, when its calls have ended. */
   readonly stop?: ProxyStopPolicy;
+  /** Where it listens for clients, `host:port`. Default: any free port of 127.0.0.1. */
+  readonly grpcListen?: string;
 }
 
 interface Ports {
@@ -35,12 +37,16 @@ export class ProxyProcess implements Stoppable {
   readonly pid: number;
   readonly #folder: string;
   readonly #child: ChildProcess;
+  readonly #exited: Promise<number | null>;
+  readonly #readyUrl: string;
 
-  private constructor(folder: string, child: ChildProcess, pid: number, { grpcPort }: Ports) {
+  private constructor(folder: string, child: ChildProcess, pid: number, ports: Ports) {
     this.#folder = folder;
     this.#child = child;
     this.pid = pid;
-    this.grpcPort = grpcPort;
+    this.grpcPort = ports.grpcPort;
+    this.#readyUrl = readyUrlOf(ports);
+    this.#exited = new Promise((resolve) => child.once('exit', resolve));
   }
 
   /** Starts a proxy on free ports. Resolves when it is ready for clients. */
@@ -53,8 +59,7 @@ export class ProxyProcess implements Stoppable {
         () => readPorts(child, logFile),
         startLimitMs,
       );
-      const readyUrl = `http://127.0.0.1:${ports.httpPort}/readyz`;
-      await eventually('the proxy is ready', async () => (await fetch(readyUrl)).ok);
+      await eventually('the proxy is ready', async () => (await fetch(readyUrlOf(ports))).ok);
       if (child.pid === undefined) throw new Error('the proxy has no process');
       return new ProxyProcess(folder, child, child.pid, ports);
     } catch (error) {
@@ -80,12 +85,23 @@ export class ProxyProcess implements Stoppable {
     return Number(kib) / 1024;
   }
 
+  /** Sends a signal, as Kubernetes does to a pod that is to go. */
+  signal(name: 'SIGTERM'): void {
+    this.#child.kill(name);
+  }
+
+  async isReady(): Promise<boolean> {
+    return (await fetch(this.#readyUrl)).ok;
+  }
+
+  /** The exit code, once there is one. */
+  get exitCode(): Promise<number | null> {
+    return this.#exited;
+  }
+
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const exited = new Promise((resolve) => this.#child.once('exit', resolve));
-      this.#child.kill('SIGTERM');
-      await exited;
-    }
+    this.signal('SIGTERM');
+    await this.#exited;
     await rm(this.#folder, { recursive: true, force: true });
   }
 }
@@ -108,6 +124,10 @@ async function spawnProxy(folder: string, options: ProxyProcessOptions) {
   return { child, logFile };
 }
 
+function readyUrlOf({ httpPort }: Ports): string {
+  return `http://127.0.0.1:${httpPort}/readyz`;
+}
+
 /** Writes what Kubernetes would mount, and returns where the configuration is. */
 async function writeFiles(folder: string, options: ProxyProcessOptions): Promise<string> {
   const secrets = {
@@ -118,7 +138,7 @@ async function writeFiles(folder: string, options: ProxyProcessOptions): Promise
   for (const name of ['clients', 'gitaly', 'database']) await mkdir(join(folder, name));
   for (const [name, secret] of Object.entries(secrets)) await writeFile(join(folder, name), secret);
   const config: ProxyConfig = {
-    grpcListen: '127.0.0.1:0',
+    grpcListen: options.grpcListen ?? '127.0.0.1:0',
     httpListen: '127.0.0.1:0',
     clientTokenDir: join(folder, 'clients'),
     gitalyTokenFile: join(folder, 'gitaly/token'),

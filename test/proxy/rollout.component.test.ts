@@ -1,0 +1,113 @@
+import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Scope } from '../../src/base/scope.ts';
+import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
+import { commitFile } from '../support/commit-file.ts';
+import { eventually } from '../support/eventually.ts';
+import { GitUser } from '../support/git-user.ts';
+import { useDatabase } from '../support/postgres.ts';
+import { ProxyFleet } from '../support/proxy-fleet.ts';
+import { SteadyLoad, type LoadTask } from '../support/steady-load.ts';
+
+const limitMs = 240_000;
+jest.setTimeout(limitMs);
+
+const database = useDatabase();
+const scope = new Scope();
+let fleet: ProxyFleet;
+/** Finds every proxy by their common name. */
+let byName: GitalyClient;
+/** Knows one address, which leads to another proxy with each connection. */
+let byService: GitalyClient;
+let user: GitUser;
+
+beforeAll(async () => {
+  fleet = scope.own(await ProxyFleet.start(database.coordinates, 2));
+  const token = ProxyFleet.clientToken;
+  byName = scope.own(
+    createGitalyClient({
+      address: `dns:///proxies:${fleet.port}`,
+      token,
+      lookup: async () => fleet.hosts,
+      lookupIntervalMs: 1000,
+    }),
+  );
+  const { address } = fleet.service;
+  byService = scope.own(createGitalyClient({ address: `tcp://${address}`, token }));
+  user = scope.own(await GitUser.create({ address, token }));
+}, limitMs);
+
+afterAll(() => scope.stop(), limitMs);
+
+/** Reads and writes of one repository through one client. */
+async function calls(name: string, client: GitalyClient): Promise<readonly LoadTask[]> {
+  const repository = { storageName: 'default', relativePath: `${name}.git` };
+  await client.repository.createRepository({ repository });
+  const commit = await commitFile(client, { repository, branch: 'main', text: 'first' });
+  const revision = Buffer.from(commit);
+  return [
+    {
+      name: `reads ${name}`,
+      async once() {
+        const found = await client.commit.findCommit({ repository, revision: Buffer.from('main') });
+        if (found.commit?.id !== commit) throw new Error(`found ${String(found.commit?.id)}`);
+      },
+    },
+    {
+      name: `writes ${name}`,
+      async once(round) {
+        const ref = Buffer.from(`refs/heads/branch-${round}`);
+        await client.repository.writeRef({ repository, ref, revision });
+      },
+    },
+  ];
+}
+
+/** Pushes and clones of one repository, with git. */
+async function gitWork(): Promise<readonly LoadTask[]> {
+  const repository = { storageName: 'default', relativePath: 'git.git' };
+  await byService.repository.createRepository({ repository, defaultBranch: Buffer.from('main') });
+  const url = user.url(repository.relativePath);
+  const tree = await user.workTree('tree');
+  await user.git(['push', '-q', url, 'main'], { cwd: tree });
+  return [
+    {
+      name: 'pushes',
+      async once(round) {
+        await user.commit(tree, `change ${round}`);
+        await user.git(['push', '-q', url, 'main'], { cwd: tree });
+      },
+    },
+    {
+      name: 'clones',
+      async once(round) {
+        const clone = join(user.folder, `clone-${round}`);
+        await user.git(['clone', '-q', url, clone]);
+        await rm(clone, { recursive: true });
+      },
+    },
+  ];
+}
+
+describe('proxies that are replaced one by one under load', () => {
+  test('fail no call, and end in order', async () => {
+    const load = new SteadyLoad([
+      ...(await calls('by-name', byName)),
+      ...(await calls('by-service', byService)),
+      ...(await gitWork()),
+    ]);
+    scope.own(load);
+    await eventually('every kind of work is under way', () => load.fewest >= 2, 60_000);
+    const exitCodes = await fleet.rollOut();
+    const before = new Map(load.done);
+    await eventually(
+      'every kind of work goes on',
+      () => [...load.done].every(([name, rounds]) => rounds > (before.get(name) ?? 0) + 1),
+      60_000,
+    );
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect(exitCodes).toEqual([0, 0]);
+  });
+});

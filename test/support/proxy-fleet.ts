@@ -1,0 +1,113 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { VirtualStorageConfig } from '../../src/api/proxy-config.ts';
+import { Scope, type Stoppable } from '../../src/base/scope.ts';
+import { startStorageNode } from '../storage-node/start.ts';
+import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
+import type { DatabaseCoordinates } from './postgres-server.ts';
+import { ProxyProcess } from './proxy-process.ts';
+import { ServiceRelay } from './service-relay.ts';
+
+const gitalyToken = 'token of the storages';
+
+/**
+ * Proxies as Kubernetes runs them: each a process with an address of its own, all with the same port,
+ * behind a Service and behind a name. They can be replaced as a Deployment does it.
+ */
+export class ProxyFleet implements Stoppable {
+  static readonly clientToken = 'token of the clients';
+
+  /** The port that every proxy has on its own address. */
+  readonly port: number;
+  readonly service: ServiceRelay;
+  readonly #scope: Scope;
+  readonly #database: DatabaseCoordinates;
+  readonly #virtualStorage: VirtualStorageConfig;
+  readonly #members = new Map<string, ProxyProcess>();
+  #lastHost = 1;
+
+  private constructor(options: {
+    readonly port: number;
+    readonly service: ServiceRelay;
+    readonly scope: Scope;
+    readonly database: DatabaseCoordinates;
+    readonly virtualStorage: VirtualStorageConfig;
+  }) {
+    this.port = options.port;
+    this.service = options.service;
+    this.#scope = options.scope;
+    this.#database = options.database;
+    this.#virtualStorage = options.virtualStorage;
+  }
+
+  /** Starts three storages and so many proxies. */
+  static async start(database: DatabaseCoordinates, proxies: number): Promise<ProxyFleet> {
+    const scope = new Scope();
+    const root = await mkdtemp(join(tmpdir(), 'proxy-fleet-'));
+    scope.onStop(() => rm(root, { recursive: true, force: true }));
+    const storages = [];
+    for (const name of ['gitaly-0', 'gitaly-1', 'gitaly-2']) {
+      const node = await startStorageNode({ name, root: join(root, name), token: gitalyToken });
+      storages.push({ name, address: `tcp://${scope.own(node).address}` });
+    }
+    const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
+    const fleet = new ProxyFleet({
+      port: await freePort(),
+      service: scope.own(await ServiceRelay.start()),
+      scope,
+      database,
+      virtualStorage: { name: 'default', ...policy, storages },
+    });
+    for (let index = 0; index < proxies; index++) await fleet.#add();
+    return fleet;
+  }
+
+  /** The addresses of the proxies that are ready: what the headless Service's name resolves to. */
+  get hosts(): readonly string[] {
+    return [...this.#members.keys()];
+  }
+
+  /**
+   * Replaces every proxy, one at a time: a new one becomes ready, an old one is told to stop and, as
+   * soon as it says that it is not ready, taken out of the Service and of the name.
+   *
+   * @returns the exit codes of the old ones
+   */
+  async rollOut(): Promise<readonly (number | null)[]> {
+    const exits = [];
+    for (const [host, proxy] of [...this.#members]) {
+      await this.#add();
+      proxy.signal('SIGTERM');
+      await eventually('the proxy says that it stops', async () => !(await proxy.isReady()));
+      this.#members.delete(host);
+      this.#publish();
+      exits.push(proxy.exitCode);
+    }
+    return Promise.all(exits);
+  }
+
+  stop(): Promise<void> {
+    return this.#scope.stop();
+  }
+
+  async #add(): Promise<void> {
+    const host = `127.0.0.${++this.#lastHost}`;
+    const proxy = await ProxyProcess.start({
+      virtualStorages: [this.#virtualStorage],
+      store: this.#database,
+      clientToken: ProxyFleet.clientToken,
+      gitalyToken,
+      grpcListen: `${host}:${this.port}`,
+      stop: { lameDuckMs: 5000, callsMs: 60_000 },
+    });
+    this.#scope.own(proxy);
+    this.#members.set(host, proxy);
+    this.#publish();
+  }
+
+  #publish(): void {
+    this.service.use(this.hosts.map((host) => ({ host, port: this.port })));
+  }
+}

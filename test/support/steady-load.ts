@@ -1,0 +1,47 @@
+import type { Stoppable } from '../../src/base/scope.ts';
+
+/** One kind of work that is repeated. */
+export interface LoadTask {
+  readonly name: string;
+  /** Does it once. `round` counts from 1. */
+  once(round: number): Promise<void>;
+}
+
+/** Repeats tasks side by side until it is stopped, and keeps every failure. */
+export class SteadyLoad implements Stoppable {
+  readonly failures: string[] = [];
+  readonly #done = new Map<string, number>();
+  readonly #running: readonly Promise<void>[];
+  #isStopping = false;
+
+  constructor(tasks: readonly LoadTask[]) {
+    this.#running = tasks.map((task) => this.#repeat(task));
+  }
+
+  /** How often each task was done. */
+  get done(): ReadonlyMap<string, number> {
+    return this.#done;
+  }
+
+  /** The fewest rounds that any task has had. */
+  get fewest(): number {
+    return Math.min(...this.#done.values());
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all(this.#running);
+  }
+
+  async #repeat({ name, once }: LoadTask): Promise<void> {
+    this.#done.set(name, 0);
+    for (let round = 1; !this.#isStopping; round++) {
+      try {
+        await once(round);
+        this.#done.set(name, round);
+      } catch (error) {
+        this.failures.push(`${name}, round ${round}: ${String(error)}`);
+      }
+    }
+  }
+}
