@@ -63,7 +63,8 @@ async function waitFor(
   hurry?: AbortSignal,
 ): Promise<void> {
   const giveUpAtMs = clock.monotonicMs() + limitMs;
-  while (!condition() && clock.monotonicMs() < giveUpAtMs && !hurry?.aborted) {
+  const isOver = () => condition() || hurry?.aborted || clock.monotonicMs() >= giveUpAtMs;
+  while (!isOver()) {
     await sleep(clock, recheckMs, hurry).catch(() => {});
   }
 }

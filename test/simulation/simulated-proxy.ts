@@ -6,6 +6,7 @@ import type { RelayContext } from '../../src/proxy/relay/context.ts';
 import type { RequestSink, ServerCall } from '../../src/proxy/relay/server-call.ts';
 import { SidechannelRegistry } from '../../src/proxy/relay/sidechannel-registry.ts';
 import { admitWrite } from '../../src/proxy/relay/write-admission.ts';
+import { carryOutWrite } from '../../src/proxy/relay/carry-out-write.ts';
 import { WriteCall } from '../../src/proxy/relay/write-call.ts';
 import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
 import { RepairLoop } from '../../src/proxy/replication/repair-loop.ts';
@@ -136,20 +137,24 @@ export class SimulatedProxy {
   ): Promise<void> {
     const context = this.#context;
     try {
-      const admission = await admitWrite(key, this.virtualStorage, context);
-      if (admission.kind === 'notFound') throw new Error('there is no such repository');
-      if (admission.kind === 'unavailable') throw new Error(admission.reason);
-      this.#lastTransaction += 1;
-      await new WriteCall({
-        call: this.#callOf(abortAfterMs, onAnswer),
-        virtualStorage: this.virtualStorage,
-        context,
-        record: admission.record,
-        ...admission.route,
-        ...writeClass,
-        transaction: `${this.name}/${this.#lastTransaction}`,
-        rewrite: () => Buffer.from(JSON.stringify(request)),
-      }).run();
+      const call = this.#callOf(abortAfterMs, onAnswer);
+      await carryOutWrite(context, async (routesAgain) => {
+        const admission = await admitWrite(key, this.virtualStorage, context);
+        if (admission.kind === 'notFound') throw new Error('there is no such repository');
+        if (admission.kind === 'unavailable') throw new Error(admission.reason);
+        this.#lastTransaction += 1;
+        return new WriteCall({
+          call,
+          virtualStorage: this.virtualStorage,
+          context,
+          record: admission.record,
+          ...admission.route,
+          ...writeClass,
+          routesAgain,
+          transaction: `${this.name}/${this.#lastTransaction}`,
+          rewrite: () => Buffer.from(JSON.stringify(request)),
+        }).run();
+      });
     } catch (error) {
       onAnswer(statusCodes.UNAVAILABLE, errorMessage(error));
     }
@@ -181,6 +186,7 @@ export class SimulatedProxy {
       refusal: undefined,
       metadata: [],
     };
+    let hasEnded = false;
     const call: Pick<
       ServerCall,
       | 'head'
@@ -188,6 +194,8 @@ export class SimulatedProxy {
       | 'isWhole'
       | 'remainingMs'
       | 'attach'
+      | 'rewind'
+      | 'ended'
       | 'sendHeaders'
       | 'sendTrailers'
       | 'fail'
@@ -196,9 +204,16 @@ export class SimulatedProxy {
       credit: { consumed() {} },
       isWhole: true,
       remainingMs: undefined,
+      get ended() {
+        return hasEnded;
+      },
+      rewind: () => !hasEnded,
       attach: (sink: RequestSink) => {
         if (abortAfterMs === undefined) return;
-        this.process.after(abortAfterMs, () => sink.onAbort({ kind: 'deadlineExceeded' }));
+        this.process.after(abortAfterMs, () => {
+          hasEnded = true;
+          sink.onAbort({ kind: 'deadlineExceeded' });
+        });
       },
       sendHeaders() {},
       sendTrailers: (_, code) => onAnswer(code, ''),
@@ -252,6 +267,7 @@ const noMetrics: RelayContext['metrics'] = {
   readRouted() {},
   readRetried() {},
   writeSettled() {},
+  writeRoutedAgain() {},
   underReplicatedWrite() {},
   failedOver() {},
 };

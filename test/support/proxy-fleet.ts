@@ -76,8 +76,9 @@ export class ProxyFleet implements Stoppable {
    * @returns the exit codes of the old ones
    */
   async rollOut(): Promise<readonly (number | null)[]> {
+    const old = [...this.#members];
     const exits = [];
-    for (const [host, proxy] of [...this.#members]) {
+    for (const [host, proxy] of old) {
       await this.#add();
       proxy.signal('SIGTERM');
       await eventually('the proxy says that it stops', async () => !(await proxy.isReady()));

@@ -31,6 +31,11 @@ export class ProxyMetrics implements RelayMetrics {
     'virtual_storage',
     'outcome',
   ]);
+  readonly #routedAgain = this.#counter(
+    'gitaly_proxy_writes_routed_again_total',
+    'Writes that came to nothing, mostly since a storage was lost, and were made again unnoticed.',
+    [],
+  );
   readonly #underReplicated = this.#counter(
     'gitaly_proxy_under_replicated_writes_total',
     'Writes that too few replicas hold. Their clients were told that they failed.',
@@ -69,6 +74,10 @@ export class ProxyMetrics implements RelayMetrics {
 
   writeSettled(virtualStorage: string, outcome: 'recorded' | 'unchanged' | 'failed'): void {
     this.#writes.inc({ virtual_storage: virtualStorage, outcome });
+  }
+
+  writeRoutedAgain(): void {
+    this.#routedAgain.inc();
   }
 
   underReplicatedWrite(virtualStorage: string): void {

@@ -1,6 +1,6 @@
 import { statusCodes } from '../../rpc/status.ts';
 import { lookupMethod, type MethodInfo } from '../routing/method-table.ts';
-import { inSyncVoters } from '../routing/repository-record.ts';
+import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
 import { routeRead } from '../routing/route.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
@@ -8,12 +8,13 @@ import type { RelayContext } from './context.ts';
 import { beginCreation, takeBackCreation } from './creation.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
 import { ReadCall } from './read-call.ts';
-import { findSecondRepository, requestFor, type SecondRepository } from './second-repository.ts';
+import { findSecondRepository, requestFor } from './second-repository.ts';
 import type { ServerCall } from './server-call.ts';
 import { forwardToStorage, readFromAnyStorage } from './storage-call.ts';
 import { readRepository, repositoryNotFound, rewriteFor } from './target.ts';
 import { admitWrite, isBeingCreated } from './write-admission.ts';
-import { WriteCall } from './write-call.ts';
+import { carryOutWrite } from './carry-out-write.ts';
+import { WriteCall, type WriteCallOptions, type WriteEnd } from './write-call.ts';
 import { writeClassOf } from './write-classes.ts';
 
 /** Sends calls on to the storages, as their method and their first message demand. */
@@ -105,24 +106,27 @@ export class Forwarder {
   ): Promise<void> {
     const context = this.#context;
     const second = await findSecondRepository(call, method, context);
-    const admission = await admitWrite(key, virtualStorage, context);
-    if (admission.kind === 'notFound') throw repositoryNotFound();
-    if (admission.kind === 'unavailable') {
-      throw new LocalCallError(statusCodes.UNAVAILABLE, admission.reason);
-    }
-    const { record, route } = admission;
-    call.trace.repositoryFound(record);
-    call.trace.writeRouted(route);
-    await new WriteCall({
-      call,
-      ...requestFor(call, method, record, second),
-      virtualStorage,
-      context,
-      record,
-      ...route,
-      ...writeClassOf(method),
-      transaction: this.#newTransaction(),
-    }).run();
+    await carryOutWrite(context, async (routesAgain) => {
+      const admission = await admitWrite(key, virtualStorage, context);
+      if (admission.kind === 'notFound') throw repositoryNotFound();
+      if (admission.kind === 'unavailable') {
+        throw new LocalCallError(statusCodes.UNAVAILABLE, admission.reason);
+      }
+      const { record, route } = admission;
+      call.trace.repositoryFound(record);
+      call.trace.writeRouted(route);
+      return new WriteCall({
+        call,
+        ...requestFor(call, method, record, second),
+        virtualStorage,
+        context,
+        record,
+        ...route,
+        ...writeClassOf(method),
+        routesAgain,
+        transaction: this.#newTransaction(),
+      }).run();
+    });
   }
 
   async #create(
@@ -133,48 +137,59 @@ export class Forwarder {
   ): Promise<void> {
     const context = this.#context;
     const second = await findSecondRepository(call, method, context);
-    const transaction = this.#newTransaction();
-    const release = context.writes.hold(transaction);
-    try {
-      return await this.#createAs(transaction, call, method, virtualStorage, key, second);
-    } finally {
-      release();
-    }
+    let exists = false;
+    await carryOutWrite(context, async (routesAgain) => {
+      const transaction = this.#newTransaction();
+      const release = context.writes.hold(transaction);
+      try {
+        const creation = { key, transaction, virtualStorage, beside: second?.record };
+        const record = await beginCreation(creation, context);
+        exists = record === 'exists';
+        if (record === 'exists') return { kind: 'unchanged', isCalledOff: false };
+        const request = requestFor(call, method, record, second);
+        return await this.#createAs(record, {
+          ...request,
+          call,
+          virtualStorage,
+          routesAgain,
+          transaction,
+        });
+      } finally {
+        release();
+      }
+    });
+    if (!exists) return;
+    if (method.creates === 'upsert') await this.#write(call, method, virtualStorage, key);
+    else throw new LocalCallError(statusCodes.ALREADY_EXISTS, 'repository already exists');
   }
 
+  /** Carries a creation out whose record has been made, and takes it back if it comes to nothing. */
   async #createAs(
-    transaction: string,
-    call: ServerCall,
-    method: MethodInfo,
-    virtualStorage: VirtualStorage,
-    key: RepositoryKey,
-    second: SecondRepository | undefined,
-  ): Promise<void> {
+    record: RepositoryRecord,
+    options: Omit<
+      WriteCallOptions,
+      'context' | 'record' | 'primary' | 'voters' | 'learners' | 'intent' | 'changesNeedVotes'
+    >,
+  ): Promise<WriteEnd> {
     const context = this.#context;
-    const creation = { key, transaction, virtualStorage, beside: second?.record };
-    const record = await beginCreation(creation, context);
-    if (record === 'exists') {
-      if (method.creates === 'upsert') return this.#write(call, method, virtualStorage, key);
-      throw new LocalCallError(statusCodes.ALREADY_EXISTS, 'repository already exists');
-    }
+    const { trace } = options.call;
     const voters = inSyncVoters(record);
-    call.trace.repositoryFound(record);
-    call.trace.writeRouted({ primary: record.primary, voters, learners: [] });
-    const settlement = await new WriteCall({
-      call,
-      ...requestFor(call, method, record, second),
-      virtualStorage,
+    trace.repositoryFound(record);
+    trace.writeRouted({ primary: record.primary, voters, learners: [] });
+    const end = await new WriteCall({
+      ...options,
       context,
       record,
       primary: record.primary,
       voters,
       learners: [],
-      transaction,
       intent: 'taken',
       changesNeedVotes: true,
     }).run();
-    if (settlement.kind === 'unchanged') await takeBackCreation(record, virtualStorage, context);
-    return undefined;
+    if (end.kind === 'unchanged' || end.kind === 'routeAgain') {
+      await takeBackCreation(record, options.virtualStorage, context);
+    }
+    return end;
   }
 
   #virtualStorage(name: string, unknown: string): VirtualStorage {

@@ -9,6 +9,7 @@ export interface RelayMetrics {
   readRouted(virtualStorage: string, storage: string): void;
   readRetried(storage: string): void;
   writeSettled(virtualStorage: string, kind: 'recorded' | 'unchanged' | 'failed'): void;
+  writeRoutedAgain(): void;
   underReplicatedWrite(virtualStorage: string): void;
   failedOver(virtualStorage: string): void;
 }

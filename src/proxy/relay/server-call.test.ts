@@ -94,17 +94,70 @@ describe('the first message of a call', () => {
 });
 
 /** Takes a call over, and keeps what it is told. */
-function attachSink(call: ServerCall) {
-  const sink = { aborts: [] as CallAbort[], stops: 0 };
-  call.attach({
-    onData() {},
-    onAbort: (cause) => sink.aborts.push(cause),
-    onStop: () => {
-      sink.stops += 1;
+function attachSink(call: ServerCall, replayBytes = 0) {
+  const sink = { aborts: [] as CallAbort[], stops: 0, data: '', hasEnd: false };
+  call.attach(
+    {
+      onData(bytes, start, end, endStream) {
+        sink.data += bytes.toString('latin1', start, end);
+        sink.hasEnd = endStream;
+      },
+      onAbort: (cause) => sink.aborts.push(cause),
+      onStop: () => {
+        sink.stops += 1;
+      },
     },
-  });
+    replayBytes,
+  );
   return sink;
 }
+
+describe('a call that is taken back from its sink', () => {
+  /** A call whose request goes on after its first message. */
+  function startLong() {
+    const started = startCall();
+    started.receive(0, message.length);
+    const send = (text: string, endStream = false) =>
+      started.call.onData(Buffer.from(text), 0, text.length, endStream);
+    send('one ');
+    return { ...started, send };
+  }
+
+  test('gives the next sink the same, and what came in between', () => {
+    const { call, send } = startLong();
+    const first = attachSink(call, 100);
+    send('two ');
+    expect([first.data, call.rewind(), call.isWhole]).toEqual(['one two ', true, false]);
+    send('three', true);
+    expect([first.data, first.hasEnd]).toEqual(['one two ', false]);
+    const second = attachSink(call, 100);
+    expect([second.data, second.hasEnd]).toEqual(['one two three', true]);
+    expect(call.rewind()).toBe(true);
+    expect(attachSink(call).data).toBe('one two three');
+  });
+
+  test('stays whole if it was', () => {
+    const { call, receive } = startCall();
+    receive(0, message.length, true);
+    attachSink(call, 100);
+    expect([call.rewind(), call.isWhole]).toEqual([true, true]);
+    expect(attachSink(call)).toMatchObject({ data: '', hasEnd: true });
+  });
+
+  test('stays where it is if more has come than was to be kept, if nothing was, or after its end', () => {
+    const long = startLong();
+    attachSink(long.call, 6);
+    long.send('two ');
+    expect(long.call.rewind()).toBe(false);
+    const unkept = startLong();
+    attachSink(unkept.call);
+    expect(unkept.call.rewind()).toBe(false);
+    const gone = startLong();
+    attachSink(gone.call, 100);
+    gone.call.onAbort({ kind: 'reset', code: 8 });
+    expect(gone.call.rewind()).toBe(false);
+  });
+});
 
 describe('the time of a call', () => {
   test('is shorter for the storage by what has passed here', async () => {
@@ -170,7 +223,7 @@ describe('a call that a stopping proxy cuts', () => {
     receive(0, message.length, true);
     const sink = attachSink(call);
     call.stop();
-    expect([sink, told.endedWith]).toEqual([{ aborts: [], stops: 1 }, undefined]);
+    expect([sink.aborts, sink.stops, told.endedWith]).toEqual([[], 1, undefined]);
   });
 
   test('is ended at once if nobody serves it yet, and nobody begins to', () => {

@@ -76,6 +76,9 @@ export class ServerCall implements StreamEvents {
   #credited = 0;
   #firstMessage: Buffer | undefined;
   #requestEnded = false;
+  /** What the sink has got, while it is still to be kept. */
+  #replay: GrowingBuffer | undefined;
+  #replayBytes = 0;
   #sink: RequestSink | undefined;
   #abort: CallAbort | undefined;
   #ended = false;
@@ -138,9 +141,15 @@ export class ServerCall implements StreamEvents {
     return this.#stream;
   }
 
-  /** Delivers what follows the first message to `sink`: first what was kept, maybe at once. */
-  attach(sink: RequestSink): void {
+  /**
+   * Delivers what follows the first message to `sink`: first what was kept, maybe at once.
+   *
+   * @param replayBytes up to so much of it is kept, for {@link rewind}
+   */
+  attach(sink: RequestSink, replayBytes = 0): void {
     this.#sink = sink;
+    this.#replayBytes = replayBytes;
+    this.#replay = replayBytes > 0 ? new GrowingBuffer() : undefined;
     if (this.#abort !== undefined) {
       sink.onAbort(this.#abort);
       return;
@@ -148,8 +157,22 @@ export class ServerCall implements StreamEvents {
     const kept = this.#collected.bytes;
     this.#collected = new GrowingBuffer();
     if (kept.length > 0 || this.#requestEnded) {
+      this.#keep(kept, 0, kept.length);
       sink.onData(kept, 0, kept.length, this.#requestEnded);
     }
+  }
+
+  /**
+   * Takes the call from its sink, so that another one can be attached and gets the same as this one.
+   *
+   * @returns false if that cannot be: more has come than was to be kept, or the call has ended
+   */
+  rewind(): boolean {
+    if (this.#replay === undefined || this.#ended) return false;
+    this.#sink = undefined;
+    this.#collected = this.#replay;
+    this.#replay = undefined;
+    return true;
   }
 
   sendHeaders(fields: readonly HeaderField[]): void {
@@ -248,6 +271,7 @@ export class ServerCall implements StreamEvents {
     }
     if (endStream) this.#requestEnded = true;
     if (this.#sink !== undefined) {
+      this.#keep(bytes, start, end);
       this.#sink.onData(bytes, start, end, endStream);
       return;
     }
@@ -257,6 +281,12 @@ export class ServerCall implements StreamEvents {
 
   onAbort(cause: StreamAbort): void {
     this.#endWith(cause, statusCodes.CANCELLED);
+  }
+
+  #keep(bytes: Buffer, start: number, end: number): void {
+    if (this.#replay === undefined) return;
+    if (this.#replay.length + end - start > this.#replayBytes) this.#replay = undefined;
+    else this.#replay.append(bytes, start, end);
   }
 
   #collectFirstMessage(): void {
@@ -327,6 +357,7 @@ export class ServerCall implements StreamEvents {
     this.#deadline?.cancel();
     this.#firstMessageTimer.cancel();
     this.#collected = new GrowingBuffer();
+    this.#replay = undefined;
     this.#options.onEnded(this, code);
   }
 }

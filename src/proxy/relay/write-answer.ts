@@ -19,6 +19,11 @@ export class WriteAnswer {
     this.#call = call;
   }
 
+  /** Whether the client has seen nothing yet. */
+  get isUntouched(): boolean {
+    return ![...this.#answers.values()].some(({ sentHead }) => sentHead);
+  }
+
   onHead(storage: string, fields: readonly HeaderField[]): void {
     this.#of(storage).head = fields;
   }

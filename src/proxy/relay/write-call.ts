@@ -38,9 +38,23 @@ export interface WriteCallOptions {
   readonly intent: 'taken' | 'beforeDispatch' | 'atDispatch' | 'atFirstVote';
   /** False for methods that can change something without a vote. */
   readonly changesNeedVotes: boolean;
+  /** Whether the caller can route the write again: see {@link WriteEnd}. */
+  readonly routesAgain: boolean;
   /** The first message as that storage is to get it, with its prefix. */
   rewrite(storage: string): Buffer;
 }
+
+/** What became of a write. */
+export type WriteEnd =
+  | Settlement
+  /**
+   * Nothing has changed, since storages were lost on the way or this proxy was fenced. The client has
+   * seen nothing, and its request is still there: made again, the write may well succeed.
+   */
+  | { readonly kind: 'routeAgain'; readonly reason: string };
+
+/** A write can be routed again only as long as all that the client has sent is kept. */
+const maxReplayBytes = 64 * 1024;
 
 /**
  * A call that several storages carry out together. The client sees the primary's answer, and its end
@@ -52,14 +66,16 @@ export class WriteCall implements RequestSink {
   readonly #fanOut: RequestFanOut;
   readonly #answer: WriteAnswer;
   readonly #nodes = new Map<string, NodeCall>();
-  readonly #settled = deferred<Settlement>();
+  readonly #settled = deferred<WriteEnd>();
   #leaseTerm: number;
   #intent: Promise<IntentOutcome> | undefined;
   #refusal: string | undefined;
+  #mayRouteAgain: boolean;
 
   constructor(options: WriteCallOptions) {
     const { call, context, virtualStorage } = options;
     this.#options = options;
+    this.#mayRouteAgain = options.routesAgain;
     this.#leaseTerm = context.membership.leaseTerm;
     this.#fanOut = new RequestFanOut(call.credit);
     this.#answer = new WriteAnswer(call);
@@ -70,7 +86,7 @@ export class WriteCall implements RequestSink {
       quorum: virtualStorage.policy.minInSyncReplicas,
       changesNeedVotes: options.changesNeedVotes,
       clock: context.clock,
-      mayCommit: () => context.membership.hasHeldLeaseSince(this.#leaseTerm),
+      mayCommit: () => this.#mayCommit(),
       onFirstVote: () => {
         if (options.intent === 'atFirstVote') void this.#takeIntent();
       },
@@ -80,11 +96,12 @@ export class WriteCall implements RequestSink {
   }
 
   /**
-   * Sends the call out. Resolves when the write is settled and the client has its answer.
+   * Sends the call out. Resolves when the write is settled and the client has its answer, unless the
+   * write is to be routed again.
    *
    * @throws LocalCallError UNAVAILABLE if the intent is refused before anything was sent
    */
-  async run(): Promise<Settlement> {
+  async run(): Promise<WriteEnd> {
     const { context, call, intent, transaction } = this.#options;
     const id = context.writes.add(this.#write);
     const release = context.writes.hold(transaction);
@@ -93,10 +110,14 @@ export class WriteCall implements RequestSink {
       if (intent === 'atDispatch') void this.#takeIntent();
       if (intent === 'beforeDispatch') {
         const outcome = await this.#takeIntent();
-        if (outcome.kind === 'refused') throw notWritten(outcome.reason);
+        if (outcome.kind === 'refused') {
+          const { reason } = outcome;
+          if (this.#mayRouteAgain && !call.ended) return { kind: 'routeAgain', reason };
+          throw notWritten(reason);
+        }
       }
       for (const storage of this.#write.nodes) this.#send(id, storage);
-      call.attach(this);
+      call.attach(this, this.#mayRouteAgain ? maxReplayBytes : 0);
       return await this.#settled.promise;
     } finally {
       context.writes.remove(id);
@@ -116,6 +137,7 @@ export class WriteCall implements RequestSink {
 
   onStop(): void {
     if (this.#write.isDecided) return;
+    this.#mayRouteAgain = false;
     this.#refusal ??= 'the proxy stops';
     this.onAbort({ kind: 'stopping' });
   }
@@ -148,6 +170,12 @@ export class WriteCall implements RequestSink {
     if (node.stream !== undefined) this.#fanOut.add(node.stream);
   }
 
+  #mayCommit(): boolean {
+    const may = this.#options.context.membership.hasHeldLeaseSince(this.#leaseTerm);
+    if (!may) this.#refusal ??= 'this proxy has lost its lease';
+    return may;
+  }
+
   #takeIntent(): Promise<IntentOutcome> {
     const { record, transaction, voters, learners, virtualStorage, context } = this.#options;
     const intent: Intent = {
@@ -164,6 +192,7 @@ export class WriteCall implements RequestSink {
       if (outcome.kind === 'durable') this.#write.intentDurable(outcome.voters);
       else {
         this.#refusal = outcome.reason;
+        this.#mayRouteAgain &&= outcome.mayRouteAgain;
         this.#write.intentRefused();
       }
       return outcome;
@@ -197,8 +226,24 @@ export class WriteCall implements RequestSink {
     const known = intent?.kind === 'durable' ? intent.record : record;
     const options = { record: known, transaction, virtualStorage, context };
     const settlement = await settle(outcome, options);
+    if (settlement.kind === 'unchanged' && this.#canRouteAgain()) {
+      const reason = this.#refusal ?? 'the primary was lost on the way';
+      this.#settled.resolve({ kind: 'routeAgain', reason });
+      return;
+    }
     this.#reply(settlement);
     this.#settled.resolve(settlement);
+  }
+
+  /**
+   * Takes the call back from this write, if the proxy was not allowed to carry it out, or has lost the
+   * primary on the way. Not if storages did not agree: they might be in each other's way again.
+   */
+  #canRouteAgain(): boolean {
+    const { call, primary } = this.#options;
+    if (!this.#mayRouteAgain || !this.#answer.isUntouched) return false;
+    const isPrimaryLost = this.#nodes.get(primary)?.end?.kind !== 'answered';
+    return (isPrimaryLost || this.#refusal !== undefined) && call.rewind();
   }
 
   #reply(settlement: Settlement): void {
@@ -206,7 +251,7 @@ export class WriteCall implements RequestSink {
     context.metrics.writeSettled(virtualStorage.name, settlement.kind);
     if (settlement.kind === 'failed') {
       call.fail({ code: statusCodes.UNAVAILABLE, message: settlement.reason });
-    } else if (this.#refusal !== undefined) {
+    } else if (settlement.kind === 'unchanged' && this.#refusal !== undefined) {
       call.fail(statusOf(notWritten(this.#refusal)));
     } else if (settlement.kind === 'unchanged' && settlement.isCalledOff) {
       call.fail(statusOf(notWritten('too few replicas agreed to it')));
@@ -227,5 +272,6 @@ function notWritten(reason: string): LocalCallError {
 }
 
 function toNodeEnd(end: NodeCallEnd): NodeEnd {
-  return end.kind === 'answered' ? { kind: 'finished', code: end.code } : { kind: 'lost' };
+  if (end.kind === 'answered') return { kind: 'finished', code: end.code };
+  return { kind: end.cause.kind === 'refused' ? 'unprocessed' : 'lost' };
 }

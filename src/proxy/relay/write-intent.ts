@@ -12,7 +12,12 @@ export type IntentOutcome =
       /** The voters that still are in sync: the ones whose votes count. */
       readonly voters: readonly string[];
     }
-  | { readonly kind: 'refused'; readonly reason: string; readonly mayRouteAgain: boolean };
+  | {
+      readonly kind: 'refused';
+      readonly reason: string;
+      /** Whether the same write may be taken, or refused with a better reason, if it is routed anew. */
+      readonly mayRouteAgain: boolean;
+    };
 
 /** A write waits at most this long for a repair's barrier, or for other writes to be settled. */
 const intentLimitMs = 10_000;
@@ -30,11 +35,11 @@ export async function registerIntent(
   let current = record;
   try {
     for (;;) {
-      if (!membership.holdsLease) return refused('this proxy has lost its lease', false);
+      if (!membership.holdsLease) return refused('this proxy has lost its lease', true);
       const outcome = await view.change(current, (latest) =>
         takeIntent(latest, intent, { minInSyncReplicas, nowMs: clock.wallMs() }),
       );
-      if (outcome.kind === 'removed') return refused('the repository was removed', false);
+      if (outcome.kind === 'removed') return refused('the repository was removed', true);
       if (outcome.kind === 'changed') {
         const own = outcome.record.intents.find(
           (candidate) => candidate.transaction === intent.transaction,

@@ -151,3 +151,18 @@ describe('a learner', () => {
     expect(outcomes).toEqual([expect.objectContaining({ holders: nodes })]);
   });
 });
+
+describe('a write of which storages have certainly seen nothing', () => {
+  it('has changed nothing if that goes for all, although it needs no votes to change something', () => {
+    const { write, outcomes } = start({ changesNeedVotes: false });
+    for (const node of nodes) write.end(node, { kind: 'unprocessed' });
+    expect(outcomes).toEqual([{ kind: 'unchanged', isCalledOff: false }]);
+  });
+
+  it('may have changed something if one has seen it', () => {
+    const { write, outcomes } = start({ changesNeedVotes: false });
+    for (const node of ['a', 'b']) write.end(node, { kind: 'unprocessed' });
+    write.end('c', { kind: 'finished', code: 0 });
+    expect(outcomes).toEqual([{ kind: 'unverified', finished: ['c'] }]);
+  });
+});

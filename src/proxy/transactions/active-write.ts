@@ -120,7 +120,7 @@ export class ActiveWrite {
     if (this.#ended || this.#state.nodes.get(node)?.end !== undefined) return;
     this.#step({ kind: 'ended', node, end });
     const isPrimary = node === this.#state.primary;
-    if (isPrimary && end.kind === 'lost') this.#endWithoutPrimary();
+    if (isPrimary && end.kind !== 'finished') this.#endWithoutPrimary();
     else if (end.kind === 'finished' && (isPrimary || this.#wasToldToCommit(node))) {
       this.#awaitStragglers();
     }

@@ -6,7 +6,7 @@ import type { Ballot, NodeVotes, VotingState } from './voting.ts';
  */
 export type WriteOutcome =
   | {
-      /** No node was told to commit, so none has changed. */
+      /** No node was told to commit, or none has seen the call: none has changed. */
       readonly kind: 'unchanged';
       /** Whether it is for an ABORT that the primary failed: then its answer tells nothing else. */
       readonly isCalledOff: boolean;
@@ -31,7 +31,8 @@ export type WriteOutcome =
 export function judge(state: VotingState, changesNeedVotes: boolean): WriteOutcome {
   const committed = [...state.nodes.values()].some((node) => node.ballots.some(wasToldToCommit));
   if (!committed) {
-    return changesNeedVotes
+    const reachedNobody = [...state.nodes.values()].every(({ end }) => end?.kind === 'unprocessed');
+    return changesNeedVotes || reachedNobody
       ? { kind: 'unchanged', isCalledOff: wasAborted(state.nodes.get(state.primary)) }
       : { kind: 'unverified', finished: [...state.nodes.keys()].filter(isFinished(state)) };
   }

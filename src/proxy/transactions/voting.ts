@@ -49,8 +49,10 @@ export interface Ballot extends Vote {
 /** How a node's part in the call ended. */
 export type NodeEnd =
   | { readonly kind: 'finished'; readonly code: number }
-  /** The connection broke, the node was given up, or it never got the call. */
-  | { readonly kind: 'lost' };
+  /** The connection broke, or the node was given up: it may have done anything. */
+  | { readonly kind: 'lost' }
+  /** The call certainly never reached it. */
+  | { readonly kind: 'unprocessed' };
 
 export interface NodeVotes {
   readonly ballots: readonly Ballot[];
