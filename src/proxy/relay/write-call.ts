@@ -40,6 +40,8 @@ export interface WriteCallOptions {
   readonly changesNeedVotes: boolean;
   /** Whether the caller can route the write again: see {@link WriteEnd}. */
   readonly routesAgain: boolean;
+  /** How much later than the others a storage may be. Default: see {@link ActiveWriteOptions}. */
+  readonly patienceMs?: number;
   /** The first message as that storage is to get it, with its prefix. */
   rewrite(storage: string): Buffer;
 }
@@ -73,7 +75,7 @@ export class WriteCall implements RequestSink {
   #mayRouteAgain: boolean;
 
   constructor(options: WriteCallOptions) {
-    const { call, context, virtualStorage } = options;
+    const { call, context, virtualStorage, patienceMs } = options;
     this.#options = options;
     this.#mayRouteAgain = options.routesAgain;
     this.#leaseTerm = context.membership.leaseTerm;
@@ -86,6 +88,7 @@ export class WriteCall implements RequestSink {
       quorum: virtualStorage.policy.minInSyncReplicas,
       changesNeedVotes: options.changesNeedVotes,
       clock: context.clock,
+      ...(patienceMs !== undefined && { lateLimitMs: patienceMs, stragglerLimitMs: patienceMs }),
       mayCommit: () => this.#mayCommit(),
       onFirstVote: () => {
         if (options.intent === 'atFirstVote') void this.#takeIntent();

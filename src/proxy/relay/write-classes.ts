@@ -4,6 +4,8 @@ import type { MethodInfo } from '../routing/method-table.ts';
 export interface WriteClass {
   readonly intent: 'beforeDispatch' | 'atDispatch' | 'atFirstVote';
   readonly changesNeedVotes: boolean;
+  /** How much later than the others a storage may be. Default: seconds, since somebody waits. */
+  readonly patienceMs?: number;
 }
 
 /** Pushes: the request takes as long as the client's line makes it, and every change is voted on. */
@@ -28,7 +30,14 @@ const alwaysVoting: ReadonlySet<string> = new Set([
   '/gitaly.RefService/DeleteRefs',
 ]);
 
+/** Housekeeping is part of these, and takes each storage as long as its disk needs. */
+const tidying: ReadonlySet<string> = new Set(['/gitaly.ObjectPoolService/FetchIntoObjectPool']);
+const tidyingPatienceMs = 3_600_000;
+
 /**
+ * Jobs call what tidies up, and no person waits for it: a slow storage gets its time. One that hangs
+ * is lost anyway, as soon as it fails its health checks.
+ *
  * | class | intent | without a vote |
  * | --- | --- | --- |
  * | push | at the first vote, which comes when the pack is there | nothing has changed |
@@ -39,6 +48,9 @@ const alwaysVoting: ReadonlySet<string> = new Set([
 export function writeClassOf(method: MethodInfo): WriteClass {
   if (pushes.has(method.name)) return { intent: 'atFirstVote', changesNeedVotes: true };
   if (alwaysVoting.has(method.name)) return { intent: 'atDispatch', changesNeedVotes: true };
-  if (method.op === 'maintenance') return { intent: 'atFirstVote', changesNeedVotes: true };
-  return { intent: 'beforeDispatch', changesNeedVotes: false };
+  if (method.op === 'maintenance') {
+    return { intent: 'atFirstVote', changesNeedVotes: true, patienceMs: tidyingPatienceMs };
+  }
+  const patience = tidying.has(method.name) ? { patienceMs: tidyingPatienceMs } : {};
+  return { intent: 'beforeDispatch', changesNeedVotes: false, ...patience };
 }

@@ -110,6 +110,19 @@ describe('a voter that is later than the others', () => {
     }
   });
 
+  it('gets the time that it is given where nobody waits', async () => {
+    const limits = { lateLimitMs: 600_000, stragglerLimitMs: 600_000 };
+    const { clock, cutOff, write } = start(limits);
+    for (const node of ['a', 'b']) write.vote(node, prepared, () => {});
+    await clock.advance(599_999);
+    write.vote('c', prepared, () => {});
+    for (const node of ['a', 'b']) write.end(node, { kind: 'finished', code: 0 });
+    await clock.advance(599_999);
+    expect(cutOff).toEqual([]);
+    await clock.advance(1);
+    expect(cutOff).toEqual(['c']);
+  });
+
   it('is not cut off while the quorum is out of reach without it', async () => {
     const { clock, cutOff, write } = start();
     write.vote('a', prepared, () => {});

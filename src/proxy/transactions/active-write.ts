@@ -36,6 +36,8 @@ export interface ActiveWriteOptions {
    * commit. Default 5 s.
    */
   readonly stragglerLimitMs?: number;
+  /** How much later than the others a node may be. Default: as long again as they needed, at most 5 s. */
+  readonly lateLimitMs?: number;
 }
 
 /**
@@ -154,10 +156,10 @@ export class ActiveWrite {
       this.#late = undefined;
       return;
     }
-    const { clock } = this.#options;
+    const { clock, lateLimitMs } = this.#options;
     const neededMs = clock.monotonicMs() - this.#startedMs;
-    const limitMs = Math.min(Math.max(neededMs, leastLateLimitMs), mostLateLimitMs);
-    this.#late ??= clock.after(limitMs, () => {
+    const usualMs = Math.min(Math.max(neededMs, leastLateLimitMs), mostLateLimitMs);
+    this.#late ??= clock.after(lateLimitMs ?? usualMs, () => {
       this.#late = undefined;
       for (const node of this.#lateNodes) this.#cutOff(node);
     });
