@@ -12,7 +12,6 @@ import { SidechannelRegistry } from '../proxy/relay/sidechannel-registry.ts';
 import { voteMethods } from '../proxy/relay/vote-service.ts';
 import { RepairLoop } from '../proxy/replication/repair-loop.ts';
 import { Settler } from '../proxy/replication/settler.ts';
-import { lookupMethod } from '../proxy/routing/method-table.ts';
 import { replicaPath } from '../proxy/routing/replica-path.ts';
 import type { ControlStore } from '../proxy/store/control-store.ts';
 import { StoreOutage } from '../proxy/store/store-outage.ts';
@@ -46,13 +45,6 @@ export function createStorages(options: ProxyServerOptions): StorageSide {
   const writes = new WriteRegistry();
   const sidechannels = new SidechannelRegistry({ clock, logger });
   const authorization = tokenField(gitalyToken, clock);
-  const votes = new Dispatcher({
-    localMethods: voteMethods(writes),
-    forward: async (call) => call.fail({ code: 12, message: 'only votes are taken here' }),
-    tokens: () => [],
-    onEnded() {},
-    clock,
-  });
   const createStorage = (member: { readonly name: string; readonly address: string }) =>
     new Storage({
       ...member,
@@ -79,7 +71,15 @@ export function createStorages(options: ProxyServerOptions): StorageSide {
       new VirtualStorage(name, policy, members.map(createStorage)),
   );
   const storages = new StorageDirectory(virtualStorages, authorization);
-  return { storages, writes, sidechannels, metrics: new ProxyMetrics(storages), readBuffer };
+  const metrics = new ProxyMetrics(storages);
+  const votes = new Dispatcher({
+    localMethods: voteMethods(writes, { metrics, clock }),
+    forward: async (call) => call.fail({ code: 12, message: 'only votes are taken here' }),
+    tokens: () => [],
+    onEnded() {},
+    clock,
+  });
+  return { storages, writes, sidechannels, metrics, readBuffer };
 }
 
 /** The half of a proxy that faces clients and the store. */
@@ -130,20 +130,23 @@ export function createRelay(
   };
   const forwarder = new Forwarder(context);
   const onEnded = (call: ServerCall, code: number) => {
-    const method = call.head.path;
     const ms = clock.monotonicMs() - call.startedMs;
-    metrics.callEnded({ method, known: lookupMethod(method).known, code, seconds: ms / 1000 });
+    metrics.callEnded(call, code, ms / 1000);
     logCall(call, code, ms, logger);
   };
+  const local = localMethods(context, isServing);
+  metrics.addLocalMethods(local.map(({ path }) => path));
   const dispatcher = new Dispatcher({
-    localMethods: localMethods(context, isServing),
+    localMethods: local,
     forward: (call) => forwarder.forward(call),
     tokens: clientTokens,
+    onStarted: (call) => metrics.callStarted(call),
     onEnded,
+    onTokenChecked: (status) => metrics.tokenChecked(status),
     newCorrelationId: randomUUID,
     clock,
   });
-  const repairLoop = new RepairLoop({ ...repair, writes, settler, random, repair });
+  const repairLoop = new RepairLoop({ ...repair, writes, settler, random, repair, metrics });
   return { dispatcher, view, membership, repairLoop };
 }
 

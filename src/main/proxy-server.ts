@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { Scope, type Stoppable } from '../base/scope.ts';
+import { DatabaseMetrics } from '../proxy/admin/database-metrics.ts';
 import { startHttpServer } from '../proxy/admin/http-server.ts';
 import { startGrpcListener } from '../proxy/relay/grpc-listener.ts';
 import type { StorageDirectory } from '../proxy/upstream/storage-directory.ts';
@@ -33,16 +34,19 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
   const scope = new Scope();
   try {
     const base = createStorages(options);
+    let databaseMetrics: DatabaseMetrics | undefined;
     let notReady = (): string | undefined => 'waiting for the database';
     const http = scope.own(
       await startHttpServer({
         ...hostAndPort(config.httpListen),
         notReady: () => notReady(),
         metrics: base.metrics.registry,
+        databaseMetrics: () => databaseMetrics?.registry,
       }),
     );
     const store = await untilAvailable(waiting, () => options.openStore());
     scope.own(store);
+    databaseMetrics = new DatabaseMetrics({ store, storages: base.storages, clock });
     let stopping = false;
     const { dispatcher, view, membership, repairLoop } = createRelay(
       options,
@@ -66,6 +70,7 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
         clock,
         logger,
         readBuffer: base.readBuffer,
+        onConnection: () => base.metrics.connectionAccepted('tcp'),
       }),
     );
     notReady = () => whyNotReady(stopping, base.storages, view);

@@ -70,7 +70,7 @@ describe('the line of a call through the proxy', () => {
     const { level, fields } = await lineOf('FindCommit');
     expect(level).toBe('info');
     expect(fields).toMatchObject({
-      'grpc.code': 'NOT_FOUND',
+      'grpc.code': 'NotFound',
       relative_path: missing.relativePath,
       error: 'repository not found',
     });

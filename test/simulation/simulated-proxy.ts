@@ -92,7 +92,8 @@ export class SimulatedProxy {
       gitalyToken: () => '',
     };
     const settler = new Settler(repair);
-    this.#repairLoop = new RepairLoop({ ...repair, writes, settler, random, repair });
+    const metrics = { repairStarted: () => () => {} };
+    this.#repairLoop = new RepairLoop({ ...repair, writes, settler, random, repair, metrics });
     this.#context = {
       ...common,
       view,
@@ -182,6 +183,7 @@ export class SimulatedProxy {
       correlationId: undefined,
       clientName: undefined,
       callSite: undefined,
+      deadlineType: undefined,
       compressed: false,
       refusal: undefined,
       metadata: [],
@@ -263,9 +265,15 @@ function tellingLogger(owner: string, timeline: Timeline): Logger {
 }
 
 const noMetrics: RelayContext['metrics'] = {
+  callStarted() {},
   callEnded() {},
+  repositoryLookedUp() {},
   readRouted() {},
   readRetried() {},
+  unknownMethodCalled() {},
+  writeStarted() {},
+  writeEnded() {},
+  replicaSettled() {},
   writeSettled() {},
   writeRoutedAgain() {},
   underReplicatedWrite() {},

@@ -10,9 +10,11 @@ export interface HttpServerOptions {
   /** Why the proxy should get no calls now, or undefined if it should. */
   notReady(): string | undefined;
   readonly metrics: Registry;
+  /** What takes a look into the database, or undefined while that is not open. */
+  databaseMetrics(): Registry | undefined;
 }
 
-/** `/livez`, `/readyz` and `/metrics`, over plain HTTP. */
+/** `/livez`, `/readyz`, `/metrics` and `/db_metrics`, over plain HTTP. */
 export async function startHttpServer(
   options: HttpServerOptions,
 ): Promise<Stoppable & { readonly port: number }> {
@@ -20,6 +22,12 @@ export async function startHttpServer(
   const server = createServer((request, response) => {
     const answer = (status: number, body: string, type = 'text/plain') => {
       response.writeHead(status, { 'content-type': type }).end(`${body}\n`);
+    };
+    const tell = (registry: Registry) => {
+      registry.metrics().then(
+        (text) => answer(200, text, registry.contentType),
+        (error: unknown) => answer(500, String(error)),
+      );
     };
     const { url = '' } = request;
     switch (url) {
@@ -32,13 +40,16 @@ export async function startHttpServer(
         break;
       }
       case '/metrics':
-        metrics.metrics().then(
-          (text) => answer(200, text, metrics.contentType),
-          (error: unknown) => answer(500, String(error)),
-        );
+        tell(metrics);
         break;
+      case '/db_metrics': {
+        const registry = options.databaseMetrics();
+        if (registry === undefined) answer(503, 'the database is not open yet');
+        else tell(registry);
+        break;
+      }
       default:
-        answer(404, 'there are /livez, /readyz and /metrics');
+        answer(404, 'there are /livez, /readyz, /metrics and /db_metrics');
     }
   });
   await new Promise<void>((resolve, reject) => {

@@ -1,99 +1,232 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { statusName } from '../../rpc/status.ts';
-import type { RelayMetrics } from '../relay/metrics.ts';
+import { Gauge, Histogram, Registry } from 'prom-client';
+import type { RelayMetrics, ReplicaResult, VoteMetrics, VoteResult } from '../relay/metrics.ts';
+import type { ServerCall } from '../relay/server-call.ts';
+import type { RepairMetrics } from '../replication/repair-loop.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
+import { CallStatistics } from './call-statistics.ts';
+import { Tally } from './tally.ts';
 
-/** The proxy's metrics in Prometheus' form. Names are Praefect's where the meaning is the same. */
-export class ProxyMetrics implements RelayMetrics {
+const secondsBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 10, 30, 60, 300, 1500];
+/** A copy may take an hour. */
+const repairBounds = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];
+/** The storages of a virtual storage are at most 64. */
+const voterBounds = [1, 2, 3, 4, 5, 8, 16, 32, 64];
+
+/**
+ * The proxy's metrics in Prometheus' form (docs/metrics.md). Names, labels and values are Praefect's
+ * where the meaning is the same.
+ */
+export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
   readonly registry = new Registry();
-  readonly #handled = this.#counter('grpc_server_handled_total', 'Calls that have ended.', [
-    'grpc_service',
-    'grpc_method',
-    'grpc_code',
-  ]);
-  readonly #seconds = new Histogram({
-    name: 'grpc_server_handling_seconds',
-    help: 'How long calls took.',
-    labelNames: ['grpc_service', 'grpc_method'],
-    buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 1, 10, 30, 60, 300, 1500],
-    registers: [this.registry],
-  });
-  readonly #reads = this.#counter('gitaly_praefect_read_distribution', 'Reads sent to a storage.', [
+  readonly #calls = new CallStatistics(this.registry);
+  readonly #connections = this.#tally(
+    'gitaly_praefect_connections_total',
+    'Connections of clients that were accepted.',
+    ['type'],
+  );
+  readonly #authentications = this.#tally(
+    'gitaly_authentications_total',
+    'Tokens of calls that were checked.',
+    ['enforced', 'status'],
+  );
+  readonly #lookups = this.#tally(
+    'gitaly_praefect_uptodate_storages_cache_access_total',
+    'Look-ups of repositories for reads: hit, or miss if the database had to be asked.',
+    ['virtual_storage', 'type'],
+  );
+  readonly #reads = this.#tally('gitaly_praefect_read_distribution', 'Reads sent to a storage.', [
     'virtual_storage',
     'storage',
   ]);
-  readonly #retries = this.#counter(
+  readonly #retries = this.#tally(
     'gitaly_proxy_read_retries_total',
     'Reads that failed on a storage before their answer began, and went to another.',
     ['storage'],
   );
-  readonly #writes = this.#counter('gitaly_proxy_writes_total', 'Writes, by what came of them.', [
+  readonly #unknownMethods = this.#tally(
+    'gitaly_proxy_unknown_method_calls_total',
+    'Calls of methods that this version does not know, which were carried out as writes.',
+    [],
+  );
+  readonly #writes = this.#tally('gitaly_proxy_writes_total', 'Writes, by what came of them.', [
     'virtual_storage',
     'outcome',
   ]);
-  readonly #routedAgain = this.#counter(
+  readonly #routedAgain = this.#tally(
     'gitaly_proxy_writes_routed_again_total',
     'Writes that came to nothing, mostly since a storage was lost, and were made again unnoticed.',
     [],
   );
-  readonly #underReplicated = this.#counter(
+  readonly #underReplicated = this.#tally(
     'gitaly_proxy_under_replicated_writes_total',
     'Writes that too few replicas hold. Their clients were told that they failed.',
     ['virtual_storage'],
   );
-  readonly #failovers = this.#counter(
+  readonly #failovers = this.#tally(
     'gitaly_proxy_failovers_total',
     'Primaries that this proxy has moved since theirs could not be reached.',
     ['virtual_storage'],
   );
-  readonly #cut = this.#counter(
+  readonly #cut = this.#tally(
     'gitaly_proxy_cut_calls_total',
     'Calls that this proxy has cut off when it stopped, since they took too long.',
     [],
+  );
+  readonly #voters = new Histogram({
+    name: 'gitaly_praefect_voters_per_transaction_total',
+    help: 'Storages whose votes count in a write.',
+    labelNames: ['virtual_storage'],
+    buckets: voterBounds,
+    registers: [this.registry],
+  });
+  readonly #transactions = this.#tally(
+    'gitaly_praefect_transactions_total',
+    'Votes: voters of the writes begun (registered), votes cast (started), and their answers.',
+    ['action'],
+  );
+  readonly #voteSeconds = new Histogram({
+    name: 'gitaly_praefect_transactions_delay_seconds',
+    help: 'From a vote to its answer.',
+    labelNames: ['action'],
+    buckets: secondsBounds,
+    registers: [this.registry],
+  });
+  readonly #ballots = new Histogram({
+    name: 'gitaly_praefect_subtransactions_per_transaction_total',
+    help: 'Votes that a storage casts in one write.',
+    buckets: [0, 1, 2, 4, 8, 16, 32],
+    registers: [this.registry],
+  });
+  readonly #results = this.#tally(
+    'gitaly_praefect_tx_replications_total',
+    'Replicas after a write that was recorded: updated, or why they have fallen behind.',
+    ['reason'],
+  );
+  readonly #repairing = new Gauge({
+    name: 'gitaly_praefect_replication_jobs',
+    help: 'Replicas that this proxy is bringing in sync.',
+    labelNames: ['virtual_storage', 'gitaly_storage', 'change_type'],
+    registers: [this.registry],
+  });
+  readonly #repairSeconds = new Histogram({
+    name: 'gitaly_praefect_replication_latency',
+    help: 'How long it took to bring a replica in sync, in seconds; attempts that failed too.',
+    labelNames: ['type'],
+    buckets: repairBounds,
+    registers: [this.registry],
+  });
+  readonly #repairs = this.#tally(
+    'gitaly_proxy_repairs_total',
+    'Attempts to bring a replica in sync that have ended.',
+    ['virtual_storage', 'storage', 'outcome'],
   );
 
   constructor(storages: StorageDirectory) {
     this.registry.registerMetric(healthGauge(storages));
   }
 
-  callEnded({ method, known, code, seconds }: Parameters<RelayMetrics['callEnded']>[0]): void {
-    // What a client makes up must not become a label.
-    const [, service = '', name = ''] = known ? method.split('/') : ['', 'unknown', 'unknown'];
-    const labels = { grpc_service: service, grpc_method: name };
-    this.#handled.inc({ ...labels, grpc_code: statusName(code) });
-    this.#seconds.observe(labels, seconds);
+  /** Methods that the proxy answers itself: they are counted by their names. */
+  addLocalMethods(paths: Iterable<string>): void {
+    this.#calls.addLocal(paths);
+  }
+
+  callStarted(call: ServerCall): void {
+    this.#calls.started(call);
+  }
+
+  callEnded(call: ServerCall, code: number, seconds: number): void {
+    this.#calls.ended(call, code, seconds);
+  }
+
+  connectionAccepted(type: string): void {
+    this.#connections.add(1, type);
+  }
+
+  tokenChecked(status: 'ok' | 'unauthenticated' | 'denied'): void {
+    this.#authentications.add(1, 'true', status);
+  }
+
+  repositoryLookedUp(virtualStorage: string, isHit: boolean): void {
+    this.#lookups.add(1, virtualStorage, isHit ? 'hit' : 'miss');
   }
 
   readRouted(virtualStorage: string, storage: string): void {
-    this.#reads.inc({ virtual_storage: virtualStorage, storage });
+    this.#reads.add(1, virtualStorage, storage);
   }
 
   readRetried(storage: string): void {
-    this.#retries.inc({ storage });
+    this.#retries.add(1, storage);
+  }
+
+  unknownMethodCalled(): void {
+    this.#unknownMethods.add(1);
+  }
+
+  writeStarted(virtualStorage: string, voters: number): void {
+    this.#transactions.add(voters, 'registered');
+    this.#voters.observe({ virtual_storage: virtualStorage }, voters);
+  }
+
+  voteCast(): void {
+    this.#transactions.add(1, 'started');
+  }
+
+  voteAnswered(result: VoteResult, seconds: number): void {
+    this.#transactions.add(1, result);
+    this.#voteSeconds.observe({ action: 'vote' }, seconds);
+  }
+
+  writeStopped(): void {
+    this.#transactions.add(1, 'stopped');
+  }
+
+  writeEnded(ballots: number): void {
+    this.#ballots.observe(ballots);
+  }
+
+  replicaSettled(result: ReplicaResult): void {
+    this.#results.add(1, result);
   }
 
   writeSettled(virtualStorage: string, outcome: 'recorded' | 'unchanged' | 'failed'): void {
-    this.#writes.inc({ virtual_storage: virtualStorage, outcome });
+    this.#writes.add(1, virtualStorage, outcome);
   }
 
   writeRoutedAgain(): void {
-    this.#routedAgain.inc();
+    this.#routedAgain.add(1);
   }
 
   underReplicatedWrite(virtualStorage: string): void {
-    this.#underReplicated.inc({ virtual_storage: virtualStorage });
+    this.#underReplicated.add(1, virtualStorage);
   }
 
   failedOver(virtualStorage: string): void {
-    this.#failovers.inc({ virtual_storage: virtualStorage });
+    this.#failovers.add(1, virtualStorage);
   }
 
   callsCut(calls: number): void {
-    this.#cut.inc(calls);
+    this.#cut.add(calls);
   }
 
-  #counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {
-    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  repairStarted(
+    virtualStorage: string,
+    storage: string,
+  ): (outcome: 'inSync' | 'failed', seconds: number) => void {
+    const labels = {
+      virtual_storage: virtualStorage,
+      gitaly_storage: storage,
+      change_type: 'update',
+    };
+    this.#repairing.inc(labels);
+    return (outcome, seconds) => {
+      this.#repairing.dec(labels);
+      this.#repairSeconds.observe({ type: 'update' }, seconds);
+      this.#repairs.add(1, virtualStorage, storage, outcome);
+    };
+  }
+
+  #tally<Label extends string>(name: string, help: string, labelNames: readonly Label[]) {
+    return new Tally({ name, help, labelNames }, this.registry);
   }
 }
 

@@ -21,6 +21,8 @@ export interface CallHead {
   readonly clientName: string | undefined;
   /** The part of GitLab that calls, by its own account. */
   readonly callSite: string | undefined;
+  /** Where the time limit comes from, by the client's own account. */
+  readonly deadlineType: string | undefined;
   /** The client compresses its messages, which the proxy cannot look into. */
   readonly compressed: boolean;
   /** Set if this is no request of gRPC at all. */
@@ -78,6 +80,7 @@ export function readCallHead(
   let correlation: HeaderField | undefined;
   let clientName: string | undefined;
   let callSite: string | undefined;
+  let deadlineType: string | undefined;
   let primaryOnly = false;
   let partitioningHints: string[] | undefined;
   let compressed = false;
@@ -123,6 +126,9 @@ export function readCallHead(
       case 'call_site':
         callSite ??= value.slice(0, maxLoggedLength);
         break;
+      case 'deadline_type':
+        deadlineType ??= value;
+        break;
       case 'grpc-encoding':
         compressed = value !== 'identity';
         break;
@@ -144,6 +150,7 @@ export function readCallHead(
     correlationId: correlation?.value.slice(0, maxLoggedLength),
     clientName,
     callSite,
+    deadlineType,
     compressed,
     refusal: refusalOf(method, contentType),
     metadata,

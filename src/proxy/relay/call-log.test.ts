@@ -86,7 +86,7 @@ describe('the line of a call', () => {
     call.sendTrailers(statusTrailers(status), status.code);
     expect(entry()).toMatchObject({
       level: 'info',
-      fields: { 'grpc.code': 'INTERNAL', error: 'reference broken: ä' },
+      fields: { 'grpc.code': 'Internal', error: 'reference broken: ä' },
     });
   });
 

@@ -1,6 +1,7 @@
 import type { Logger } from '../../base/logger.ts';
-import { statusCodes, statusName } from '../../rpc/status.ts';
+import { statusCodes } from '../../rpc/status.ts';
 import { splitMethod } from '../routing/method-table.ts';
+import { grpcCodeName } from './grpc-code-name.ts';
 import type { ServerCall } from './server-call.ts';
 
 /** What a client has written is cut to this, in characters. */
@@ -34,7 +35,7 @@ export function logCall(call: ServerCall, code: number, ms: number, logger: Logg
   const fields = {
     'grpc.service': service,
     'grpc.method': method,
-    'grpc.code': statusName(code),
+    'grpc.code': grpcCodeName(code),
     'grpc.time_ms': Math.round(ms * 1000) / 1000,
     'grpc.request.payload_bytes': call.receivedBytes,
     'grpc.response.payload_bytes': call.sentBytes,

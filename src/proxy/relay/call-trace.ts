@@ -27,6 +27,8 @@ export class CallTrace {
   learners: readonly string[] | undefined;
   /** Why the call failed: the text that the client was given. */
   failure: string | undefined;
+  /** Whether the call had a token that is accepted. */
+  isAuthenticated = false;
   /** Whether the status is the proxy's own, and not a storage's. */
   isOwnStatus = false;
 

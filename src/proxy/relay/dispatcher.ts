@@ -15,7 +15,11 @@ export interface DispatcherOptions {
   forward(call: ServerCall): Promise<void>;
   /** The tokens that clients may sign with. None accepted yet: every call is refused. */
   tokens(): readonly string[];
+  /** A call has begun. Default: nobody wants to know. */
+  onStarted?(call: ServerCall): void;
   onEnded(call: ServerCall, code: number): void;
+  /** The token of a call was checked. Default: nobody wants to know. */
+  onTokenChecked?(status: 'ok' | 'unauthenticated' | 'denied'): void;
   /** A correlation id for a call without one. Default: it gets none. */
   newCorrelationId?(): string;
   readonly clock: Clock;
@@ -82,6 +86,7 @@ export class Dispatcher {
       onFirstMessage: (ready) => void this.#serve(ready, local),
     });
     this.#open.add(call);
+    this.#options.onStarted?.(call);
     if (head.refusal !== undefined) call.refuse(head.refusal);
     if (!methodPath.test(head.path)) {
       call.fail({
@@ -110,10 +115,17 @@ export class Dispatcher {
   }
 
   #checkToken(call: ServerCall): void {
-    const { tokens, clock } = this.#options;
+    const { tokens, clock, onTokenChecked } = this.#options;
     const { authorization } = call.head;
     const outcome = this.#tokens.verify(authorization, tokens(), clock.wallMs());
-    if (outcome.kind === 'refused') call.fail({ code: outcome.code, message: outcome.message });
+    call.trace.isAuthenticated = outcome.kind === 'accepted';
+    if (outcome.kind === 'accepted') {
+      onTokenChecked?.('ok');
+      return;
+    }
+    const { code, message } = outcome;
+    onTokenChecked?.(code === statusCodes.UNAUTHENTICATED ? 'unauthenticated' : 'denied');
+    call.fail({ code, message });
   }
 }
 

@@ -17,9 +17,12 @@ import { carryOutWrite } from './carry-out-write.ts';
 import { WriteCall, type WriteCallOptions, type WriteEnd } from './write-call.ts';
 import { writeClassOf } from './write-classes.ts';
 
+const maxUnknownMethods = 100;
+
 /** Sends calls on to the storages, as their method and their first message demand. */
 export class Forwarder {
   readonly #context: RelayContext;
+  readonly #unknownMethods = new Set<string>();
   #lastTransaction = 0;
 
   constructor(context: RelayContext) {
@@ -29,7 +32,9 @@ export class Forwarder {
   /** Answers the call. Never rejects. */
   async forward(call: ServerCall): Promise<void> {
     try {
-      await this.#forward(call, lookupMethod(call.head.path));
+      const method = lookupMethod(call.head.path);
+      if (!method.known) this.#noteUnknown(method.name);
+      await this.#forward(call, method);
     } catch (error) {
       call.fail(statusOf(error));
     }
@@ -74,7 +79,9 @@ export class Forwarder {
     key: RepositoryKey,
   ): Promise<void> {
     const { view, random } = this.#context;
-    const record = view.peek(key) ?? (await view.get(key));
+    const peeked = view.peek(key);
+    this.#context.metrics.repositoryLookedUp(key.virtualStorage, peeked !== undefined);
+    const record = peeked ?? (await view.get(key));
     if (record === undefined || isBeingCreated(record)) {
       if (method.answersForMissing !== true) throw repositoryNotFound();
       const { relativePath } = key;
@@ -198,6 +205,15 @@ export class Forwarder {
       throw new LocalCallError(statusCodes.INVALID_ARGUMENT, unknown);
     }
     return virtualStorage;
+  }
+
+  /** Each name is told once, as long as clients do not make up too many. */
+  #noteUnknown(method: string): void {
+    const { metrics, logger } = this.#context;
+    metrics.unknownMethodCalled();
+    if (this.#unknownMethods.has(method) || this.#unknownMethods.size >= maxUnknownMethods) return;
+    this.#unknownMethods.add(method);
+    logger.warn({ method }, 'this version does not know the method, and carries it out as a write');
   }
 
   #newTransaction(): string {

@@ -18,6 +18,8 @@ export interface GrpcListenerOptions {
   readonly logger: Logger;
   /** See {@link createReadBuffer}. */
   readonly readBuffer: Buffer;
+  /** A connection was accepted. Default: nobody wants to know. */
+  onConnection?(): void;
 }
 
 /** Serves clients until it is stopped, which drops those that are left. */
@@ -62,7 +64,10 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<G
   const listener = await listenTransport({
     endpoint: { host, port },
     readBuffer,
-    onConnection: (transport) => acceptConnection(transport, { clock, onHttp2: serve }),
+    onConnection: (transport) => {
+      options.onConnection?.();
+      acceptConnection(transport, { clock, onHttp2: serve });
+    },
     onRefused: (error) => logger.warn({ err: error }, 'a connection was refused'),
   });
 

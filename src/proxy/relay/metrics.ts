@@ -1,15 +1,44 @@
+import type { ServerCall } from './server-call.ts';
+
+/** What came of a vote: `invalid` belongs to no write that is under way. */
+export type VoteResult = 'committed' | 'failed' | 'stopped' | 'invalid';
+
+/**
+ * How a replica other than the reference came out of a write that was recorded. The words are
+ * Praefect's.
+ *
+ * - `updated`: it holds the write;
+ * - `outdated`: it took no part in it;
+ * - `node-error-status`: it was lost, or has ended with another status;
+ * - `node-not-committed`: its votes, or their answers, were others;
+ * - `no-votes`: nobody voted, and its contents are others.
+ */
+export type ReplicaResult =
+  'updated' | 'outdated' | 'node-error-status' | 'node-not-committed' | 'no-votes';
+
 /** What the relay counts. The names and labels of the metrics are the implementation's business. */
 export interface RelayMetrics {
-  callEnded(call: {
-    readonly method: string;
-    readonly known: boolean;
-    readonly code: number;
-    readonly seconds: number;
-  }): void;
+  callStarted(call: ServerCall): void;
+  callEnded(call: ServerCall, code: number, seconds: number): void;
+  /** A read has asked for its repository's record. @param isHit whether the proxy knew it */
+  repositoryLookedUp(virtualStorage: string, isHit: boolean): void;
   readRouted(virtualStorage: string, storage: string): void;
   readRetried(storage: string): void;
+  unknownMethodCalled(): void;
+  writeStarted(virtualStorage: string, voters: number): void;
+  /** Every storage has ended. @param ballots the most that one has voted */
+  writeEnded(ballots: number): void;
+  replicaSettled(result: ReplicaResult): void;
   writeSettled(virtualStorage: string, kind: 'recorded' | 'unchanged' | 'failed'): void;
   writeRoutedAgain(): void;
   underReplicatedWrite(virtualStorage: string): void;
   failedOver(virtualStorage: string): void;
+}
+
+/** What is counted of votes. */
+export interface VoteMetrics {
+  voteCast(): void;
+  voteAnswered(result: VoteResult, seconds: number): void;
+  /** GitLab has refused a push. */
+  writeStopped(): void;
 }

@@ -7,13 +7,18 @@ import {
 import { statusCodes } from '../../rpc/status.ts';
 import type { Answer, VotePhase } from '../transactions/voting.ts';
 import type { VoteResult, WriteRegistry } from '../transactions/write-registry.ts';
+import type { Clock } from '../../base/clock.ts';
 import { LocalCallError, unaryMethod, type LocalMethod } from './local-method.ts';
+import type { VoteMetrics } from './metrics.ts';
 
 /** Length of a vote's hash, which is a SHA-1. */
 const hashBytes = 20;
 
 /** Takes the votes that storages cast on the connection that the proxy called them on. */
-export function voteMethods(writes: WriteRegistry): readonly LocalMethod[] {
+export function voteMethods(
+  writes: WriteRegistry,
+  { metrics, clock }: { readonly metrics: VoteMetrics; readonly clock: Clock },
+): readonly LocalMethod[] {
   return [
     unaryMethod(
       RefTransaction.method.voteTransaction,
@@ -28,9 +33,12 @@ export function voteMethods(writes: WriteRegistry): readonly LocalMethod[] {
           phase: phaseOf(phase),
           hash: Buffer.from(referenceUpdatesHash).toString('hex'),
         };
+        metrics.voteCast();
+        const castMs = clock.monotonicMs();
         const result = await new Promise<VoteResult>((resolve) => {
           writes.vote(transactionId, node, vote, resolve);
         });
+        metrics.voteAnswered(resultOf(result), (clock.monotonicMs() - castMs) / 1000);
         if (result.kind === 'unknownTransaction') throw transactionNotFound(transactionId);
         return { state: stateOf(result.answer) };
       },
@@ -40,6 +48,7 @@ export function voteMethods(writes: WriteRegistry): readonly LocalMethod[] {
       RefTransaction.method.stopTransaction,
       async ({ transactionId }) => {
         if (!writes.stop(transactionId)) throw transactionNotFound(transactionId);
+        metrics.writeStopped();
         return {};
       },
       { needsToken: false },
@@ -65,6 +74,18 @@ function phaseOf(phase: WirePhase): VotePhase {
       throw new LocalCallError(statusCodes.INVALID_ARGUMENT, 'the vote has no phase');
     default:
       return assertNever(phase);
+  }
+}
+
+function resultOf(result: VoteResult): Parameters<VoteMetrics['voteAnswered']>[0] {
+  if (result.kind === 'unknownTransaction') return 'invalid';
+  switch (result.answer) {
+    case 'commit':
+      return 'committed';
+    case 'abort':
+      return 'failed';
+    case 'stop':
+      return 'stopped';
   }
 }
 

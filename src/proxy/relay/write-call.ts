@@ -10,6 +10,7 @@ import { upstreamHeaders, type CallHead } from './call-head.ts';
 import type { RelayContext } from './context.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
 import { NodeCall, type NodeCallEnd } from './node-call.ts';
+import { replicaResults } from './replica-results.ts';
 import { RequestFanOut } from './request-fan-out.ts';
 import type { CallAbort, RequestSink, ServerCall } from './server-call.ts';
 import { WriteAnswer } from './write-answer.ts';
@@ -105,9 +106,10 @@ export class WriteCall implements RequestSink {
    * @throws LocalCallError UNAVAILABLE if the intent is refused before anything was sent
    */
   async run(): Promise<WriteEnd> {
-    const { context, call, intent, transaction } = this.#options;
+    const { context, call, intent, transaction, virtualStorage, voters } = this.#options;
     const id = context.writes.add(this.#write);
     const release = context.writes.hold(transaction);
+    context.metrics.writeStarted(virtualStorage.name, voters.length);
     try {
       if (intent === 'taken') this.#write.intentDurable(this.#options.voters);
       if (intent === 'atDispatch') void this.#takeIntent();
@@ -234,6 +236,7 @@ export class WriteCall implements RequestSink {
       this.#settled.resolve({ kind: 'routeAgain', reason });
       return;
     }
+    this.#count(settlement, known);
     this.#reply(settlement);
     this.#settled.resolve(settlement);
   }
@@ -249,9 +252,29 @@ export class WriteCall implements RequestSink {
     return (isPrimaryLost || this.#refusal !== undefined) && call.rewind();
   }
 
+  #count(settlement: Settlement, { replicas }: RepositoryRecord): void {
+    const { context, virtualStorage } = this.#options;
+    const { metrics } = context;
+    const { ballots } = this.#write;
+    metrics.writeEnded(ballots);
+    metrics.writeSettled(virtualStorage.name, settlement.kind);
+    if (settlement.kind !== 'recorded') return;
+    const ends = new Map<string, NodeEnd>();
+    for (const [storage, { end }] of this.#nodes) {
+      ends.set(storage, end === undefined ? { kind: 'lost' } : toNodeEnd(end));
+    }
+    const results = replicaResults({
+      replicas: replicas.map(({ storage }) => storage),
+      ends,
+      reference: settlement.reference,
+      holders: settlement.holders,
+      hasVotes: ballots > 0,
+    });
+    for (const result of results) metrics.replicaSettled(result);
+  }
+
   #reply(settlement: Settlement): void {
-    const { call, primary, context, virtualStorage } = this.#options;
-    context.metrics.writeSettled(virtualStorage.name, settlement.kind);
+    const { call, primary } = this.#options;
     if (settlement.kind === 'failed') {
       call.fail({ code: statusCodes.UNAVAILABLE, message: settlement.reason });
     } else if (settlement.kind === 'unchanged' && this.#refusal !== undefined) {

@@ -10,7 +10,11 @@ import type { RelayContext } from './context.ts';
 /** What the client may be told. */
 export type Settlement =
   /** The write is recorded, and on enough replicas: the reference's answer stands. */
-  | { readonly kind: 'recorded'; readonly reference: string }
+  | {
+      readonly kind: 'recorded';
+      readonly reference: string;
+      readonly holders: readonly string[];
+    }
   /**
    * Nothing has changed: the primary's answer stands, if there is one, and if it is not only that
    * the write was called off.
@@ -73,7 +77,7 @@ async function record(
   const settled = await attempt.catch((error: unknown) => retryRecording(error, holders, options));
   if (settled.kind === 'failed') return settled;
   const { minInSyncReplicas } = virtualStorage.policy;
-  if (settled.held >= minInSyncReplicas) return { kind: 'recorded', reference };
+  if (settled.held >= minInSyncReplicas) return { kind: 'recorded', reference, holders };
   context.metrics.underReplicatedWrite(virtualStorage.name);
   return {
     kind: 'failed',

@@ -13,7 +13,8 @@ async function startLoop(owner: string) {
   const writes = new WriteRegistry();
   const settler = new Settler(options);
   const random = seededRandom(1);
-  const loop = new RepairLoop({ ...options, writes, settler, random, repair: options });
+  const metrics = { repairStarted: () => () => {} };
+  const loop = new RepairLoop({ ...options, writes, settler, random, repair: options, metrics });
   const ownerLater = async () => {
     loop.start();
     await options.clock.advance(600);

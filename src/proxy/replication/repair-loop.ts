@@ -24,6 +24,7 @@ export interface RepairLoopOptions {
   readonly writes: Pick<WriteRegistry, 'isHeld'>;
   readonly settler: Settler;
   readonly repair: RepairerOptions;
+  readonly metrics: RepairMetrics;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -38,6 +39,15 @@ export interface RepairLoopOptions {
   readonly fullIntervalMs?: number;
   /** Repairs of this proxy at the same time. Default 4. */
   readonly parallel?: number;
+}
+
+/** What is counted of repairs. */
+export interface RepairMetrics {
+  /** A replica is being brought in sync. @returns what is to be called when that has ended */
+  repairStarted(
+    virtualStorage: string,
+    storage: string,
+  ): (outcome: 'inSync' | 'failed', seconds: number) => void;
 }
 
 /**
@@ -153,10 +163,7 @@ export class RepairLoop implements Stoppable {
         const { transaction } = step;
         await repair.view.change(record, (current) => abandonIntent(current, transaction));
       } else if (step.kind !== 'bringInSync') await settler.settle(record);
-      else {
-        const outcome = await bringInSync(record, step.storage, step.source, repair);
-        if (outcome.kind === 'notYet') throw new Error(outcome.reason);
-      }
+      else await this.#bringInSync(record, step.storage, step.source);
       this.#failures.delete(record.id);
     } catch (error) {
       const { id, relativePath } = record;
@@ -165,6 +172,21 @@ export class RepairLoop implements Stoppable {
         'repair will be tried again',
       );
       this.#noteFailure(id);
+    }
+  }
+
+  /** @throws Error with what is in the way, besides what {@link bringInSync} rejects with */
+  async #bringInSync(record: RepositoryRecord, target: string, source: string): Promise<void> {
+    const { repair, metrics, clock } = this.#options;
+    const ended = metrics.repairStarted(record.virtualStorage, target);
+    const startedMs = clock.monotonicMs();
+    let isInSync = false;
+    try {
+      const outcome = await bringInSync(record, target, source, repair);
+      if (outcome.kind === 'notYet') throw new Error(outcome.reason);
+      isInSync = true;
+    } finally {
+      ended(isInSync ? 'inSync' : 'failed', (clock.monotonicMs() - startedMs) / 1000);
     }
   }
 

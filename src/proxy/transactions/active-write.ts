@@ -84,6 +84,11 @@ export class ActiveWrite {
     return this.#state.voters;
   }
 
+  /** How often the node has voted that has done so most. */
+  get ballots(): number {
+    return Math.max(0, ...[...this.#state.nodes.values()].map(({ ballots }) => ballots.length));
+  }
+
   /** Whether some node was told to commit: from then on the write can only run out. */
   get isDecided(): boolean {
     return [...this.#state.nodes.keys()].some((node) => this.#wasToldToCommit(node));
