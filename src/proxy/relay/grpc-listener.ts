@@ -2,11 +2,16 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import { acceptConnection } from '../wire/backchannel.ts';
+import { Keepalive } from '../wire/http2/keepalive.ts';
 import { Http2Session } from '../wire/http2/session.ts';
 import { listenTransport } from '../wire/socket-transport.ts';
 import type { Transport } from '../wire/transport.ts';
 import type { YamuxSession } from '../wire/yamux/session.ts';
 import type { Dispatcher } from './dispatcher.ts';
+
+/** As with Praefect: a client whose machine is gone does not keep its connection for ever. */
+const idleMs = 5 * 60_000;
+const pingLimitMs = 20_000;
 
 export interface GrpcListenerOptions {
   readonly host: string;
@@ -49,6 +54,7 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<G
           dispatcher.onRequest(stream, fields, endStream, mux),
         onClosed: (error) => {
           sessions.delete(session);
+          keepalive.stop();
           mux?.destroy();
           if (error !== undefined) {
             logger.debug({ peer: session.peer, err: error }, 'connection closed');
@@ -57,6 +63,14 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<G
       },
     });
     sessions.add(session);
+    const keepalive = new Keepalive({
+      received: () => session.receivedChunks,
+      ping: (limitMs) => session.ping(limitMs),
+      clock,
+      intervalMs: idleMs,
+      limitMs: pingLimitMs,
+      onSilent: () => session.destroy(new Error('the client shows no sign of life')),
+    });
     session.start();
     // Its first bytes were on their way when the others were told.
     if (isClosing) session.goAway();

@@ -6,6 +6,7 @@ import type { Random } from '../../base/random.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import { dialBackchannel, type SidechannelStream } from '../wire/backchannel.ts';
 import { Http2Session, type SessionEvents } from '../wire/http2/session.ts';
+import { Keepalive } from '../wire/http2/keepalive.ts';
 import type { Transport } from '../wire/transport.ts';
 import type { YamuxSession } from '../wire/yamux/session.ts';
 
@@ -29,16 +30,22 @@ export interface StorageConnectionOptions {
 
 const reconnectPolicy: BackoffPolicy = { initialMs: 50, maxMs: 1000 };
 const connectLimitMs = 3000;
+/** Gitaly closes a connection with more than a few pings that follow within 10 s. */
+const pingIntervalMs = 11_000;
+const pingLimitMs = 4000;
 
 /**
  * The connection to one Gitaly: the `backchannel` magic, yamux, and HTTP/2 on its first stream. It
- * is made again whenever it breaks, until it is stopped.
+ * is made again whenever it breaks, until it is stopped, and also when the storage takes no more
+ * calls on it: those that run there go on beside the new one.
  */
 export class StorageConnection implements Stoppable {
   readonly #options: StorageConnectionOptions;
   readonly #stopping = new AbortController();
   #session: Http2Session | undefined;
   #mux: YamuxSession | undefined;
+  /** Sessions on which the storage takes no more calls, and those that run go on. */
+  readonly #draining = new Set<Http2Session>();
   #running: Promise<void> | undefined;
 
   constructor(options: StorageConnectionOptions) {
@@ -54,14 +61,11 @@ export class StorageConnection implements Stoppable {
     return this.#session?.state === 'open' ? this.#session : undefined;
   }
 
-  /** The session while it takes no more calls, and those on it go on. */
-  get drainingSession(): Http2Session | undefined {
-    return this.#session?.state === 'draining' ? this.#session : undefined;
-  }
-
   /** Calls of this proxy that run there. */
   get outstanding(): number {
-    return this.#session?.activeStreams ?? 0;
+    let streams = this.#session?.activeStreams ?? 0;
+    for (const session of this.#draining) streams += session.activeStreams;
+    return streams;
   }
 
   /** What has arrived on the current connection, of whatever kind. */
@@ -73,14 +77,19 @@ export class StorageConnection implements Stoppable {
     this.#running ??= this.#connectForever();
   }
 
-  /** Drops the connection and every call on it; a new one is made. For a storage that hangs. */
+  /**
+   * Drops the connection and every call on it; a new one is made. For a storage that hangs. One on
+   * which it takes no more calls is left: that has a watch of its own.
+   */
   drop(reason: string): void {
     this.#session?.destroy(new Error(reason));
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#session?.destroy(new Error('the proxy stops'));
+    for (const session of [this.#session, ...this.#draining]) {
+      session?.destroy(new Error('the proxy stops'));
+    }
     await this.#running;
   }
 
@@ -98,7 +107,7 @@ export class StorageConnection implements Stoppable {
     }
   }
 
-  /** Connects, and resolves with the reason when the connection is gone. */
+  /** Connects, and resolves with the reason when the connection is gone, or takes no more calls. */
   async #runConnection(): Promise<string> {
     const { clock, connect, storage } = this.#options;
     const attempt = new AbortController();
@@ -135,7 +144,15 @@ export class StorageConnection implements Stoppable {
           }).start();
         },
       });
-      const session = new Http2Session({
+      let keepalive: Keepalive | undefined;
+      const leave = (reason: string) => {
+        if (this.#session === session) {
+          this.#session = undefined;
+          this.#mux = undefined;
+        }
+        resolve(reason);
+      };
+      const session: Http2Session = new Http2Session({
         transport: http2,
         role: 'client',
         clock,
@@ -143,12 +160,18 @@ export class StorageConnection implements Stoppable {
           onRequest: () => {
             throw new Error('a server does not make requests on a client session');
           },
-          onGoAway: () => this.#options.onDraining(),
+          onGoAway: () => {
+            if (this.#session !== session) return;
+            this.#draining.add(session);
+            keepalive = this.#watch(session, mux);
+            this.#options.onDraining();
+            leave('the storage takes no more calls on the connection');
+          },
           onClosed: (error) => {
-            this.#session = undefined;
-            this.#mux = undefined;
+            keepalive?.stop();
+            this.#draining.delete(session);
             mux.destroy();
-            resolve(error?.message ?? 'the storage closed the connection');
+            leave(error?.message ?? 'the storage closed the connection');
           },
         },
       });
@@ -156,6 +179,18 @@ export class StorageConnection implements Stoppable {
       this.#session = session;
       this.#mux = mux;
       onConnected();
+    });
+  }
+
+  /** No check goes there any more, and the calls that run may be quiet for long. */
+  #watch(session: Http2Session, mux: YamuxSession): Keepalive {
+    return new Keepalive({
+      received: () => mux.receivedBytes,
+      ping: (limitMs) => session.ping(limitMs),
+      clock: this.#options.clock,
+      intervalMs: pingIntervalMs,
+      limitMs: pingLimitMs,
+      onSilent: () => session.destroy(new Error('the storage shows no sign of life')),
     });
   }
 }

@@ -55,7 +55,7 @@ export class Storage implements Stoppable {
     });
     this.#monitor = new HealthMonitor({
       storage: name,
-      check: (limitMs) => this.#isServing(limitMs),
+      check: (limitMs) => this.control.isServing(limitMs),
       receivedBytes: () => this.#connection.receivedBytes,
       // The calls that hang there end now, not when their own time is up.
       onHung: (reason) => this.#connection.drop(`the storage hangs: ${reason}`),
@@ -80,14 +80,6 @@ export class Storage implements Stoppable {
   start(): void {
     this.#connection.start();
     this.#monitor.start();
-  }
-
-  /** A storage that is stopping takes no call to ask it, but as long as it lives it answers a ping. */
-  async #isServing(limitMs: number): Promise<boolean> {
-    const draining = this.#connection.drainingSession;
-    if (draining === undefined) return this.control.isServing(limitMs);
-    await draining.ping(limitMs);
-    return false;
   }
 
   async stop(): Promise<void> {

@@ -5,9 +5,14 @@ import type { Http2Limits } from './limits.ts';
 
 export interface FloodGuardOptions {
   readonly clock: Clock;
-  readonly limits: Pick<Http2Limits, 'controlFrames' | 'resets' | 'prematureResetMs'>;
+  readonly limits: Pick<
+    Http2Limits,
+    'controlFrames' | 'resets' | 'prematureResetMs' | 'minPingIntervalMs' | 'maxPingStrikes'
+  >;
   /** How many DATA frames we have sent. */
   dataFramesSent(): number;
+  /** How many header blocks we have sent. */
+  headerBlocksSent(): number;
 }
 
 /** What a frame with payload earns: a peer may answer it with updates of two windows, and more. */
@@ -28,6 +33,10 @@ export class FloodGuard {
   #payloadFrames = 0;
   #orderlyEnds = 0;
   #turnMs: number | undefined;
+  #lastPingMs = Number.NEGATIVE_INFINITY;
+  /** What had been sent when the last ping came. */
+  #sentAtPing = 0;
+  #pingStrikes = 0;
 
   constructor(options: FloodGuardOptions) {
     const { clock, limits } = options;
@@ -68,6 +77,23 @@ export class FloodGuard {
   /** A frame arrived that carries nothing. */
   onControlFrame(): void {
     this.#spend(this.#controlFrames, 1, 'too many control frames');
+  }
+
+  /**
+   * A client asks for a sign of life. It does so from time to time; and to measure the line, when it
+   * has just got something. Clients in Go and C take the message as a hint to ping less.
+   */
+  onClientPing(): void {
+    const { limits, dataFramesSent, headerBlocksSent } = this.#options;
+    const sent = dataFramesSent() + headerBlocksSent();
+    const isQuick = this.turnMs - this.#lastPingMs < limits.minPingIntervalMs;
+    if (sent !== this.#sentAtPing) this.#pingStrikes = 0;
+    else if (isQuick) this.#pingStrikes += 1;
+    this.#sentAtPing = sent;
+    this.#lastPingMs = this.turnMs;
+    if (this.#pingStrikes > limits.maxPingStrikes) {
+      throw new ConnectionError(errorCodes.enhanceYourCalm, 'too_many_pings');
+    }
   }
 
   onSettings(): void {

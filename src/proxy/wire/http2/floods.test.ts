@@ -49,7 +49,6 @@ function expectCutOff({ harness, peer }: Connected): void {
 
 describe('frames that carry nothing', () => {
   const floods: Record<string, Send> = {
-    pings: (peer) => peer.send(frameTypes.ping, 0, 0, 'abcdefgh'),
     'answers to pings that nobody sent': (peer) => peer.send(frameTypes.ping, 1, 0, 'abcdefgh'),
     SETTINGS: (peer) => peer.settings(),
     'SETTINGS that change every window': (peer, index) => peer.settings([4, index % 1000]),

@@ -324,8 +324,12 @@ export class FrameHandler implements FrameSink {
     if (streamId !== 0) throw protocolError('PING on a stream');
     if (end - start !== 8) throw frameSizeError('PING');
     guard.onControlFrame();
-    if ((flags & frameFlags.ack) === 0) output.pingAck(bytes, start);
-    else pings.onAck(bytes, start);
+    if ((flags & frameFlags.ack) !== 0) {
+      pings.onAck(bytes, start);
+      return;
+    }
+    output.pingAck(bytes, start);
+    if (this.#isServer) guard.onClientPing();
   }
 
   #onGoAway(bytes: Buffer, start: number, end: number, streamId: number): void {

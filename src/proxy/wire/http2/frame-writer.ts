@@ -53,6 +53,7 @@ export class FrameWriter {
   #isClosed = false;
   #passedOn = 0;
   #dataFrames = 0;
+  #headerBlocks = 0;
   #maxFrameBytes = defaultMaxFrameBytes;
   readonly #endTurn = () => {
     this.#isScheduled = false;
@@ -81,6 +82,11 @@ export class FrameWriter {
   /** How many DATA frames were written so far. */
   get dataFrames(): number {
     return this.#dataFrames;
+  }
+
+  /** How many header blocks were sent. */
+  get headerBlocks(): number {
+    return this.#headerBlocks;
   }
 
   /** Largest payload that we send. */
@@ -118,6 +124,7 @@ export class FrameWriter {
   /** Writes a HEADERS frame, and CONTINUATION frames if the block is long. */
   headers(streamId: number, fields: readonly HeaderField[], endStream: boolean): void {
     const { encoder } = this.#options;
+    this.#headerBlocks += 1;
     this.#reserve(frameHeaderBytes + encoder.bound(fields));
     const start = this.#end + frameHeaderBytes;
     const end = encoder.encode(fields, this.#buffer, start);

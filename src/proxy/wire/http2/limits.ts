@@ -35,6 +35,12 @@ export interface Http2Limits {
    */
   readonly resets: RateLimit;
   readonly prematureResetMs: number;
+  /**
+   * Pings of a client that follow each other faster than this, and with nothing sent to it in
+   * between. More than so many in a row end the connection, as they do with servers in Go.
+   */
+  readonly minPingIntervalMs: number;
+  readonly maxPingStrikes: number;
   /** Frames that wait because the peer does not read; beyond that, the connection ends. */
   readonly maxOutputBytes: number;
   /**
@@ -71,6 +77,8 @@ export const defaultLimits: Http2Limits = {
   controlFrames: { burst: 5000, perSecond: 1000 },
   resets: { burst: 1000, perSecond: 200 },
   prematureResetMs: 1000,
+  minPingIntervalMs: 10_000,
+  maxPingStrikes: 2,
   maxOutputBytes: 8 * MiB,
   maxQueuedBytes: 64 * MiB,
   handshakeTimeoutMs: 10_000,

@@ -69,6 +69,7 @@ export class Http2Session implements StreamSession {
   #goAway: GoAwayState = 'none';
   #peerGoesAway = false;
   #isClosed = false;
+  #receivedChunks = 0;
   /** Why the session was closed, for `onClosed`. */
   #error: Error | undefined;
   #handshakeTimer: Timer | undefined;
@@ -99,6 +100,7 @@ export class Http2Session implements StreamSession {
       clock,
       limits,
       dataFramesSent: () => this.#output.dataFrames,
+      headerBlocksSent: () => this.#output.headerBlocks,
     });
     this.#pings = new Pings(this.#output, clock);
     this.#owner = {
@@ -189,6 +191,11 @@ export class Http2Session implements StreamSession {
     return stream;
   }
 
+  /** How many chunks of bytes have arrived: any of them is a sign of life. */
+  get receivedChunks(): number {
+    return this.#receivedChunks;
+  }
+
   /** Asks the peer for a sign of life. Rejects after `limitMs`, or when the session ends. */
   ping(limitMs: number): Promise<number /* round trip in ms */> {
     return this.#pings.send(limitMs);
@@ -225,6 +232,7 @@ export class Http2Session implements StreamSession {
   }
 
   #onData(chunk: Buffer): void {
+    this.#receivedChunks += 1;
     this.#guarded(() => {
       this.#guard.beginTurn();
       this.#reader.read(chunk);
