@@ -18,6 +18,10 @@ export interface Answer {
   readonly message: string;
   /** The code of RST_STREAM; 0 if there was none. */
   readonly reset: number;
+  /** All headers and trailers. */
+  readonly fields: IncomingHttpHeaders;
+  /** Length of the answer's messages, prefixes included. */
+  readonly bytes: number;
 }
 
 /** Makes one gRPC call, right or wrong, with node:http2; on a connection of its own without `session`. */
@@ -49,8 +53,11 @@ function callOn(session: ClientHttp2Session, options: SingleCallOptions): Promis
     let httpStatus: number | undefined;
     let code: number | undefined;
     let message = '';
+    let bytes = 0;
+    const all: IncomingHttpHeaders = {};
     const read = (fields: IncomingHttpHeaders) => {
       if (fields[':status'] !== undefined) httpStatus = Number(fields[':status']);
+      Object.assign(all, fields);
       if (fields['grpc-status'] === undefined) return;
       code = Number(fields['grpc-status']);
       message = decodeURIComponent(fields['grpc-message']?.toString() ?? '');
@@ -58,8 +65,12 @@ function callOn(session: ClientHttp2Session, options: SingleCallOptions): Promis
     stream.on('response', read);
     stream.on('trailers', read);
     stream.on('error', () => {});
-    stream.on('close', () => resolve({ httpStatus, code, message, reset: stream.rstCode ?? 0 }));
-    stream.resume();
+    stream.on('data', (piece: Buffer) => {
+      bytes += piece.length;
+    });
+    stream.on('close', () => {
+      resolve({ httpStatus, code, message, reset: stream.rstCode ?? 0, fields: all, bytes });
+    });
     if (ends) stream.end(body);
     else stream.write(body);
   });

@@ -7,34 +7,34 @@ import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { RelayContext } from './context.ts';
 import { beginCreation, takeBackCreation } from './creation.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
+import { maintain } from './maintenance-call.ts';
 import { ReadCall } from './read-call.ts';
 import { findSecondRepository, requestFor } from './second-repository.ts';
 import type { ServerCall } from './server-call.ts';
 import { forwardToStorage, readFromAnyStorage } from './storage-call.ts';
 import { readRepository, repositoryNotFound, rewriteFor } from './target.ts';
+import { UnknownMethods } from './unknown-methods.ts';
 import { admitWrite, isBeingCreated } from './write-admission.ts';
 import { carryOutWrite } from './carry-out-write.ts';
 import { WriteCall, type WriteCallOptions, type WriteEnd } from './write-call.ts';
 import { writeClassOf } from './write-classes.ts';
 
-const maxUnknownMethods = 100;
-
 /** Sends calls on to the storages, as their method and their first message demand. */
 export class Forwarder {
   readonly #context: RelayContext;
-  readonly #unknownMethods = new Set<string>();
+  readonly #unknownMethods: UnknownMethods;
   #lastTransaction = 0;
 
   constructor(context: RelayContext) {
     this.#context = context;
+    this.#unknownMethods = new UnknownMethods(context);
   }
 
   /** Answers the call. Never rejects. */
   async forward(call: ServerCall): Promise<void> {
     try {
       const method = lookupMethod(call.head.path);
-      if (!method.known) this.#noteUnknown(method.name);
-      await this.#forward(call, method);
+      await this.#forward(call, method.known ? method : this.#unknownMethods.locate(call, method));
     } catch (error) {
       call.fail(statusOf(error));
     }
@@ -65,6 +65,8 @@ export class Forwarder {
     call.trace.relativePath = key.relativePath;
     if (method.op === 'accessor') {
       await this.#read(call, method, virtualStorage, key);
+    } else if (method.op === 'maintenance') {
+      await maintain(call, method, { virtualStorage, key, context: this.#context });
     } else if (method.creates === undefined) {
       await this.#write(call, method, virtualStorage, key);
     } else {
@@ -89,7 +91,6 @@ export class Forwarder {
       return;
     }
     call.trace.repositoryFound(record);
-    const primaryOnly = call.head.primaryOnly || method.forcePrimary === true;
     new ReadCall({
       call,
       virtualStorage,
@@ -97,7 +98,8 @@ export class Forwarder {
       // A later attempt goes by what is known then.
       route: (excluded) =>
         routeRead(view.peek(key) ?? record, virtualStorage.nodes(), {
-          primaryOnly,
+          primaryOnly: call.head.primaryOnly,
+          preferPrimary: method.forcePrimary === true,
           excluded,
           random,
         }),
@@ -205,15 +207,6 @@ export class Forwarder {
       throw new LocalCallError(statusCodes.INVALID_ARGUMENT, unknown);
     }
     return virtualStorage;
-  }
-
-  /** Each name is told once, as long as clients do not make up too many. */
-  #noteUnknown(method: string): void {
-    const { metrics, logger } = this.#context;
-    metrics.unknownMethodCalled();
-    if (this.#unknownMethods.has(method) || this.#unknownMethods.size >= maxUnknownMethods) return;
-    this.#unknownMethods.add(method);
-    logger.warn({ method }, 'this version does not know the method, and carries it out as a write');
   }
 
   #newTransaction(): string {

@@ -24,6 +24,12 @@ export interface ReadCallOptions {
   rewrite(storage: string): Buffer;
 }
 
+/** An attempt that leaves nothing to the client but its status. */
+interface FailedAttempt {
+  readonly storage: string;
+  readonly end: NodeCallEnd;
+}
+
 /** A read is tried elsewhere only as long as all that the client has sent is kept. */
 const maxReplayBytes = 64 * 1024;
 /** The answer of a call with a sidechannel waits until that is done; it is a small message. */
@@ -53,7 +59,7 @@ export class ReadCall implements RequestSink {
   }
 
   start(): void {
-    this.#attempt('');
+    this.#attempt(undefined);
     this.#options.call.attach(this);
   }
 
@@ -79,14 +85,25 @@ export class ReadCall implements RequestSink {
     this.onAbort({ kind: 'stopping' });
   }
 
-  #attempt(lastFailure: string): void {
+  /**
+   * Sends the call to a storage.
+   *
+   * @param last what has come of the attempt before
+   * @returns false if that was a status of the storage's own, and no other storage is left: it is
+   *   the answer then
+   */
+  #attempt(last: FailedAttempt | undefined): boolean {
     const { call, context, virtualStorage, route, rewrite } = this.#options;
     const chosen = route(this.#failed);
     if (chosen.kind === 'unavailable') {
-      const message = lastFailure === '' ? chosen.reason : `${chosen.reason}; ${lastFailure}`;
+      if (last?.end.kind === 'answered') return false;
+      const { reason } = chosen;
+      const message =
+        last === undefined ? reason : `${reason}; ${last.storage}: ${describeEnd(last.end)}`;
       call.fail({ code: statusCodes.UNAVAILABLE, message });
-      return;
+      return true;
     }
+    if (last !== undefined) context.metrics.readRetried(last.storage);
     const { storage } = chosen;
     call.trace.readRouted(storage);
     const node = new NodeCall(storage, {
@@ -117,6 +134,7 @@ export class ReadCall implements RequestSink {
     if (replay.length > 0) {
       node.stream?.sendData(replay, 0, replay.length, this.#requestEnded, undefined);
     }
+    return true;
   }
 
   #offerSidechannel(): readonly HeaderField[] {
@@ -154,13 +172,11 @@ export class ReadCall implements RequestSink {
   }
 
   async #onEnd(node: NodeCall, end: NodeCallEnd): Promise<void> {
-    const { call, context } = this.#options;
+    const { call } = this.#options;
     if (node !== this.#node || call.ended) return;
     if (this.#canGoElsewhere(end)) {
       this.#failed = new Set([...this.#failed, node.storage]);
-      context.metrics.readRetried(node.storage);
-      this.#attempt(`${node.storage}: ${describeEnd(end)}`);
-      return;
+      if (this.#attempt({ storage: node.storage, end })) return;
     }
     const relayFailure = await this.#sidechannel?.finished();
     for (const piece of this.#held) this.#answer(piece, 0, piece.length, undefined);
@@ -176,6 +192,11 @@ export class ReadCall implements RequestSink {
     }
   }
 
+  /**
+   * Whether the call was not served, and the client has seen nothing. Of the statuses of a storage
+   * only UNAVAILABLE says that. RESOURCE_EXHAUSTED does not: a storage that sheds load would pass it
+   * on to the others, and clients know how to wait. What else a storage says, another would say too.
+   */
   #canGoElsewhere(end: NodeCallEnd): boolean {
     if (this.#answering || this.#held.length > 0 || this.#replay === undefined) return false;
     if (this.#sidechannel?.used) return false;

@@ -13,12 +13,7 @@ describe('the class of a write', () => {
   });
 
   it('waits for slow storages where they tidy up, and not where a person waits', () => {
-    const patient = [
-      'ObjectPoolService/FetchIntoObjectPool',
-      'RepositoryService/OptimizeRepository',
-      'RepositoryService/PruneUnreachableObjects',
-    ];
-    for (const name of patient) expect(classOf(name).patienceMs).toBeGreaterThan(600_000);
+    expect(classOf('ObjectPoolService/FetchIntoObjectPool').patienceMs).toBeGreaterThan(600_000);
     for (const name of ['SSHService/SSHReceivePack', 'OperationService/UserCommitFiles']) {
       expect(classOf(name).patienceMs).toBeUndefined();
     }

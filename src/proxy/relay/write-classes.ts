@@ -42,15 +42,11 @@ const tidyingPatienceMs = 3_600_000;
  * | --- | --- | --- |
  * | push | at the first vote, which comes when the pack is there | nothing has changed |
  * | always voting | while the nodes work | nothing has changed |
- * | maintenance | none: refs stay as they are | nothing has changed |
  * | all others, unknown ones among them | before the first node gets the call | contents are compared |
  */
 export function writeClassOf(method: MethodInfo): WriteClass {
   if (pushes.has(method.name)) return { intent: 'atFirstVote', changesNeedVotes: true };
   if (alwaysVoting.has(method.name)) return { intent: 'atDispatch', changesNeedVotes: true };
-  if (method.op === 'maintenance') {
-    return { intent: 'atFirstVote', changesNeedVotes: true, patienceMs: tidyingPatienceMs };
-  }
   const patience = tidying.has(method.name) ? { patienceMs: tidyingPatienceMs } : {};
   return { intent: 'beforeDispatch', changesNeedVotes: false, ...patience };
 }

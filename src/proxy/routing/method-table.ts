@@ -22,7 +22,7 @@ export interface MethodInfo {
   readonly storageField?: number;
   /** The call makes the repository; `upsert`: or changes it if it is there. */
   readonly creates?: 'create' | 'upsert';
-  /** Reads what differs between replicas: it always goes to the primary. */
+  /** Reads what differs a little between replicas: it goes to the primary as long as that can be reached. */
   readonly forcePrimary?: true;
   /** A storage has an answer of its own about a repository that does not exist. */
   readonly answersForMissing?: true;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../base/random.ts';
-import { placeBeside, placeRepository, routeRead, routeWrite } from './route.ts';
+import { placeBeside, placeRepository, routeMaintenance, routeRead, routeWrite } from './route.ts';
 import { nodesOf, recordWith, replica } from '../../../test/support/repository-records.ts';
 
 const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
@@ -45,6 +45,14 @@ describe('a read', () => {
     const nodes = nodesOf(['a', 'b', 'c'], { a: { outstanding: 9 } });
     const route = routeRead(recordWith(), nodes, { ...options, primaryOnly: true });
     expect(route).toEqual({ kind: 'read', storage: 'a' });
+  });
+
+  it('goes to the primary where it should, and elsewhere if that cannot be reached', () => {
+    const preferring = { ...options, preferPrimary: true };
+    const busy = nodesOf(['a', 'b', 'c'], { a: { outstanding: 9 } });
+    expect(routeRead(recordWith(), busy, preferring)).toEqual({ kind: 'read', storage: 'a' });
+    const nodes = nodesOf(['a', 'b', 'c'], { a: { healthy: false }, c: { outstanding: 1 } });
+    expect(routeRead(recordWith(), nodes, preferring)).toEqual({ kind: 'read', storage: 'b' });
   });
 
   it('names the primary that cannot be reached', () => {
@@ -183,6 +191,40 @@ describe('a new repository that shares objects with another', () => {
       kind: 'unavailable',
       reason:
         'a new repository needs 2 storages with a.git, and 1 of 3 are in sync and can be reached',
+    });
+  });
+});
+
+describe('maintenance', () => {
+  it('goes to all replicas, the primary first, and those that are behind too', () => {
+    const record = recordWith({
+      primary: 'b',
+      replicas: [replica('a', 3n, 'learner'), replica('b', 5n), replica('c', 4n)],
+    });
+    expect(routeMaintenance(record, all)).toEqual({
+      kind: 'maintenance',
+      storages: ['b', 'a', 'c'],
+    });
+  });
+
+  it('leaves out what cannot be reached, what is going, and what was never there', () => {
+    const record = recordWith({
+      replicas: [replica('a', 5n), replica('b', 5n, 'leaving'), replica('c', -1n, 'learner')],
+    });
+    expect(routeMaintenance(record, all)).toMatchObject({ storages: ['a'] });
+    const nodes = nodesOf(['a', 'b', 'c'], { a: { healthy: false } });
+    expect(routeMaintenance(recordWith(), nodes)).toMatchObject({ storages: ['b', 'c'] });
+  });
+
+  it('needs no more than one replica, and names them if there is none', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], {
+      a: { healthy: false },
+      b: { healthy: false },
+      c: { healthy: false },
+    });
+    expect(routeMaintenance(recordWith(), nodes)).toEqual({
+      kind: 'unavailable',
+      reason: 'none of the replicas (a, b, c) can be reached',
     });
   });
 });

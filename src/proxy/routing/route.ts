@@ -18,22 +18,27 @@ export type ReadRoute = { readonly kind: 'read'; readonly storage: string } | Un
 
 /**
  * Where to send a read: the least busy healthy replica that is in sync, `excluded` ones left out
- * (a first attempt failed there). Reads that ask for the primary get it.
+ * (a first attempt failed there). Reads that ask for the primary get it, or nothing.
  */
 export function routeRead(
   record: RepositoryRecord,
   nodes: NodeView,
   options: {
     readonly primaryOnly: boolean;
+    /** The primary if it can be had, else any. Default false. */
+    readonly preferPrimary?: boolean;
     readonly excluded: ReadonlySet<string>;
     readonly random: Random;
   },
 ): ReadRoute {
-  const { primaryOnly, excluded, random } = options;
+  const { primaryOnly, preferPrimary = false, excluded, random } = options;
   const inSync = inSyncVoters(record);
   const wanted = primaryOnly ? [record.primary] : inSync;
   const usable = wanted.filter((storage) => isHealthy(nodes, storage) && !excluded.has(storage));
-  const storage = leastBusy(usable, nodes, random);
+  const storage =
+    preferPrimary && usable.includes(record.primary)
+      ? record.primary
+      : leastBusy(usable, nodes, random);
   if (storage !== undefined) return { kind: 'read', storage };
   return {
     kind: 'unavailable',
@@ -98,6 +103,35 @@ export function routeWrite(
     primary: record.primary,
     voters: primaryFirst(voters, record.primary),
     learners,
+  };
+}
+
+export type MaintenanceRoute =
+  | {
+      readonly kind: 'maintenance';
+      /** The primary first, if it can be reached. */
+      readonly storages: readonly string[];
+    }
+  | Unavailable;
+
+/**
+ * Where maintenance goes: to every replica that can be reached, those that are behind among them, as
+ * their disks fill too. One that nothing was copied to yet has nothing to maintain.
+ */
+export function routeMaintenance(record: RepositoryRecord, nodes: NodeView): MaintenanceRoute {
+  const storages = record.replicas
+    .filter(
+      ({ storage, role, lsn }) => role !== 'leaving' && lsn >= 0n && isHealthy(nodes, storage),
+    )
+    .map(({ storage }) => storage);
+  if (storages.length === 0) {
+    const all = record.replicas.map(({ storage }) => storage).join(', ');
+    return { kind: 'unavailable', reason: `none of the replicas (${all}) can be reached` };
+  }
+  const primaryFirst = (storage: string) => (storage === record.primary ? 0 : 1);
+  return {
+    kind: 'maintenance',
+    storages: storages.toSorted((a, b) => primaryFirst(a) - primaryFirst(b)),
   };
 }
 

@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { statusCodes } from '../../src/rpc/status.ts';
+import { repositoryIn, requestAbout } from '../support/requests.ts';
+import { ScriptedCluster } from '../support/scripted-cluster.ts';
+import type { ReceivedCall } from '../support/scripted-storage.ts';
+
+const read = '/gitaly.RefService/FindDefaultBranchName';
+const write = '/gitaly.RefService/DeleteRefs';
+const size = '/gitaly.RepositoryService/RepositorySize';
+const repository = 'group/project.git';
+const forPrimary = { 'gitaly-route-repository-accessor-policy': 'primary-only' };
+
+let cluster: ScriptedCluster;
+beforeAll(async () => {
+  cluster = await ScriptedCluster.start();
+  await cluster.addRepository(repository);
+});
+afterAll(() => cluster.stop());
+
+/** Makes a call, and tells what each storage got of it, by name. */
+async function ask(
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  message = requestAbout(repository),
+): Promise<ReadonlyMap<string, ReceivedCall>> {
+  for (const { calls } of cluster.storages) calls.length = 0;
+  const { code } = await cluster.call(path, message, { headers });
+  expect(code).toBe(statusCodes.OK);
+  return new Map(
+    cluster.storages.flatMap(({ name, calls }) => calls.map((call) => [name, call] as const)),
+  );
+}
+
+function valuesOf(received: ReceivedCall | undefined, name: string): string[] {
+  return (received?.fields ?? []).filter((field) => field.name === name).map(({ value }) => value);
+}
+
+describe('a read', () => {
+  test('for the primary goes there, with the quarantine folders that it names', async () => {
+    const quarantine = {
+      gitObjectDirectory: 'objects/tmp_objdir-incoming-x',
+      gitAlternateObjectDirectories: ['objects', 'objects/info'],
+    };
+    for (let round = 0; round < 10; round++) {
+      const message = requestAbout(repository, 'default', quarantine);
+      const asked = await ask(read, forPrimary, message);
+      expect([...asked.keys()]).toEqual(['gitaly-0']);
+      expect(repositoryIn(asked.get('gitaly-0')?.message ?? Buffer.alloc(0))).toMatchObject({
+        storageName: 'gitaly-0',
+        relativePath: '@cluster/repositories/1',
+        ...quarantine,
+      });
+    }
+  });
+
+  test('of a size goes to the primary too', async () => {
+    for (let round = 0; round < 10; round++) {
+      expect([...(await ask(size)).keys()]).toEqual(['gitaly-0']);
+    }
+  });
+
+  test('spreads over all replicas otherwise, also with quarantine folders', async () => {
+    const seen = new Set<string>();
+    const message = requestAbout(repository, 'default', { gitObjectDirectory: 'objects/x' });
+    for (let round = 0; round < 60; round++) {
+      for (const name of (await ask(read, {}, message)).keys()) seen.add(name);
+    }
+    expect(seen.size).toBe(3);
+  });
+});
+
+describe('what a storage gets of the metadata', () => {
+  const flags = {
+    'gitaly-feature-mailmap-options': 'false',
+    'gitaly-feature-a-new-one': 'true',
+  };
+
+  test('are the feature flags of the client, the same for all storages of a write', async () => {
+    const asked = await ask(write, flags);
+    expect(asked.size).toBe(3);
+    for (const received of asked.values()) {
+      const names = received.fields.map(({ name }) => name);
+      const sent = names.filter((name) => name.startsWith('gitaly-feature-'));
+      expect(sent.toSorted((a, b) => a.localeCompare(b))).toEqual(
+        Object.keys(flags).toSorted((a, b) => a.localeCompare(b)),
+      );
+      for (const [name, value] of Object.entries(flags)) {
+        expect(valuesOf(received, name)).toEqual([value]);
+      }
+    }
+  });
+
+  test('is one correlation id for all, also if the client has none', async () => {
+    const name = 'x-gitlab-correlation-id';
+    for (const received of (await ask(write, { [name]: '01HX' })).values()) {
+      expect(valuesOf(received, name)).toEqual(['01HX']);
+    }
+    const made = [...(await ask(write)).values()].map((received) => valuesOf(received, name));
+    expect(new Set(made.flat()).size).toBe(1);
+    expect(made).toHaveLength(3);
+  });
+});

@@ -1,0 +1,155 @@
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLogger, type Logger } from '../../src/base/logger.ts';
+import { Scope, type Stoppable } from '../../src/base/scope.ts';
+import { startProxyServer, type ProxyServer } from '../../src/main/proxy-server.ts';
+import type { Replica } from '../../src/proxy/routing/repository-record.ts';
+import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
+import type { ControlStore } from '../../src/proxy/store/control-store.ts';
+import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
+import { authorizationHeader } from '../../src/rpc/token.ts';
+import { eventually } from './eventually.ts';
+import { ScriptedStorage } from './scripted-storage.ts';
+import { singleCall, type Answer, type SingleCallOptions } from './single-call.ts';
+
+export interface ScriptedClusterOptions {
+  /** Default 3. */
+  readonly storages?: number;
+  /** Default 2. */
+  readonly minInSyncReplicas?: number;
+  readonly logger?: Logger;
+}
+
+const gitalyToken = 'token of the storages';
+
+/** Storages that answer as a test says, and a proxy before them: all in this process, on loopback. */
+export class ScriptedCluster implements Stoppable {
+  static readonly clientToken = 'token of the clients';
+
+  readonly storages: readonly ScriptedStorage[];
+  readonly #store: ControlStore;
+  readonly #scope: Scope;
+  #proxy: ProxyServer | undefined;
+
+  private constructor(storages: readonly ScriptedStorage[], scope: Scope) {
+    this.storages = storages;
+    this.#scope = scope;
+    this.#store = createMemoryStore({ clock: systemClock });
+  }
+
+  /** Resolves when the proxy takes every storage for healthy. */
+  static async start(options: ScriptedClusterOptions = {}): Promise<ScriptedCluster> {
+    const { storages: count = 3, minInSyncReplicas = 2, logger = silentLogger } = options;
+    const scope = new Scope();
+    const storages = await Promise.all(
+      Array.from({ length: count }, (_, index) =>
+        ScriptedStorage.start(`gitaly-${index}`, gitalyToken),
+      ),
+    );
+    for (const storage of storages) scope.own(storage);
+    const cluster = new ScriptedCluster(storages, scope);
+    cluster.#proxy = scope.own(
+      await startProxyServer({
+        config: {
+          grpcListen: '127.0.0.1:0',
+          httpListen: '127.0.0.1:0',
+          virtualStorages: [
+            {
+              name: 'default',
+              replicationFactor: count,
+              minInSyncReplicas,
+              storages: storages.map(({ name, address }) => ({
+                name,
+                address: `tcp://${address}`,
+              })),
+            },
+          ],
+          stop: { lameDuckMs: 0, callsMs: 1000 },
+        },
+        owner: 'proxy-0',
+        openStore: async () => cluster.#store,
+        clientTokens: () => [ScriptedCluster.clientToken],
+        gitalyToken: () => gitalyToken,
+        logger,
+      }),
+    );
+    await cluster.#untilHealthy(storages.map(({ name }) => name));
+    return cluster;
+  }
+
+  get grpcPort(): number {
+    return this.#proxy?.grpcPort ?? 0;
+  }
+
+  /** Makes a call with a token. `message` is the request's only message, without its prefix. */
+  call(
+    path: string,
+    message: Uint8Array,
+    options: Pick<SingleCallOptions, 'headers'> = {},
+  ): Promise<Answer> {
+    return this.callWithBody(path, encodeMessage(message), options);
+  }
+
+  /** Makes a call with a token. `body` holds the request's messages, with their prefixes. */
+  callWithBody(
+    path: string,
+    body: Buffer,
+    options: Pick<SingleCallOptions, 'headers'> = {},
+  ): Promise<Answer> {
+    const authorization = authorizationHeader(ScriptedCluster.clientToken, Date.now());
+    const headers = { authorization, ...options.headers };
+    return singleCall(this.grpcPort, { path, headers, body });
+  }
+
+  storage(name: string): ScriptedStorage {
+    const storage = this.storages.find((candidate) => candidate.name === name);
+    if (storage === undefined) throw new Error(`there is no storage ${name}`);
+    return storage;
+  }
+
+  /** Makes a repository's record; by default `gitaly-0` is its primary, and all storages are in sync. */
+  async addRepository(
+    relativePath: string,
+    replicas: readonly Replica[] = this.storages.map(({ name }) => inSync(name)),
+  ): Promise<void> {
+    const id = await this.#store.nextRepositoryId();
+    await this.#store.create({
+      id,
+      virtualStorage: 'default',
+      relativePath,
+      replicaPath: `@cluster/repositories/${id}`,
+      epoch: 1n,
+      lsn: 1n,
+      primary: replicas[0]?.storage ?? '',
+      replicas,
+      intents: [],
+    });
+  }
+
+  /** Stops a storage, and resolves when the proxy knows. */
+  async stopStorage(name: string): Promise<void> {
+    await this.storage(name).stop();
+    await eventually(`${name} is given up`, async () => !(await this.#healthy()).has(name));
+  }
+
+  async stop(): Promise<void> {
+    await this.#scope.stop();
+  }
+
+  async #untilHealthy(names: readonly string[]): Promise<void> {
+    await eventually('all storages are healthy', async () => {
+      const healthy = await this.#healthy();
+      return names.every((name) => healthy.has(name));
+    });
+  }
+
+  async #healthy(): Promise<ReadonlySet<string>> {
+    const response = await fetch(`http://127.0.0.1:${this.#proxy?.httpPort}/metrics`);
+    const pattern = /gitaly_proxy_storage_healthy\{[^}]*storage="([^"]+)"\} 1/g;
+    return new Set([...(await response.text()).matchAll(pattern)].map(([, name = '']) => name));
+  }
+}
+
+/** A replica that is in sync in a record of {@link ScriptedCluster.addRepository}. */
+export function inSync(storage: string): Replica {
+  return { storage, lsn: 1n, role: 'voter' };
+}

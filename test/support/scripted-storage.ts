@@ -1,0 +1,117 @@
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLogger } from '../../src/base/logger.ts';
+import type { Stoppable } from '../../src/base/scope.ts';
+import { RepositoryService } from '../../src/gen/gitaly/repository_pb.ts';
+import { healthMethods } from '../../src/proxy/admin/health-methods.ts';
+import { Dispatcher } from '../../src/proxy/relay/dispatcher.ts';
+import {
+  startGrpcListener,
+  type GrpcListenerOptions,
+} from '../../src/proxy/relay/grpc-listener.ts';
+import { unaryMethod } from '../../src/proxy/relay/local-method.ts';
+import type { ServerCall } from '../../src/proxy/relay/server-call.ts';
+import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
+import type { HeaderField } from '../../src/proxy/wire/hpack/header-field.ts';
+import { createReadBuffer } from '../../src/proxy/wire/socket-transport.ts';
+
+/** A call that a storage got, with all of its request headers. */
+export interface ReceivedCall {
+  readonly path: string;
+  readonly fields: readonly HeaderField[];
+  /** The first message. */
+  readonly message: Buffer;
+}
+
+/**
+ * A storage without any repository: it answers every method as a test says, and keeps what it got.
+ * Only health checks and checksums it answers by itself.
+ */
+export class ScriptedStorage implements Stoppable {
+  readonly name: string;
+  readonly calls: ReceivedCall[] = [];
+  /** Answers a call whose first message is there. Default: an empty message, and OK. */
+  answer: (call: ServerCall) => void = (call) => {
+    ignoreRequest(call);
+    call.reply(encodeMessage(Buffer.alloc(0)));
+  };
+  /** What it says its contents are. */
+  checksum = 'equal';
+  isServing = true;
+  #listener: (Stoppable & { readonly port: number }) | undefined;
+
+  private constructor(name: string) {
+    this.name = name;
+  }
+
+  static async start(name: string, token: string): Promise<ScriptedStorage> {
+    const storage = new ScriptedStorage(name);
+    const options: Omit<GrpcListenerOptions, 'dispatcher'> = {
+      host: '127.0.0.1',
+      port: 0,
+      clock: systemClock,
+      logger: silentLogger,
+      readBuffer: createReadBuffer(),
+    };
+    const dispatcher = storage.#createDispatcher(token);
+    storage.#listener = await startGrpcListener({ ...options, dispatcher });
+    return storage;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#listener?.port}`;
+  }
+
+  async stop(): Promise<void> {
+    await this.#listener?.stop();
+  }
+
+  #createDispatcher(token: string): Dispatcher {
+    const fields = new WeakMap<object, readonly HeaderField[]>();
+    const forward = async (call: ServerCall) => {
+      const { path } = call.head;
+      const message = Buffer.from(call.firstMessage);
+      this.calls.push({ path, fields: fields.get(call) ?? [], message });
+      this.answer(call);
+    };
+    const { calculateChecksum } = RepositoryService.method;
+    return new RememberingDispatcher(fields, {
+      localMethods: [
+        ...healthMethods(() => this.isServing),
+        unaryMethod(calculateChecksum, async () => ({ checksum: this.checksum })),
+      ],
+      forward,
+      tokens: () => [token],
+      onEnded() {},
+      clock: systemClock,
+    });
+  }
+}
+
+/** Lets whatever else the client sends arrive, and makes nothing of it. */
+export function ignoreRequest(call: ServerCall): void {
+  call.attach({
+    onData: (_bytes, start, end) => call.credit.consumed(end - start),
+    onAbort() {},
+    onStop() {},
+  });
+}
+
+class RememberingDispatcher extends Dispatcher {
+  readonly #fields: WeakMap<object, readonly HeaderField[]>;
+
+  constructor(
+    fields: WeakMap<object, readonly HeaderField[]>,
+    options: ConstructorParameters<typeof Dispatcher>[0],
+  ) {
+    super(options);
+    this.#fields = fields;
+  }
+
+  override onRequest(
+    ...[stream, fields, ...rest]: Parameters<Dispatcher['onRequest']>
+  ): ReturnType<Dispatcher['onRequest']> {
+    const call = super.onRequest(stream, fields, ...rest);
+    this.#fields.set(call, fields);
+    return call;
+  }
+}
