@@ -1,23 +1,15 @@
 import { pino } from 'pino';
+import { systemClock } from '../base/clock.ts';
+import { BatchedOutput } from './batched-output.ts';
 
-/** Lines wait until there is so much, or so long. A write for each line would cost more than its call. */
-const batchBytes = 64 * 1024;
-const batchMs = 100;
-/** What waits at most while nobody reads the log; then lines are dropped. */
-const maxWaitingBytes = 16 * 1024 * 1024;
+const standardOutput = 1;
 
 /**
- * A proxy's log: JSON, a line each, on standard output, a tenth of a second late at most. What waits
- * is written when the process exits. `level` is one of pino's; default info.
+ * A proxy's log: JSON, a line each, on standard output, see {@link BatchedOutput}. What waits is
+ * written when the process exits. `level` is one of pino's; default info.
  */
 export function createProxyLogger(level = 'info'): pino.Logger {
-  const destination = pino.destination({
-    dest: 1,
-    sync: false,
-    minLength: batchBytes,
-    maxWrite: 2 * batchBytes,
-    maxLength: maxWaitingBytes,
-    periodicFlush: batchMs,
-  });
-  return pino({ level, base: { component: 'proxy' } }, destination);
+  const output = new BatchedOutput({ fd: standardOutput, clock: systemClock });
+  process.once('exit', () => output.flushSync());
+  return pino({ level, base: { component: 'proxy' } }, output);
 }
