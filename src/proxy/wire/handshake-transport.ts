@@ -38,6 +38,7 @@ export class HandshakeTransport<T extends Transport = Transport> implements Tran
     this.#inner.start({
       onData: (chunk) => this.#onData(chunk),
       onDrain: () => this.#drain(),
+      onReleased: () => this.#events?.onReleased?.(),
       onEnd: () => this.#onEnd(),
       onClose: (error) => this.#onClose(error),
     });

@@ -20,7 +20,10 @@ export class SocketTransport implements Transport {
   #hasEnded = false;
   #error: Error | undefined;
   #isClosed = false;
-  readonly #onWritten = () => this.#drain();
+  readonly #onWritten = () => {
+    if (this.#socket.writableLength === 0) this.#events?.onReleased?.();
+    this.#drain();
+  };
 
   /** Takes over a socket that is paused. What it reads has to be given to {@link deliver}. */
   constructor(socket: Socket, peer: string) {

@@ -15,7 +15,8 @@ export interface Transport {
   /**
    * Sends the first `length` bytes of `bytes`, at most {@link capacity}.
    *
-   * @returns true if `bytes` may be reused at once, false if it now belongs to the transport
+   * @returns true if `bytes` may be reused at once, false if it now belongs to the transport, until
+   *   `onReleased` if the transport tells that at all
    */
   write(bytes: Buffer, length: number): boolean;
   /** Tells how many delivered bytes were used up, so that the peer may send as many again. */
@@ -32,6 +33,8 @@ export interface TransportEvents {
   onData(chunk: Buffer): void;
   /** There is capacity again. */
   onDrain(): void;
+  /** What `write` has kept is free again: all of it. Comes before the `onDrain` that follows. */
+  onReleased?(): void;
   /** The peer will send no more. */
   onEnd(): void;
   /** Both directions are gone. Called exactly once, and last. */

@@ -1,5 +1,6 @@
 import type { Encoder } from '../hpack/encoder.ts';
 import type { HeaderField } from '../hpack/header-field.ts';
+import { LentBuffer } from '../lent-buffer.ts';
 import type { Transport } from '../transport.ts';
 import {
   clientPreface,
@@ -43,7 +44,8 @@ const shortPayload = 48;
  */
 export class FrameWriter {
   readonly #options: FrameWriterOptions;
-  #buffer = Buffer.allocUnsafeSlow(firstBufferBytes);
+  #buffer: Buffer = Buffer.allocUnsafeSlow(firstBufferBytes);
+  readonly #lent = new LentBuffer();
   /** What the transport has not taken is `#buffer[#start, #end)`. */
   #start = 0;
   #end = 0;
@@ -194,11 +196,16 @@ export class FrameWriter {
       const mayReuse = transport.write(bytes, length);
       this.#passedOn += length;
       this.#start += length;
-      if (!mayReuse) this.#replaceBuffer(Math.min(this.#buffer.length, largeBufferBytes));
+      if (!mayReuse) this.#lend();
     }
     this.#start = this.#end = 0;
     if (this.#buffer.length > 2 * highWaterBytes) this.#replaceBuffer(largeBufferBytes);
     this.#options.onFlushed();
+  }
+
+  /** The transport has given back what it had kept. */
+  reclaim(): void {
+    this.#lent.giveBack();
   }
 
   /** Marks the connection as lost because its peer does not read. */
@@ -266,9 +273,16 @@ export class FrameWriter {
     this.#replaceBuffer(size);
   }
 
-  /** Moves what waits to a fresh buffer of that size at least. */
+  /** The transport keeps the buffer for a while. */
+  #lend(): void {
+    const lent = this.#buffer;
+    this.#replaceBuffer(Math.min(lent.length, largeBufferBytes));
+    if (lent.length <= 2 * highWaterBytes) this.#lent.lend(lent);
+  }
+
+  /** Moves what waits to another buffer of that size at least. */
   #replaceBuffer(bytes: number): void {
-    const fresh = Buffer.allocUnsafeSlow(Math.max(bytes, this.pendingBytes));
+    const fresh = this.#lent.take(Math.max(bytes, this.pendingBytes));
     this.#end = this.#buffer.copy(fresh, 0, this.#start, this.#end);
     this.#start = 0;
     this.#buffer = fresh;

@@ -162,6 +162,7 @@ export class Http2Session implements StreamSession {
     transport.start({
       onData: (chunk) => this.#onData(chunk),
       onDrain: () => this.#onDrain(),
+      onReleased: () => this.#output.reclaim(),
       onEnd: () => this.#onEnd(),
       onClose: (error) => this.#onClose(error),
     });

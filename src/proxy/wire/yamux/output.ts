@@ -1,3 +1,4 @@
+import { LentBuffer } from '../lent-buffer.ts';
 import type { Transport } from '../transport.ts';
 import { frameType, headerBytes, writeHeader } from './frames.ts';
 
@@ -23,7 +24,8 @@ export interface FrameOutputOptions {
  */
 export class FrameOutput {
   readonly #options: FrameOutputOptions;
-  #buffer = Buffer.allocUnsafeSlow(initialBufferBytes);
+  #buffer: Buffer = Buffer.allocUnsafeSlow(initialBufferBytes);
+  readonly #lent = new LentBuffer();
   #start = 0;
   #end = 0;
   #isScheduled = false;
@@ -86,6 +88,11 @@ export class FrameOutput {
     if (this.#start === this.#end) this.#start = this.#end = 0;
   }
 
+  /** The transport has given back what it had kept. */
+  reclaim(): void {
+    this.#lent.giveBack();
+  }
+
   /** Drops what is left, and everything that is appended later. */
   close(): void {
     this.#isClosed = true;
@@ -106,7 +113,9 @@ export class FrameOutput {
   /** The transport keeps the old buffer until it is written. */
   #replaceBuffer(): void {
     const rest = this.#buffer.subarray(this.#start, this.#end);
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(initialBufferBytes, this.#buffer.length));
+    const next = this.#lent.take(Math.max(initialBufferBytes, this.#buffer.length));
+    this.#lent.lend(this.#buffer);
+    this.#buffer = next;
     this.#end = rest.copy(this.#buffer);
     this.#start = 0;
   }

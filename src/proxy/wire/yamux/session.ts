@@ -132,6 +132,7 @@ export class YamuxSession {
         this.#options.transport.consumed(chunk.length);
       },
       onDrain: () => this.#onTransportDrain(),
+      onReleased: () => this.#output.reclaim(),
       onEnd: () => this.#onTransportEnd(),
       onClose: (error) => this.#onTransportClose(error),
     });
