@@ -1,4 +1,8 @@
+import { ManualClock } from '../../../../test/support/manual-clock.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
+import { frameType, writeHeader } from './frames.ts';
+import { YamuxSession, type YamuxSessionOptions } from './session.ts';
+import type { YamuxStream } from './stream.ts';
 
 /** Two connected transports in memory, for tests. Nothing moves but by {@link MemoryLink.settle}. */
 export interface MemoryLink {
@@ -175,4 +179,95 @@ export class Recorder implements TransportEvents {
     this.closeError = error;
     this.log.push('close');
   }
+}
+
+/** A frame. Without a payload `length` may be anything. */
+export function frame(
+  type: number,
+  flags: number,
+  streamId: number,
+  length: number,
+  payload?: Buffer,
+) {
+  const header = Buffer.alloc(12);
+  writeHeader(header, 0, type, flags, streamId, length);
+  return payload === undefined ? header : Buffer.concat([header, payload]);
+}
+
+export function dataFrame(streamId: number, payload: Buffer, flags = 0): Buffer {
+  return frame(frameType.data, flags, streamId, payload.length, payload);
+}
+
+/** A session on one side, bare bytes on the other. */
+export function createPeer(
+  options: Partial<YamuxSessionOptions> = {},
+  linkOptions: MemoryLinkOptions = {},
+) {
+  const link = memoryLink({ capacityBytes: 8 * 1024 * 1024, ...linkOptions });
+  const clock = new ManualClock();
+  const accepted: YamuxStream[] = [];
+  const closed: (Error | undefined)[] = [];
+  const session = new YamuxSession({
+    transport: link.a,
+    role: 'server',
+    clock,
+    maxStreamWindowBytes: 262_144,
+    onStream: (stream) => accepted.push(stream),
+    onClosed: (error) => closed.push(error),
+    ...options,
+  });
+  const wire = new Recorder();
+  link.b.start(wire);
+  session.start();
+  let read = 0;
+  return {
+    session,
+    link,
+    clock,
+    accepted,
+    closed,
+    wire,
+    /** Sends bytes to the session and returns what came back since the last call, as hex. */
+    async send(...frames: readonly Buffer[]): Promise<string> {
+      const bytes = Buffer.concat(frames);
+      if (bytes.length > 0) link.b.write(bytes, bytes.length);
+      await link.settle();
+      const answer = wire.bytes.subarray(read).toString('hex');
+      read = wire.bytes.length;
+      return answer;
+    },
+  };
+}
+
+/** Two sessions that talk to each other. */
+export function createPair(
+  options: Partial<YamuxSessionOptions> = {},
+  linkOptions: MemoryLinkOptions = {},
+) {
+  const link = memoryLink(linkOptions);
+  const clock = new ManualClock();
+  const accepted: YamuxStream[] = [];
+  const closed: string[] = [];
+  const base = { clock, onStream: (stream: YamuxStream) => accepted.push(stream), ...options };
+  const client = new YamuxSession({
+    ...base,
+    transport: link.a,
+    role: 'client',
+    onClosed: () => closed.push('client'),
+  });
+  const server = new YamuxSession({
+    ...base,
+    transport: link.b,
+    role: 'server',
+    onClosed: () => closed.push('server'),
+  });
+  client.start();
+  server.start();
+  return { link, clock, client, server, accepted, closed };
+}
+
+export function firstOf<T>(items: readonly T[]): T {
+  const first = items[0];
+  if (first === undefined) throw new Error('expected at least one');
+  return first;
 }
