@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { damaged } from '../../../test/support/damaged-bytes.ts';
 import { CreateObjectPoolRequestSchema } from '../../gen/gitaly/objectpool_pb.ts';
 import { RepositorySchema } from '../../gen/gitaly/shared_pb.ts';
 import { readTarget, rewriteRepository } from './first-message.ts';
@@ -87,6 +88,15 @@ function isName({ where }: Leaf): boolean {
   return ['.2.2', '.2.3', '.1.1.2', '.1.1.3'].includes(where);
 }
 
+/** What protobuf-es makes of it; undefined if it refuses it, which it does where we need not look. */
+function decodePool(bytes: Buffer) {
+  try {
+    return fromBinary(CreateObjectPoolRequestSchema, new Uint8Array(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
 const messagesInside = { '.1': 'ObjectPool', '.1.1': 'Repository', '.2': 'Repository' };
 
 describe('the first message, in any pieces', () => {
@@ -158,6 +168,23 @@ describe('the first message, in any pieces', () => {
 });
 
 describe('a damaged first message', () => {
+  test('is refused, or read as a protobuf decoder reads it; and what is read can be replaced', () => {
+    const valid = requestFields.map((parts) => Buffer.concat(parts));
+    fc.assert(
+      fc.property(damaged(valid), (bytes) => {
+        const outcome = readTarget(bytes, createPool);
+        if (outcome.kind !== 'ok') return;
+        const rewritten = rewriteRepository(bytes, createPool, target, additional, 0);
+        expect(readTarget(rewritten, createPool)).toMatchObject({ kind: 'ok', ...target });
+        const decoded = decodePool(bytes);
+        if (decoded === undefined) return;
+        const { storageName, relativePath } = decoded.objectPool?.repository ?? {};
+        expect(outcome).toMatchObject({ storage: storageName, relativePath });
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   test('is refused where numbers or fields run over the end, at every cut', () => {
     const request = messageField(1, [
       encodeStringField(2, 'default'),

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { damaged, inPieces, pieceSizes } from '../../../test/support/damaged-bytes.ts';
+import { MessageBoundary } from '../relay/message-boundary.ts';
 import { encodeMessage, GrpcMessageReader } from './grpc-frame.ts';
 
 describe('reading gRPC messages', () => {
@@ -19,6 +21,25 @@ describe('reading gRPC messages', () => {
         }
         expect(received).toEqual(sent);
         expect(reader.atBoundary).toBe(true);
+      }),
+    );
+  });
+
+  it('keeps no more than one message, and never throws, whatever comes', () => {
+    const messages = fc
+      .array(fc.uint8Array({ maxLength: 50 }), { maxLength: 10 })
+      .map((list) => Buffer.concat(list.map(encodeMessage)));
+    fc.assert(
+      fc.property(damaged(messages), pieceSizes, (bytes, sizes) => {
+        const reader = new GrpcMessageReader({ maxBytes: 50 });
+        const boundary = new MessageBoundary();
+        for (const piece of inPieces(bytes, sizes)) {
+          const read = reader.push(piece, 0, piece.length);
+          if (read.kind === 'invalid') return;
+          for (const message of read.messages) expect(message.length).toBeLessThanOrEqual(50);
+          boundary.pass(piece, 0, piece.length);
+          expect(boundary.atBoundary).toBe(reader.atBoundary);
+        }
       }),
     );
   });

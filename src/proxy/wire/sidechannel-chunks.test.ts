@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { damaged, inPieces, pieceSizes } from '../../../test/support/damaged-bytes.ts';
 import {
   type ChunkProgress,
   ChunkReader,
@@ -42,6 +43,21 @@ describe('sidechannel chunks', () => {
           bytes.subarray(index * size, (index + 1) * size),
         );
         expect(read(pieces)).toEqual({ payload, progress: { kind: 'ended' } });
+      }),
+    );
+  });
+
+  test('that are damaged give data or an error, the same however they are cut', () => {
+    const valid = fc
+      .array(fc.uint8Array({ maxLength: 300 }))
+      .map((parts) =>
+        Buffer.concat([...parts.map((part) => encodeChunks(Buffer.from(part))), endChunk]),
+      );
+    fc.assert(
+      fc.property(damaged(valid), pieceSizes, (bytes, sizes) => {
+        const whole = read([bytes]);
+        expect(read(inPieces(bytes, sizes))).toEqual(whole);
+        expect(whole.payload.length).toBeLessThanOrEqual(bytes.length);
       }),
     );
   });
