@@ -27,6 +27,8 @@ import { authorizationHeader } from '../rpc/token.ts';
 import type { ProxyServerOptions } from './proxy-server-options.ts';
 
 const connectLimitMs = 3000;
+/** Health checks, which anyone may make. Each may keep 64 KiB for half a minute. */
+const maxOpenWithoutToken = 1000;
 
 /** The half of a proxy that faces the storages. It needs no store. */
 export interface StorageSide {
@@ -141,6 +143,7 @@ export function createRelay(
     forward: (call) => forwarder.forward(call),
     tokens: clientTokens,
     onStarted: (call) => metrics.callStarted(call),
+    maxOpenWithoutToken,
     onEnded,
     onTokenChecked: (status) => metrics.tokenChecked(status),
     newCorrelationId: randomUUID,

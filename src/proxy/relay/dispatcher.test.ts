@@ -64,3 +64,32 @@ test.each(['application/grpc', 'application/grpc+proto', 'application/grpc;chars
     expect(answerTo({ 'content-type': contentType })).toEqual([]);
   },
 );
+
+test('calls without a token beyond the limit are refused until others have ended', () => {
+  const dispatcher = new Dispatcher({
+    localMethods: [{ path: '/a.B/C', needsToken: false, serve: () => Promise.resolve() }],
+    forward: () => Promise.resolve(),
+    tokens: () => [],
+    onEnded() {},
+    maxOpenWithoutToken: 2,
+    clock: new ManualClock(),
+  });
+  const open = () => {
+    const ended: string[] = [];
+    const stream: Pick<Http2Stream, 'sendHeaders' | 'consumed'> = {
+      consumed() {},
+      sendHeaders: (fields) => ended.push(fields.map(({ value }) => value).join(' ')),
+    };
+    const head = { ':method': 'POST', ':path': '/a.B/C', 'content-type': 'application/grpc' };
+    const fields = Object.entries(head).map(([name, value]) => headerField(name, value));
+    const events = dispatcher.onRequest(stream as Http2Stream, fields, false, undefined);
+    return { ended, events };
+  };
+  const [first] = [open(), open()];
+  const refused = expect.stringMatching(/^200 application\/grpc 8 /);
+  expect(open().ended).toEqual([refused]);
+  expect(open().ended).toEqual([refused]);
+  first?.events.onAbort({ kind: 'reset', code: 8 });
+  expect(open().ended).toEqual([]);
+  expect(open().ended).toEqual([refused]);
+});

@@ -22,6 +22,8 @@ export interface DispatcherOptions {
   onTokenChecked?(status: 'ok' | 'unauthenticated' | 'denied'): void;
   /** A correlation id for a call without one. Default: it gets none. */
   newCorrelationId?(): string;
+  /** How many calls that need no token may be open. More are refused. Default: any number. */
+  readonly maxOpenWithoutToken?: number;
   readonly clock: Clock;
   /** See {@link ServerCall}. */
   readonly firstMessageLimitMs?: number;
@@ -39,6 +41,8 @@ export class Dispatcher {
   readonly #tokens = new TokenVerifier();
   /** Calls whose client waits for the end. */
   readonly #open = new Set<ServerCall>();
+  /** How many of them need no token. */
+  #openWithoutToken = 0;
   #working = 0;
 
   constructor(options: DispatcherOptions) {
@@ -72,15 +76,18 @@ export class Dispatcher {
     const head = readCallHead(fields, newCorrelationId);
     const local = this.#localMethods.get(head.path);
     const needsToken = local?.needsToken !== false;
+    if (!needsToken) this.#openWithoutToken += 1;
     const call = new ServerCall({
       stream,
-      head,
+      // Nobody looks at the metadata of these, and anyone may send it.
+      head: needsToken ? head : { ...head, metadata: [] },
       mux,
       clock,
       ...(needsToken ? {} : { maxFirstMessageBytes: maxBytesWithoutToken }),
       ...(firstMessageLimitMs === undefined ? {} : { firstMessageLimitMs }),
       onEnded: (ended, code) => {
         this.#open.delete(ended);
+        if (!needsToken) this.#openWithoutToken -= 1;
         this.#options.onEnded(ended, code);
       },
       onFirstMessage: (ready) => void this.#serve(ready, local),
@@ -95,6 +102,7 @@ export class Dispatcher {
       });
     }
     if (needsToken) this.#checkToken(call);
+    else this.#checkRoom(call);
     if (head.compressed && !call.ended) {
       call.fail({
         code: statusCodes.UNIMPLEMENTED,
@@ -112,6 +120,15 @@ export class Dispatcher {
     } finally {
       this.#working -= 1;
     }
+  }
+
+  #checkRoom(call: ServerCall): void {
+    const { maxOpenWithoutToken = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.#openWithoutToken <= maxOpenWithoutToken) return;
+    call.fail({
+      code: statusCodes.RESOURCE_EXHAUSTED,
+      message: `${maxOpenWithoutToken} calls without a token are under way: try again later`,
+    });
   }
 
   #checkToken(call: ServerCall): void {

@@ -14,7 +14,7 @@ import {
   maxStreamId,
   maxWindowBytes,
 } from './frames.ts';
-import { HeaderBlocks } from './header-blocks.ts';
+import type { HeaderBlocks } from './header-blocks.ts';
 import { areTrailers, checkRequest, requestContent, responseKind } from './header-rules.ts';
 import type { Http2Limits } from './limits.ts';
 import type { Pings } from './pings.ts';
@@ -33,6 +33,7 @@ export interface FrameHandlerOptions {
   readonly sendFlow: SendFlow;
   readonly guard: FloodGuard;
   readonly pings: Pings;
+  readonly blocks: HeaderBlocks;
   onRequest(stream: ActiveStream, fields: readonly HeaderField[], endStream: boolean): StreamEvents;
   /** The peer's first SETTINGS have arrived. */
   onHandshake(): void;
@@ -60,7 +61,7 @@ export class FrameHandler implements FrameSink {
   constructor(options: FrameHandlerOptions) {
     this.#options = options;
     this.#isServer = options.owner.role === 'server';
-    this.#blocks = new HeaderBlocks(options.limits);
+    this.#blocks = options.blocks;
     this.#receiveWindow = Math.max(initialWindowBytes, options.limits.connectionWindowBytes);
   }
 

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../../../base/clock.ts';
 import { ConnectionError, errorCodes } from './errors.ts';
 import type { Http2Limits } from './limits.ts';
 
@@ -16,13 +17,24 @@ export interface HeaderBlock {
   readonly bytes: Buffer;
 }
 
+export interface HeaderBlocksOptions {
+  readonly limits: Pick<
+    Http2Limits,
+    'maxContinuationFrames' | 'maxHeaderListBytes' | 'headerBlockTimeoutMs'
+  >;
+  readonly clock: Clock;
+  /** The rest of a block has not come in time. */
+  onLate(): void;
+}
+
 /** Puts the header blocks together that do not fit in one frame. RFC 9113 section 4.3. */
 export class HeaderBlocks {
-  readonly #limits: Pick<Http2Limits, 'maxContinuationFrames' | 'maxHeaderListBytes'>;
+  readonly #options: HeaderBlocksOptions;
   #open: OpenBlock | undefined;
+  #timer: Timer | undefined;
 
-  constructor(limits: Pick<Http2Limits, 'maxContinuationFrames' | 'maxHeaderListBytes'>) {
-    this.#limits = limits;
+  constructor(options: HeaderBlocksOptions) {
+    this.#options = options;
   }
 
   /** Whether only a CONTINUATION frame may come next. */
@@ -32,7 +44,9 @@ export class HeaderBlocks {
 
   /** Keeps the fragment of a HEADERS frame that does not end its block. */
   begin(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): void {
+    const { clock, limits, onLate } = this.#options;
     this.#open = { streamId, endStream, fragments: [], bytes: 0 };
+    this.#timer = clock.after(limits.headerBlockTimeoutMs, onLate);
     this.#append(this.#open, bytes, start, end);
   }
 
@@ -58,14 +72,20 @@ export class HeaderBlocks {
     }
     this.#append(open, bytes, start, end);
     if (!endHeaders) return undefined;
-    this.#open = undefined;
+    this.drop();
     return { streamId, endStream: open.endStream, bytes: Buffer.concat(open.fragments) };
+  }
+
+  /** Forgets the block that is open, if one is. */
+  drop(): void {
+    this.#open = undefined;
+    this.#timer?.cancel();
   }
 
   #append(open: OpenBlock, bytes: Buffer, start: number, end: number): void {
     open.fragments.push(Buffer.from(bytes.subarray(start, end)));
     open.bytes += end - start;
-    const { maxContinuationFrames, maxHeaderListBytes } = this.#limits;
+    const { maxContinuationFrames, maxHeaderListBytes } = this.#options.limits;
     // The first fragment came in the HEADERS frame.
     const isTooLong = open.fragments.length - 1 > maxContinuationFrames;
     if (isTooLong || open.bytes > maxHeaderListBytes) {

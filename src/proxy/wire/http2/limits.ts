@@ -19,6 +19,8 @@ export interface Http2Limits {
   readonly maxHeaderFields: number;
   /** Most CONTINUATION frames in a header block, however short they are. */
   readonly maxContinuationFrames: number;
+  /** From the first frame of a header block until its last one must be there. */
+  readonly headerBlockTimeoutMs: number;
   /** Largest HPACK table, of the peer's encoder and of ours. */
   readonly maxHeaderTableBytes: number;
   /** Most entries in a SETTINGS frame. */
@@ -72,6 +74,7 @@ export const defaultLimits: Http2Limits = {
   maxHeaderListBytes: 1 * MiB,
   maxHeaderFields: 2000,
   maxContinuationFrames: 128,
+  headerBlockTimeoutMs: 10_000,
   maxHeaderTableBytes: 4 * KiB,
   maxSettingsEntries: 64,
   controlFrames: { burst: 5000, perSecond: 1000 },

@@ -10,6 +10,7 @@ import { FloodGuard } from './flood-guard.ts';
 import { FrameHandler } from './frame-handler.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
+import { HeaderBlocks } from './header-blocks.ts';
 import { maxStreamId } from './frames.ts';
 import { defaultLimits, type Http2Limits } from './limits.ts';
 import { Pings } from './pings.ts';
@@ -65,6 +66,7 @@ export class Http2Session implements StreamSession {
   readonly #sendFlow: SendFlow;
   readonly #guard: FloodGuard;
   readonly #pings: Pings;
+  readonly #blocks: HeaderBlocks;
   readonly #owner: StreamOwner;
   #goAway: GoAwayState = 'none';
   #peerGoesAway = false;
@@ -103,6 +105,14 @@ export class Http2Session implements StreamSession {
       headerBlocksSent: () => this.#output.headerBlocks,
     });
     this.#pings = new Pings(this.#output, clock);
+    this.#blocks = new HeaderBlocks({
+      limits,
+      clock,
+      onLate: () => {
+        const message = `a header block was not complete after ${limits.headerBlockTimeoutMs} ms`;
+        this.#fail(new ConnectionError(errorCodes.enhanceYourCalm, message));
+      },
+    });
     this.#owner = {
       role,
       session: this,
@@ -125,6 +135,7 @@ export class Http2Session implements StreamSession {
       sendFlow: this.#sendFlow,
       guard: this.#guard,
       pings: this.#pings,
+      blocks: this.#blocks,
       onRequest: (stream, fields, endStream) => events.onRequest(stream, fields, endStream),
       onHandshake: () => this.#handshakeTimer?.cancel(),
       onGoAway: (lastStreamId, code, debugData) => this.#onGoAway(lastStreamId, code, debugData),
@@ -343,6 +354,7 @@ export class Http2Session implements StreamSession {
     this.#isClosed = true;
     this.#error = error;
     this.#handshakeTimer?.cancel();
+    this.#blocks.drop();
     this.#reader.stop();
     this.#pings.close(streamError);
     this.#streams.abortAbove(0, (stream) => this.#lossOf(stream, streamError));
