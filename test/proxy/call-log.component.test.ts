@@ -63,6 +63,16 @@ describe('the line of a call through the proxy', () => {
     expect(fields['grpc.response.payload_bytes']).toBeGreaterThan(5);
   });
 
+  test('names the repository of a call that the proxy answers itself', async () => {
+    await client.repository.repositoryExists({ repository });
+    const { fields } = await lineOf('RepositoryExists');
+    expect(fields).toMatchObject({
+      virtual_storage: 'default',
+      relative_path: repository.relativePath,
+      'grpc.code': 'OK',
+    });
+  });
+
   test('tells why a call failed', async () => {
     const missing = { storageName: 'default', relativePath: 'group/missing.git' };
     const read = client.commit.findCommit({ repository: missing });

@@ -81,8 +81,7 @@ function targetOf(call: ServerCall, { storages }: RelayContext): Target {
     throw new LocalCallError(statusCodes.INVALID_ARGUMENT, 'storage name not found');
   }
   const key = { virtualStorage: storage, relativePath };
-  call.trace.virtualStorage = key.virtualStorage;
-  call.trace.relativePath = key.relativePath;
+  call.trace.repositoryNamed(key);
   return { key, virtualStorage };
 }
 

@@ -39,8 +39,7 @@ export function praefectInfoMethods(context: RelayContext): readonly LocalMethod
     ),
     streamingMethod(method.dataloss, (request) => findLosses(request, context)),
     unaryMethod(method.setAuthoritativeStorage, async (request, { head, trace }) => {
-      trace.virtualStorage = request.virtualStorage;
-      trace.relativePath = request.relativePath;
+      trace.repositoryNamed(request);
       const logger = context.logger.child({ correlation_id: head.correlationId });
       await setAuthoritativeStorage(request, { ...context, logger });
       return {};

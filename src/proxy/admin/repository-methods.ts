@@ -11,12 +11,16 @@ import { keyOf } from './repository-key.ts';
 /** Calls about the existence of repositories: the control store knows, no storage is asked. */
 export function repositoryMethods(context: RelayContext): readonly LocalMethod[] {
   return [
-    unaryMethod(RepositoryService.method.repositoryExists, async ({ repository }) => {
-      const record = await context.view.get(keyOf(repository));
+    unaryMethod(RepositoryService.method.repositoryExists, async ({ repository }, { trace }) => {
+      const key = keyOf(repository);
+      trace.repositoryNamed(key);
+      const record = await context.view.get(key);
       return { exists: record !== undefined && !isBeingCreated(record) };
     }),
-    unaryMethod(RepositoryService.method.removeRepository, async ({ repository }) => {
-      const outcome = await removeRepository(keyOf(repository), context);
+    unaryMethod(RepositoryService.method.removeRepository, async ({ repository }, { trace }) => {
+      const key = keyOf(repository);
+      trace.repositoryNamed(key);
+      const outcome = await removeRepository(key, context);
       if (outcome === 'missing') {
         throw new LocalCallError(statusCodes.NOT_FOUND, 'repository does not exist');
       }

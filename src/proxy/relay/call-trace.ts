@@ -1,4 +1,5 @@
 import type { RepositoryRecord } from '../routing/repository-record.ts';
+import type { RepositoryKey } from '../store/control-store.ts';
 
 /** Who takes part in a write: {@link WriteRoute} has this shape. */
 interface Participants {
@@ -31,6 +32,12 @@ export class CallTrace {
   isAuthenticated = false;
   /** Whether the status is the proxy's own, and not a storage's. */
   isOwnStatus = false;
+
+  /** The call is about this repository, which may not exist. */
+  repositoryNamed({ virtualStorage, relativePath }: RepositoryKey): void {
+    this.virtualStorage = virtualStorage;
+    this.relativePath = relativePath;
+  }
 
   repositoryFound({ id, replicaPath }: RepositoryRecord): void {
     this.repositoryId = id;

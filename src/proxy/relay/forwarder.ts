@@ -61,8 +61,7 @@ export class Forwarder {
     const target = readRepository(call, method);
     const virtualStorage = this.#virtualStorage(target.storage, 'storage name not found');
     const key = { virtualStorage: virtualStorage.name, relativePath: target.relativePath };
-    call.trace.virtualStorage = key.virtualStorage;
-    call.trace.relativePath = key.relativePath;
+    call.trace.repositoryNamed(key);
     if (method.op === 'accessor') {
       await this.#read(call, method, virtualStorage, key);
     } else if (method.op === 'maintenance') {

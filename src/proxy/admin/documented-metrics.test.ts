@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from '@jest/globals';
+import { loadAll } from 'js-yaml';
+import type { Registry } from 'prom-client';
+import { systemClock } from '../../base/clock.ts';
+import { createMemoryStore } from '../store/memory-store.ts';
+import { StorageDirectory } from '../upstream/storage-directory.ts';
+import { headerField } from '../wire/hpack/header-field.ts';
+import { DatabaseMetrics } from './database-metrics.ts';
+import { ProxyMetrics } from './metrics.ts';
+
+const storages = new StorageDirectory([], () => headerField('authorization', ''));
+const store = createMemoryStore({ clock: systemClock });
+const database = new DatabaseMetrics({ store, storages, clock: systemClock });
+
+function namesIn(registry: Registry): string[] {
+  return registry.getMetricsAsArray().map(({ name }) => name);
+}
+
+const names = [...namesIn(new ProxyMetrics(storages).registry), ...namesIn(database.registry)];
+
+function read(path: string): Promise<string> {
+  return readFile(new URL(`../../../docs/${path}`, import.meta.url), 'utf8');
+}
+
+describe('the documentation', () => {
+  test('lists every metric in a table, and none that does not exist', async () => {
+    const text = await read('metrics.md');
+    const [ours = ''] = text.split('## What Praefect has');
+    const listed = [...ours.matchAll(/^\| `([a-z_]+)`/gm)].map(([, name]) => name);
+    const sorted = (list: readonly (string | undefined)[]) =>
+      list.toSorted((a = '', b = '') => a.localeCompare(b));
+    expect(sorted(listed)).toEqual(sorted(names));
+  });
+
+  test('makes alerts of metrics that exist', async () => {
+    const blocks = [...(await read('operations.md')).matchAll(/```yaml\n(.*?)```/gs)];
+    const objects = blocks.flatMap(([, yaml = '']) => loadAll(yaml) as { kind?: string }[]);
+    const rules = JSON.stringify(objects.find(({ kind }) => kind === 'PrometheusRule'));
+    const used = [...rules.matchAll(/\b(?:gitaly|grpc)_(?:praefect|proxy|server)_[a-z_]+/g)];
+    expect(used.length).toBeGreaterThan(4);
+    for (const [name] of used) expect(names).toContain(name);
+  });
+});
