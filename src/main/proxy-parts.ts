@@ -103,7 +103,7 @@ export function createRelay(
   store: ControlStore,
   isServing: () => boolean,
 ): Relay {
-  const { owner, logger, gitalyToken, clientTokens, leaseMs } = options;
+  const { owner, logger, gitalyToken, clientTokens, leaseMs, lateLimitMs } = options;
   const { clock = systemClock, random = systemRandom } = options;
   const outage = new StoreOutage({ clock, logger });
   const common = { store, owner, clock, logger, outage };
@@ -114,6 +114,7 @@ export function createRelay(
     view,
     membership,
     storages,
+    writes,
     gitalyToken,
   };
   const settler = new Settler(repair);
@@ -126,6 +127,7 @@ export function createRelay(
     sidechannels,
     metrics,
     random,
+    ...(lateLimitMs === undefined ? {} : { lateLimitMs }),
     replicaPathOf: (id, relativePath) => replicaPath(id, relativePath, sha256),
     gitalyToken,
     settleAbandoned: (record) => settler.settle(record),
@@ -149,7 +151,7 @@ export function createRelay(
     newCorrelationId: randomUUID,
     clock,
   });
-  const repairLoop = new RepairLoop({ ...repair, writes, settler, random, repair, metrics });
+  const repairLoop = new RepairLoop({ ...repair, settler, random, repair, metrics });
   return { dispatcher, view, membership, repairLoop };
 }
 

@@ -2,6 +2,7 @@ import type { ProxyConfig } from '../api/proxy-config.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
+import type { RelayContext } from '../proxy/relay/context.ts';
 import type { ControlStore } from '../proxy/store/control-store.ts';
 
 /** What a proxy is made of: `startProxyServer`. */
@@ -23,6 +24,7 @@ export interface ProxyServerOptions {
   readonly random?: Random;
   /** See {@link Membership}. */
   readonly leaseMs?: number;
+  readonly lateLimitMs?: RelayContext['lateLimitMs'];
   /** Gives up a start that waits for the store. */
   readonly signal?: AbortSignal;
 }

@@ -71,14 +71,14 @@ export class Cluster {
 
   startProxy(): void {
     this.#lastProxy += 1;
-    const proxy = new SimulatedProxy({
+    const proxy: SimulatedProxy = new SimulatedProxy({
       name: `p${this.#lastProxy}`,
       timeline: this.timeline,
       database: this.database,
       storages: this.storages,
       policy: this.#policy,
       lostAnswers: () => (this.#isFaulty ? 0.02 : 0),
-      onCommit: (owner) => this.#onCommit(owner),
+      onCommit: (what, storage) => this.#onCommit(proxy, what, storage),
     });
     this.proxies.push(proxy);
     this.timeline.tell(() => `${proxy.name} starts`);
@@ -125,11 +125,18 @@ export class Cluster {
     }
   }
 
-  /** I1: no storage is told to commit before the intent is durable, or after it was settled. */
-  #onCommit(owner: string): void {
+  /**
+   * I1: no storage is told to commit before the intent is durable, or after it was settled. Nor may
+   * it copy unless its replica is claimed.
+   */
+  #onCommit({ name }: SimulatedProxy, what: 'write' | 'copy', storage: string): void {
+    const { intents, replicas } = this.record;
+    const claim = replicas.find((replica) => replica.storage === storage)?.repair;
+    const isRight =
+      what === 'write' ? intents.some(({ owner }) => owner === name) : claim?.owner === name;
+    if (isRight) return;
     this.check(() => {
-      if (this.record.intents.some((intent) => intent.owner === owner)) return;
-      throw new Error(`${owner} tells a storage to commit, and has no intent in the record`);
+      throw new Error(`${name} lets ${storage} go on with a ${what} that is not in the record`);
     });
   }
 

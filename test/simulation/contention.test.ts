@@ -27,10 +27,12 @@ class Contention {
   async play(): Promise<void> {
     const cluster = this.#cluster;
     await this.#until(1000);
-    for (let round = 1; round <= rounds; round++) await this.#playRound(round);
-    await this.#until(this.#nowMs + repairLimitMs, () => cluster.isSettled);
-    if (!cluster.isSettled) throw new Error('a replica stays behind');
-    this.#history.checkEnd();
+    for (let round = 1; round <= rounds; round++) {
+      await this.#playRound(round);
+      await this.#until(this.#nowMs + repairLimitMs, () => cluster.isSettled);
+      if (!cluster.isSettled) throw new Error('a replica stays behind');
+      this.#history.checkEnd();
+    }
   }
 
   get #nowMs(): number {

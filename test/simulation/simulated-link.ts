@@ -1,6 +1,6 @@
 import { statusCodes } from '../../src/rpc/status.ts';
 import type { NodeHealth } from '../../src/proxy/health/node-health.ts';
-import type { Answer, Vote } from '../../src/proxy/transactions/voting.ts';
+import type { Answer } from '../../src/proxy/transactions/voting.ts';
 import type { WriteRegistry } from '../../src/proxy/transactions/write-registry.ts';
 import type { ControlCalls } from '../../src/proxy/upstream/control-calls.ts';
 import type { Storage } from '../../src/proxy/upstream/storage.ts';
@@ -10,11 +10,19 @@ import type { HeaderField } from '../../src/proxy/wire/hpack/header-field.ts';
 import type { Http2Session } from '../../src/proxy/wire/http2/session.ts';
 import type { Http2Stream, StreamEvents } from '../../src/proxy/wire/http2/stream.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
-import type { SimulatedStorage, StorageCall, WriteRequest } from './simulated-storage.ts';
+import type {
+  SimulatedStorage,
+  StorageCall,
+  WriteRequest,
+  WriteStorageCall,
+} from './simulated-storage.ts';
 
 const reconnectMs = 200;
 /** Two health checks in a row. */
 const regainMs = 1000;
+
+/** Called whenever a proxy tells a storage to commit what it has prepared. */
+export type OnCommit = (what: 'write' | 'copy', storage: string) => void;
 
 /**
  * What a proxy has of one storage, with the network in between: it takes the place of
@@ -29,18 +37,17 @@ export class SimulatedLink {
   readonly #storage: SimulatedStorage;
   readonly #writes: WriteRegistry;
   readonly #storageNamed: (name: string) => SimulatedStorage;
-  readonly #onCommit: () => void;
+  readonly #onCommit: OnCommit;
   #connection: Connection | undefined;
   #health: NodeHealth = { kind: 'unknown' };
   #isCut = false;
 
-  /** `onCommit` is called whenever the proxy tells the storage to commit what it has prepared. */
   constructor(
     proxy: SimulatedProcess,
     storage: SimulatedStorage,
     writes: WriteRegistry,
     storageNamed: (name: string) => SimulatedStorage,
-    onCommit: () => void,
+    onCommit: OnCommit,
   ) {
     this.name = this.address = storage.name;
     this.#proxy = proxy;
@@ -128,40 +135,16 @@ export class SimulatedLink {
     const header = fields.find((field) => field.name === 'gitaly-reference-transaction');
     const text = Buffer.from(header?.value ?? '', 'base64').toString();
     const { id } = JSON.parse(text) as { readonly id: number };
-    const waiting = new Set<(answer: 'broken') => void>();
-    let isBroken = false;
+    const voting = this.#createVoting(connection, 'write', BigInt(id));
     const call: OpenCall = {
       breakAtProxy(error) {
         connection.calls.delete(call);
         events.onAbort({ kind: 'connectionLost', error });
       },
-      breakAtStorage() {
-        isBroken = true;
-        for (const answer of waiting) answer('broken');
-      },
+      breakAtStorage: () => voting.breakOff(),
     };
-    const vote = (cast: Vote) =>
-      new Promise<Answer | 'broken'>((resolve) => {
-        if (isBroken) return resolve('broken');
-        waiting.add(resolve);
-        const answer = (told: Answer) =>
-          this.#send(connection, 'toStorage', () => {
-            if (waiting.delete(resolve)) resolve(told);
-          });
-        this.#send(connection, 'toProxy', () =>
-          this.#writes.vote(BigInt(id), this.name, cast, (result) => {
-            const told = result.kind === 'answered' ? result.answer : 'abort';
-            if (told === 'commit' && cast.phase === 'prepared') this.#onCommit();
-            answer(told);
-          }),
-        );
-      });
-    const storageCall: StorageCall = {
-      get isBroken() {
-        return isBroken;
-      },
-      vote,
-      finish: (code) => {
+    const storageCall: WriteStorageCall = Object.assign(voting, {
+      finish: (code: number) => {
         connection.callsAtStorage.delete(call);
         this.#send(connection, 'toProxy', () => {
           if (connection.calls.delete(call)) {
@@ -169,7 +152,7 @@ export class SimulatedLink {
           }
         });
       },
-    };
+    });
     connection.calls.add(call);
     connection.callsAtStorage.add(call);
     const stream: Pick<Http2Stream, 'sendData' | 'reset' | 'localEnded' | 'closed'> = {
@@ -189,6 +172,38 @@ export class SimulatedLink {
     return stream as Http2Stream;
   }
 
+  /** A storage's side of a transaction: its votes go to the proxy, and the answers come back. */
+  #createVoting(connection: Connection, what: 'write' | 'copy', id: bigint): VotingCall {
+    const waiting = new Set<(answer: 'broken') => void>();
+    let isBroken = false;
+    return {
+      get isBroken() {
+        return isBroken;
+      },
+      breakOff() {
+        isBroken = true;
+        for (const answer of waiting) answer('broken');
+      },
+      vote: (cast) =>
+        new Promise((resolve) => {
+          if (isBroken) return resolve('broken');
+          waiting.add(resolve);
+          const answer = (told: Answer) =>
+            this.#send(connection, 'toStorage', () => {
+              if (waiting.delete(resolve)) resolve(told);
+            });
+          this.#send(connection, 'toProxy', () =>
+            this.#writes.vote(id, this.name, cast, (result) => {
+              const told = result.kind === 'answered' ? result.answer : 'abort';
+              if (told === 'commit' && cast.phase === 'prepared') this.#onCommit(what, this.name);
+              answer(told);
+            }),
+          );
+          return undefined;
+        }),
+    };
+  }
+
   #send(connection: Connection, way: 'toProxy' | 'toStorage', arrive: () => void): void {
     const { timeline } = this.#proxy;
     const nowMs = timeline.monotonicMs();
@@ -205,11 +220,12 @@ export class SimulatedLink {
     const control: Pick<ControlCalls, 'checksum' | 'replicate' | 'remove'> = {
       checksum: (_: string, limitMs?: number) =>
         this.#ask('CalculateChecksum', limitMs ?? 10_000, () => this.#storage.checksum()),
-      replicate: (_, source, limitMs) =>
-        this.#ask('ReplicateRepository', limitMs, () =>
-          // A proxy that is paused while a storage copies for it, and whose repair another proxy has
-          // taken over meanwhile, would have that storage overwrite newer references: a known hole.
-          this.#storage.replicate(this.#storageNamed(source.storage), () => !this.#proxy.isPaused),
+      replicate: (_, source, limitMs, transaction) =>
+        this.#ask(
+          'ReplicateRepository',
+          limitMs,
+          (call) => this.#storage.replicate(this.#storageNamed(source.storage), call),
+          transaction,
         ),
       remove: () => Promise.reject(new Error('no repository is removed here')),
     };
@@ -217,28 +233,40 @@ export class SimulatedLink {
   }
 
   /** A call that the proxy makes on its own account. */
-  #ask<T>(method: string, limitMs: number, work: () => Promise<T>): Promise<T> {
+  #ask<T>(
+    method: string,
+    limitMs: number,
+    work: (call: StorageCall) => Promise<T>,
+    transaction = 0n,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const fail = (message: string) => {
         timer.cancel();
         reject(new UpstreamError(method, { code: statusCodes.UNAVAILABLE, message }));
       };
-      const timer = this.#proxy.after(limitMs, () => fail('it took too long'));
+      const timer = this.#proxy.after(limitMs, () => {
+        fail('it took too long');
+        if (connection !== undefined) this.#send(connection, 'toStorage', call.breakAtStorage);
+      });
       const connection = this.#connection;
       if (connection === undefined) return fail('there is no connection');
+      const voting = this.#createVoting(connection, 'copy', transaction);
       const call: OpenCall = {
         breakAtProxy: (error) => fail(error.message),
-        breakAtStorage() {},
+        breakAtStorage: () => voting.breakOff(),
       };
       connection.calls.add(call);
-      const answer = (settle: () => void) =>
+      connection.callsAtStorage.add(call);
+      const answer = (settle: () => void) => {
+        connection.callsAtStorage.delete(call);
         this.#send(connection, 'toProxy', () => {
           connection.calls.delete(call);
           timer.cancel();
           settle();
         });
+      };
       this.#send(connection, 'toStorage', () => {
-        work().then(
+        work(voting).then(
           (value) => answer(() => resolve(value)),
           (error: unknown) => answer(() => fail(String(error))),
         );
@@ -262,4 +290,9 @@ interface Connection {
 interface OpenCall {
   breakAtProxy(error: Error): void;
   breakAtStorage(): void;
+}
+
+interface VotingCall extends StorageCall {
+  /** The caller has gone. */
+  breakOff(): void;
 }

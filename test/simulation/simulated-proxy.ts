@@ -21,7 +21,7 @@ import { StorageDirectory, VirtualStorage } from '../../src/proxy/upstream/stora
 import { Membership } from '../../src/proxy/view/membership.ts';
 import { RepositoryView } from '../../src/proxy/view/repository-view.ts';
 import { headerField } from '../../src/proxy/wire/hpack/header-field.ts';
-import { SimulatedLink } from './simulated-link.ts';
+import { SimulatedLink, type OnCommit } from './simulated-link.ts';
 import { SimulatedProcess } from './simulated-process.ts';
 import type { SimulatedStorage, WriteRequest } from './simulated-storage.ts';
 import type { Timeline } from './timeline.ts';
@@ -37,8 +37,7 @@ export interface SimulatedProxyOptions {
   readonly policy: ReplicationPolicy;
   /** How often an answer of the store gets lost, at the moment. */
   lostAnswers(): number;
-  /** Called whenever the proxy tells a storage to commit what it has prepared. */
-  onCommit(owner: string): void;
+  readonly onCommit: OnCommit;
 }
 
 /** How a client's call ends; what is not OK may have happened. */
@@ -69,8 +68,7 @@ export class SimulatedProxy {
     this.process = clock;
     this.store = createStore(options, clock);
     this.links = [...simulated.values()].map(
-      (storage) =>
-        new SimulatedLink(clock, storage, writes, storageNamed, () => options.onCommit(owner)),
+      (storage) => new SimulatedLink(clock, storage, writes, storageNamed, options.onCommit),
     );
     this.virtualStorage = new VirtualStorage(
       virtualStorageName,
@@ -89,11 +87,12 @@ export class SimulatedProxy {
       ...common,
       view,
       membership,
+      writes,
       gitalyToken: () => '',
     };
     const settler = new Settler(repair);
     const metrics = { repairStarted: () => () => {} };
-    this.#repairLoop = new RepairLoop({ ...repair, writes, settler, random, repair, metrics });
+    this.#repairLoop = new RepairLoop({ ...repair, settler, random, repair, metrics });
     this.#context = {
       ...common,
       view,

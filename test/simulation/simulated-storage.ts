@@ -16,12 +16,16 @@ export interface WriteRequest {
 
 type RefChange = WriteRequest['changes'][number];
 
-/** A storage's side of one call. */
+/** A storage's side of one call that changes something. */
 export interface StorageCall {
   /** Whether the caller has gone. */
   readonly isBroken: boolean;
   /** The answer, or `broken` if the caller has gone. */
   vote(vote: Vote): Promise<Answer | 'broken'>;
+}
+
+/** A storage's side of a write. */
+export interface WriteStorageCall extends StorageCall {
   finish(code: number): void;
 }
 
@@ -73,7 +77,7 @@ export class SimulatedStorage {
     this.process = new SimulatedProcess(this.name, this.#timeline);
   }
 
-  async carryOut(request: WriteRequest, call: StorageCall): Promise<void> {
+  async carryOut(request: WriteRequest, call: WriteStorageCall): Promise<void> {
     await this.#work(0.5, this.#happens('isSlow') ? 2000 : 8);
     if (this.#happens('refusesCall')) return call.finish(statusCodes.INTERNAL);
     for (const { ref, value } of request.changes) {
@@ -163,20 +167,34 @@ export class SimulatedStorage {
   }
 
   /**
-   * Becomes like the source was a moment ago, unless `isWanted` says no at the end.
+   * Becomes like the source was a moment ago, as Gitaly does: in one reference transaction, which
+   * votes. The references are locked from that on.
    */
-  async replicate(source: SimulatedStorage, isWanted: () => boolean): Promise<void> {
+  async replicate(source: SimulatedStorage, call: StorageCall): Promise<void> {
     await this.#work(2, this.#timeline.chance(0.2) ? 2000 : 40);
     if (!source.process.isRunning) throw new Error(`${source.name} cannot be reached`);
     const copy = new Map(source.refs);
     await this.#work(1, 40);
-    if (!isWanted()) throw new Error('nobody waits for it any more');
-    for (const ref of new Set([...copy.keys(), ...this.refs.keys()])) {
-      const value = copy.get(ref);
-      if (value === this.refs.get(ref)) continue;
-      if (this.#locked.has(ref)) throw new Error(`${ref} is locked`);
-      if (value === undefined) this.refs.delete(ref);
-      else this.refs.set(ref, value);
+    const changes = [...new Set([...copy.keys(), ...this.refs.keys()])]
+      .filter((ref) => copy.get(ref) !== this.refs.get(ref))
+      .toSorted((a, b) => (a < b ? -1 : 1));
+    if (changes.length === 0) return;
+    const locked: string[] = [];
+    try {
+      for (const ref of changes) {
+        if (!(await this.#lock(ref, 'copy', call))) throw new Error(`${ref} is locked`);
+        locked.push(ref);
+      }
+      const vote = { phase: 'prepared', hash: changes.join() } as const;
+      if ((await call.vote(vote)) !== 'commit') throw new Error('the copy was refused');
+      await this.#work(0.1, this.#timeline.chance(0.1) ? 300 : 10);
+      for (const ref of changes) {
+        const value = copy.get(ref);
+        if (value === undefined) this.refs.delete(ref);
+        else this.refs.set(ref, value);
+      }
+    } finally {
+      for (const ref of locked) this.#locked.delete(ref);
     }
     this.#timeline.tell(() => `${this.name} has copied ${source.name}: ${this.contents()}`);
   }

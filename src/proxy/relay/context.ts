@@ -3,6 +3,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { ControlStore } from '../store/control-store.ts';
+import type { ActiveWriteOptions } from '../transactions/active-write.ts';
 import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';
@@ -23,6 +24,7 @@ export interface RelayContext {
   readonly metrics: RelayMetrics;
   readonly clock: Clock;
   readonly random: Random;
+  readonly lateLimitMs?: ActiveWriteOptions['lateLimitMs'];
   readonly logger: Logger;
   /** Where a new repository lies on its storages. */
   replicaPathOf(id: bigint, relativePath: string): string;

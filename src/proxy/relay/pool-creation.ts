@@ -3,6 +3,7 @@ import type { Repository } from '../../gen/gitaly/shared_pb.ts';
 import { statusCodes } from '../../rpc/status.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
+import { takeCopyVotes } from '../transactions/copy-votes.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import { UpstreamError } from '../upstream/unary-call.ts';
 import type { HeaderField } from '../wire/hpack/header-field.ts';
@@ -58,7 +59,7 @@ async function createHeld(creation: PoolCreation, context: RelayContext): Promis
   let settled = false;
   try {
     const { reference, finished } = await cloneEverywhere(creation, record);
-    const holders = await makeEqual(reference, finished, record, creation, context.gitalyToken());
+    const holders = await makeEqual(reference, finished, record, creation, context);
     const { minInSyncReplicas } = virtualStorage.policy;
     if (holders.length < minInSyncReplicas) {
       const reason = `the pool is on ${holders.length} of ${minInSyncReplicas} required replicas`;
@@ -113,18 +114,27 @@ async function makeEqual(
   finished: readonly string[],
   { replicaPath }: RepositoryRecord,
   { virtualStorage, limitMs }: PoolCreation,
-  token: string,
+  context: RelayContext,
 ): Promise<readonly string[]> {
   const checksum = (storage: string) => virtualStorage.control(storage).checksum(replicaPath);
   const expected = await checksum(reference);
+  const source = {
+    storage: reference,
+    address: virtualStorage.addressOf(reference),
+    token: context.gitalyToken(),
+  };
+  const { transaction, end } = takeCopyVotes(context.writes, context.membership);
   const isEqual = async (storage: string): Promise<boolean> => {
     if (storage === reference || (await checksum(storage)) === expected) return true;
-    const source = { storage: reference, address: virtualStorage.addressOf(reference), token };
-    await virtualStorage.control(storage).replicate(replicaPath, source, limitMs);
+    await virtualStorage.control(storage).replicate(replicaPath, source, limitMs, transaction);
     return (await checksum(storage)) === expected;
   };
-  const equal = await Promise.all(finished.map((storage) => isEqual(storage).catch(() => false)));
-  return finished.filter((_, index) => equal[index]);
+  try {
+    const equal = await Promise.all(finished.map((storage) => isEqual(storage).catch(() => false)));
+    return finished.filter((_, index) => equal[index]);
+  } finally {
+    end();
+  }
 }
 
 /** A store that is away now leaves it to repair: a creation without its owner is taken back there. */

@@ -5,7 +5,7 @@ import { ActiveWrite } from '../transactions/active-write.ts';
 import type { WriteOutcome } from '../transactions/outcome.ts';
 import type { NodeEnd } from '../transactions/voting.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
-import { headerField } from '../wire/hpack/header-field.ts';
+import { transactionHeader } from '../upstream/transaction-header.ts';
 import { upstreamHeaders, type CallHead } from './call-head.ts';
 import type { RelayContext } from './context.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
@@ -79,6 +79,7 @@ export class WriteCall implements RequestSink {
     const { call, context, virtualStorage, patienceMs } = options;
     this.#options = options;
     this.#mayRouteAgain = options.routesAgain;
+    const lateLimitMs = patienceMs ?? context.lateLimitMs;
     this.#leaseTerm = context.membership.leaseTerm;
     this.#fanOut = new RequestFanOut(call.credit);
     this.#answer = new WriteAnswer(call);
@@ -89,7 +90,8 @@ export class WriteCall implements RequestSink {
       quorum: virtualStorage.policy.minInSyncReplicas,
       changesNeedVotes: options.changesNeedVotes,
       clock: context.clock,
-      ...(patienceMs !== undefined && { lateLimitMs: patienceMs, stragglerLimitMs: patienceMs }),
+      ...(lateLimitMs !== undefined && { lateLimitMs }),
+      ...(patienceMs !== undefined && { stragglerLimitMs: patienceMs }),
       mayCommit: () => this.#mayCommit(),
       onFirstVote: () => {
         if (options.intent === 'atFirstVote') void this.#takeIntent();
@@ -156,7 +158,6 @@ export class WriteCall implements RequestSink {
       onEnd: (end) => this.#onNodeEnd(node, end),
     });
     this.#nodes.set(storage, node);
-    const transaction = JSON.stringify({ id: Number(id), node: storage, primary: isPrimary });
     node.start(
       virtualStorage.session(storage),
       upstreamHeaders({
@@ -165,9 +166,7 @@ export class WriteCall implements RequestSink {
         authorization: context.storages.authorization(),
         virtualStorage: virtualStorage.name,
         timeoutMs: call.remainingMs,
-        extra: [
-          headerField('gitaly-reference-transaction', Buffer.from(transaction).toString('base64')),
-        ],
+        extra: [transactionHeader(id, storage, isPrimary)],
       }),
       rewrite(storage),
       call.isWhole,

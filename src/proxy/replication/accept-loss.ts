@@ -91,7 +91,7 @@ async function acceptQuietly(
       storage,
       barrier,
       holders: new Set(holders),
-      isAbandoned: (intent) => membership.isAbandoned(intent),
+      isAbandoned: (work) => membership.isAbandoned(work),
     });
   });
   if (changed.kind === 'removed') return { kind: 'refused', reason: 'the repository was removed' };
@@ -158,6 +158,8 @@ function explain(
         `nothing has to be lost, since these are in sync and answer: ${holders.join(', ')}. ` +
           'If their contents are damaged, take them down first',
       );
+    case 'underRepair':
+      return { kind: 'busy', reason: `the replica on ${storage} is being repaired` };
     case 'writesInFlight':
     case 'barrierGone':
       return { kind: 'busy', reason: 'the repository was changed meanwhile' };

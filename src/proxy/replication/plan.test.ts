@@ -10,12 +10,12 @@ import {
   replica,
   someStorages,
 } from '../../../test/support/repository-records.ts';
-import { addLearner, promote, raiseBarrier } from '../transactions/record-changes.ts';
+import { claimRepair, promote, raiseBarrier } from '../transactions/record-changes.ts';
 import { planRepair } from './plan.ts';
 
 const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
 const all = nodesOf(['a', 'b', 'c', 'd']);
-const isAbandoned = (intent: Intent) => intent.owner === 'gone';
+const isAbandoned = ({ owner }: Pick<Intent, 'owner'>) => owner === 'gone';
 const gone = { owner: 'gone' };
 
 const plan = (record: RepositoryRecord, nodes = all) =>
@@ -92,6 +92,18 @@ describe('a replica that is behind', () => {
       kind: 'blocked',
       reason: 'storage c cannot be reached',
     });
+  });
+
+  it('is left to the proxy that repairs it, as long as that one lives', () => {
+    const under = (owner: string) => ({ ...replica('b', 4n), repair: { id: 'r', owner } });
+    const replicas = [replica('a', 5n), under('alive'), replica('c', 4n)];
+    expect(plan(recordWith({ replicas }))).toMatchObject({ storage: 'c' });
+    expect(plan(recordWith({ replicas: replicas.slice(0, 2) }), nodesOf(['a', 'b']))).toEqual({
+      kind: 'blocked',
+      reason: 'no further storage can be reached',
+    });
+    const orphaned = [replica('a', 5n), under('gone'), replica('c', 4n)];
+    expect(plan(recordWith({ replicas: orphaned }))).toMatchObject({ storage: 'b' });
   });
 
   it('waits while no in-sync replica can be reached', () => {
@@ -171,12 +183,13 @@ describe('whatever the record and the storages are like', () => {
 
 /** The record once `storage` was brought in sync. */
 function afterRepair(record: RepositoryRecord, storage: string): RepositoryRecord {
-  const learning = addLearner(record, storage);
+  const claim = { id: 'p/repair/1', owner: 'p' };
+  const learning = claimRepair(record, storage, claim);
   const current = learning.kind === 'change' ? learning.next : record;
   const barrier = { owner: 'p', expiresAtMs: 1 };
   const quiet = raiseBarrier(current, barrier, 0);
   if (quiet.kind === 'refuse') throw new Error(quiet.reason);
-  const promoted = promote(quiet.next, [storage], { barrier, source: record.primary });
+  const promoted = promote(quiet.next, claim, { barrier, source: record.primary });
   if (promoted.kind === 'refuse') throw new Error(promoted.reason);
   return promoted.next;
 }

@@ -1,5 +1,10 @@
 import { isHealthy, type NodeView } from '../routing/node-view.ts';
-import { inSyncVoters, type Intent, type RepositoryRecord } from '../routing/repository-record.ts';
+import {
+  inSyncVoters,
+  type Intent,
+  type Replica,
+  type RepositoryRecord,
+} from '../routing/repository-record.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
 
 /** What a repository needs next, if anything. One step at a time: the next look decides the next. */
@@ -19,14 +24,14 @@ export function planRepair(
   record: RepositoryRecord,
   nodes: NodeView,
   policy: ReplicationPolicy,
-  isAbandoned: (intent: Intent) => boolean,
+  isAbandoned: (work: Pick<Intent, 'owner'>) => boolean,
 ): RepairStep {
   const abandoned = record.intents.filter(isAbandoned);
   if (abandoned.some((intent) => intent.kind === 'creation')) return { kind: 'takeBackCreation' };
   if (abandoned.length > 0) return { kind: 'settleAbandoned' };
   if (record.intents.some((intent) => intent.kind === 'creation')) return { kind: 'nothing' };
 
-  const behind = replicaToMend(record, nodes, policy);
+  const behind = replicaToMend(record, nodes, policy, isAbandoned);
   if (behind.kind !== 'bringInSync') return behind;
   const source = sourceFor(record, nodes);
   return source === undefined
@@ -44,12 +49,14 @@ function replicaToMend(
   record: RepositoryRecord,
   nodes: NodeView,
   policy: ReplicationPolicy,
+  isAbandoned: (work: Pick<Intent, 'owner'>) => boolean,
 ): Mending {
   const inSync = inSyncVoters(record);
   const behind = record.replicas.filter(
     (replica) => replica.role !== 'leaving' && !inSync.includes(replica.storage),
   );
-  const reachable = behind.find((replica) => isHealthy(nodes, replica.storage));
+  const isFree = ({ repair }: Replica) => repair === undefined || isAbandoned(repair);
+  const reachable = behind.find((replica) => isFree(replica) && isHealthy(nodes, replica.storage));
   if (reachable !== undefined) return { kind: 'bringInSync', storage: reachable.storage };
 
   if (inSync.length + behind.length < policy.replicationFactor) {
@@ -61,7 +68,10 @@ function replicaToMend(
   }
   if (behind.length === 0) return { kind: 'nothing' };
   const names = behind.map((replica) => replica.storage).join(', ');
-  return { kind: 'blocked', reason: `storage ${names} cannot be reached` };
+  const reason = behind.every(isFree)
+    ? 'cannot be reached'
+    : 'cannot be reached, or is under repair';
+  return { kind: 'blocked', reason: `storage ${names} ${reason}` };
 }
 
 /** Any in-sync replica will do; the primary has the most to do already. */

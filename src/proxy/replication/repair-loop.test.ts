@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { intentOf } from '../../../test/support/repository-records.ts';
 import { seededRandom } from '../../base/random.ts';
-import { WriteRegistry } from '../transactions/write-registry.ts';
 import { RepairLoop } from './repair-loop.ts';
 import { Settler } from './settler.ts';
 import { startRepairing } from './testing.ts';
@@ -10,11 +9,11 @@ async function startLoop(owner: string) {
   const intents = [intentOf('t', { owner })];
   const { current, options } = await startRepairing({ intents }, ['proxy-2']);
   await options.membership.refresh();
-  const writes = new WriteRegistry();
+  const { writes } = options;
   const settler = new Settler(options);
   const random = seededRandom(1);
   const metrics = { repairStarted: () => () => {} };
-  const loop = new RepairLoop({ ...options, writes, settler, random, repair: options, metrics });
+  const loop = new RepairLoop({ ...options, settler, random, repair: options, metrics });
   const ownerLater = async () => {
     loop.start();
     await options.clock.advance(600);

@@ -4,10 +4,10 @@ import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Stoppable } from '../../base/scope.ts';
-import type { RepositoryRecord } from '../routing/repository-record.ts';
+import type { RepairClaim, RepositoryRecord } from '../routing/repository-record.ts';
 import type { ControlStore } from '../store/control-store.ts';
 import type { StoreOutage } from '../store/store-outage.ts';
-import { abandonIntent } from '../transactions/record-changes.ts';
+import { abandonIntent, releaseRepair } from '../transactions/record-changes.ts';
 import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';
@@ -51,13 +51,12 @@ export interface RepairMetrics {
 }
 
 /**
- * An intent of this proxy that no write of it looks after: the store has taken it, and the answer was
- * lost. While this proxy lives nobody else may settle it.
+ * Something of this proxy in the record that it does not look after: the store has taken it, and the
+ * answer was lost. While this proxy lives nobody else may settle it.
  */
-interface GiveUpStep {
-  readonly kind: 'giveUp';
-  readonly transaction: string;
-}
+type GiveUpStep =
+  | { readonly kind: 'giveUp'; readonly transaction: string }
+  | { readonly kind: 'giveUpRepair'; readonly claim: RepairClaim };
 
 const pageSize = 200;
 const retryPolicy: BackoffPolicy = { initialMs: 500, maxMs: 60_000 };
@@ -147,6 +146,8 @@ export class RepairLoop implements Stoppable {
       (intent) => intent.owner === owner && !writes.isHeld(intent.transaction),
     );
     if (orphan !== undefined) return { kind: 'giveUp', transaction: orphan.transaction };
+    const claim = record.replicas.find(({ repair }) => repair?.owner === owner)?.repair;
+    if (claim !== undefined) return { kind: 'giveUpRepair', claim };
     const virtualStorage = storages.get(record.virtualStorage);
     if (virtualStorage === undefined || preferredOwner(record.id, membership.live) !== owner) {
       return { kind: 'nothing' };
@@ -162,6 +163,8 @@ export class RepairLoop implements Stoppable {
       if (step.kind === 'giveUp') {
         const { transaction } = step;
         await repair.view.change(record, (current) => abandonIntent(current, transaction));
+      } else if (step.kind === 'giveUpRepair') {
+        await repair.view.change(record, (current) => releaseRepair(current, step.claim));
       } else if (step.kind !== 'bringInSync') await settler.settle(record);
       else await this.#bringInSync(record, step.storage, step.source);
       this.#failures.delete(record.id);

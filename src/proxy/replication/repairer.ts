@@ -1,18 +1,30 @@
 import type { Logger } from '../../base/logger.ts';
-import type { Barrier, RepositoryRecord } from '../routing/repository-record.ts';
-import { addLearner, promote } from '../transactions/record-changes.ts';
+import type { Barrier, RepairClaim, RepositoryRecord } from '../routing/repository-record.ts';
+import { claimRepair, promote, releaseRepair } from '../transactions/record-changes.ts';
+import { takeCopyVotes } from '../transactions/copy-votes.ts';
+import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
+import type { Membership } from '../view/membership.ts';
 import { underBarrier, type BarrierOptions } from './barrier.ts';
 
 export interface RepairerOptions extends BarrierOptions {
   readonly storages: StorageDirectory;
+  readonly membership: Pick<
+    Membership,
+    'isAbandoned' | 'refresh' | 'leaseTerm' | 'hasHeldLeaseSince'
+  >;
+  readonly writes: Pick<WriteRegistry, 'add' | 'remove'>;
   /** What storages sign their calls to one another with. */
   gitalyToken(): string;
   readonly logger: Logger;
 }
 
-export type RepairOutcome =
-  { readonly kind: 'inSync' } | { readonly kind: 'notYet'; readonly reason: string };
+interface NotYet {
+  readonly kind: 'notYet';
+  readonly reason: string;
+}
+
+export type RepairOutcome = { readonly kind: 'inSync' } | NotYet;
 
 /** Copying a large repository takes long. */
 const copyLimitMs = 3_600_000;
@@ -20,13 +32,30 @@ const copyLimitMs = 3_600_000;
 const catchUpLimitMs = 6000;
 const compareLimitMs = 3000;
 
+/** A repair under way: what each of its steps needs. */
+interface Repair {
+  readonly claim: RepairClaim;
+  /** Of the votes that the target casts while it copies. */
+  readonly transaction: bigint;
+  readonly target: string;
+  readonly source: string;
+  readonly replicaPath: string;
+  readonly virtualStorage: VirtualStorage;
+  readonly options: RepairerOptions;
+}
+
 /**
  * Brings a replica in sync while the repository is being written:
  *
- * 1. It becomes a learner: it takes part in the writes that begin from now on.
+ * 1. It is claimed: nobody else repairs it as long as this proxy's lease lasts. It becomes a learner
+ *    and takes part in the writes that begin from now on.
  * 2. It copies everything from an in-sync replica. That may take long; writes go on.
  * 3. Writes are held back for a moment. It copies what is left.
  * 4. Its contents are compared with the source's. If they are equal it is a voter, in sync.
+ *
+ * A storage goes on copying when this proxy does not wait for it any more, or stands still. So it
+ * votes on what it is about to change, and is refused when the call is over or the lease may have
+ * run out: by then another proxy may have brought the replica in sync, with newer contents.
  *
  * Rejects with an UpstreamError where a storage fails, and when the store is away.
  */
@@ -36,70 +65,81 @@ export async function bringInSync(
   source: string,
   options: RepairerOptions,
 ): Promise<RepairOutcome> {
-  const { view, storages, logger } = options;
+  const { storages, logger, view, writes, owner } = options;
   const virtualStorage = storages.get(record.virtualStorage);
   if (virtualStorage === undefined) {
-    return { kind: 'notYet', reason: `there is no virtual storage ${record.virtualStorage}` };
+    return notYet(`there is no virtual storage ${record.virtualStorage}`);
   }
-  const learning = await view.change(record, (current) => addLearner(current, target));
-  if (learning.kind === 'removed') return { kind: 'notYet', reason: 'the repository was removed' };
+  const { transaction, end } = takeCopyVotes(writes, options.membership);
+  const claim = { id: `${owner}/repair/${transaction}`, owner };
   const { id, relativePath, replicaPath } = record;
-  logger.info({ id, relativePath, target, source }, 'a replica is being brought in sync');
+  const repair = { claim, transaction, target, source, replicaPath, virtualStorage, options };
+  try {
+    const claimed = await claimReplica(record, repair);
+    if (claimed.kind === 'notYet') return claimed;
+    logger.info({ id, relativePath, target, source }, 'a replica is being brought in sync');
+    const result = await copyAndPromote(claimed.record, repair);
+    logger.info({ id, relativePath, target, result }, 'a repair has ended');
+    return result;
+  } finally {
+    end();
+    await view.change(view.peek(record) ?? record, (current) => releaseRepair(current, claim));
+  }
+}
 
-  await copy(virtualStorage, replicaPath, { target, source, limitMs: copyLimitMs, options });
-  const outcome = await underBarrier(learning.record, options, async (quiet, barrier) => {
-    await copy(virtualStorage, replicaPath, { target, source, limitMs: catchUpLimitMs, options });
-    return compareAndPromote(quiet, { target, source, virtualStorage, barrier, options });
+async function claimReplica(
+  record: RepositoryRecord,
+  { claim, target, options }: Repair,
+): Promise<NotYet | { readonly kind: 'claimed'; readonly record: RepositoryRecord }> {
+  const { view, membership } = options;
+  const earlier = record.replicas.find(({ storage }) => storage === target)?.repair;
+  if (earlier !== undefined) {
+    // Its claim shows a proxy that has just started before the next renewal does.
+    await membership.refresh();
+    if (!membership.isAbandoned(earlier)) return notYet(`${earlier.owner} repairs it`);
+  }
+  const claimed = await view.change(record, (current) =>
+    claimRepair(current, target, claim, earlier),
+  );
+  if (claimed.kind === 'changed') return { kind: 'claimed', record: claimed.record };
+  return notYet(claimed.kind === 'removed' ? 'the repository was removed' : claimed.reason);
+}
+
+async function copyAndPromote(claimed: RepositoryRecord, repair: Repair): Promise<RepairOutcome> {
+  await copy(repair, copyLimitMs);
+  const outcome = await underBarrier(claimed, repair.options, async (quiet, barrier) => {
+    await copy(repair, catchUpLimitMs);
+    return compareAndPromote(quiet, barrier, repair);
   });
-  const result: RepairOutcome =
-    outcome.kind === 'busy' ? { kind: 'notYet', reason: outcome.reason } : outcome.value;
-  logger.info({ id, relativePath, target, result }, 'a repair has ended');
-  return result;
+  return outcome.kind === 'busy' ? notYet(outcome.reason) : outcome.value;
 }
 
-interface CopyOptions {
-  readonly target: string;
-  readonly source: string;
-  readonly limitMs: number;
-  readonly options: RepairerOptions;
-}
-
-async function copy(
-  virtualStorage: VirtualStorage,
-  replicaPath: string,
-  { target, source, limitMs, options }: CopyOptions,
-): Promise<void> {
+async function copy(repair: Repair, limitMs: number): Promise<void> {
+  const { transaction, target, source, replicaPath, virtualStorage, options } = repair;
   const address = virtualStorage.addressOf(source);
   const from = { storage: source, address, token: options.gitalyToken() };
-  await virtualStorage.control(target).replicate(replicaPath, from, limitMs);
+  await virtualStorage.control(target).replicate(replicaPath, from, limitMs, transaction);
 }
 
 async function compareAndPromote(
   quiet: RepositoryRecord,
-  {
-    target,
-    source,
-    virtualStorage,
-    barrier,
-    options,
-  }: {
-    readonly target: string;
-    readonly source: string;
-    readonly virtualStorage: VirtualStorage;
-    readonly barrier: Barrier;
-    readonly options: RepairerOptions;
-  },
+  barrier: Barrier,
+  { claim, target, source, virtualStorage, options }: Repair,
 ): Promise<RepairOutcome> {
   const [expected, actual] = await Promise.all(
     [source, target].map((storage) =>
       virtualStorage.control(storage).checksum(quiet.replicaPath, compareLimitMs),
     ),
   );
-  if (expected !== actual) return { kind: 'notYet', reason: 'its contents differ after copying' };
+  if (expected !== actual) return notYet('its contents differ after copying');
   const promoted = await options.view.change(quiet, (current) =>
-    promote(current, [target], { barrier, source }),
+    promote(current, claim, { barrier, source }),
   );
   if (promoted.kind === 'changed') return { kind: 'inSync' };
   const reason = promoted.kind === 'refused' ? promoted.reason : promoted.kind;
-  return { kind: 'notYet', reason: `the record has changed meanwhile: ${reason}` };
+  return notYet(`the record has changed meanwhile: ${reason}`);
+}
+
+function notYet(reason: string): NotYet {
+  return { kind: 'notYet', reason };
 }

@@ -5,6 +5,7 @@ import type { Intent, RepositoryRecord } from '../routing/repository-record.ts';
 import { MemoryDatabase } from '../store/memory-database.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
+import { WriteRegistry } from '../transactions/write-registry.ts';
 import { headerField } from '../wire/hpack/header-field.ts';
 import { RepositoryView } from '../view/repository-view.ts';
 
@@ -29,7 +30,9 @@ export async function startRepairing(
   const live = new Set([owner]);
   const membership = {
     live,
-    isAbandoned: (intent: Intent) => !live.has(intent.owner),
+    leaseTerm: 1,
+    hasHeldLeaseSince: (term: number) => term === membership.leaseTerm,
+    isAbandoned: (work: Pick<Intent, 'owner'>) => !live.has(work.owner),
     async refresh() {
       for (const proxy of late) live.add(proxy);
     },
@@ -39,6 +42,7 @@ export async function startRepairing(
   const storages = new StorageDirectory([virtualStorage], () => headerField('authorization', ''));
   const gitalyToken = () => '';
   const { record } = created;
+  const writes = new WriteRegistry();
   /** The record as the store has it now. */
   const current = () => database.getById(record.id);
   const change = (next: RepositoryRecord) => database.swap(next);
@@ -46,6 +50,17 @@ export async function startRepairing(
     record,
     current,
     change,
-    options: { clock, store, owner, outage, logger, view, membership, storages, gitalyToken },
+    options: {
+      clock,
+      store,
+      owner,
+      outage,
+      logger,
+      view,
+      membership,
+      storages,
+      writes,
+      gitalyToken,
+    },
   };
 }

@@ -34,6 +34,16 @@ export interface Replica {
   /** The last write that it surely holds. In sync: equal to the record's. */
   readonly lsn: bigint;
   readonly role: ReplicaRole;
+  /** Set while it is being brought in sync: as long as the owner lives, nobody else may do that. */
+  readonly repair?: RepairClaim;
+}
+
+/** The right to change a replica that is behind, and to declare it in sync. */
+export interface RepairClaim {
+  /** Unique over all proxies and time. */
+  readonly id: string;
+  /** The proxy that repairs, as in its lease. */
+  readonly owner: string;
 }
 
 /** A write in flight, made durable before the first node is told to commit (invariant I1). */

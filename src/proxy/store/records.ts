@@ -63,6 +63,9 @@ export function recordFromRow(row: RepositoryRow): RepositoryRecord {
       storage: replica.storage,
       lsn: BigInt(replica.lsn),
       role: known(roles, replica.role),
+      ...(replica.repair !== undefined && {
+        repair: { id: replica.repair.id, owner: replica.repair.owner },
+      }),
     })),
     intents: row.intents.map((intent) => ({
       transaction: intent.transaction,

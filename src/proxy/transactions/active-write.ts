@@ -41,7 +41,7 @@ export interface ActiveWriteOptions {
 }
 
 /**
- * Who is later than the others gets as long again as they needed, within these limits. A storage
+ * Who is later than the others gets as long again as they needed, within limits. A storage
  * that hangs must not hold a write, and the locks of all others, for long: with less than 750 ms the
  * write is done within a second, and less than Gitaly's second of waiting for a locked reference has
  * passed, so that the next write to it gets its turn. A storage that is some milliseconds slower, or

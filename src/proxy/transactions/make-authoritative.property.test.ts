@@ -78,4 +78,17 @@ describe('making one replica authoritative', () => {
       reason: 'notNeeded',
     });
   });
+
+  it('waits for a repair of that replica, unless its owner is gone', () => {
+    const repair = { id: 'proxy-1/repair/1', owner: 'proxy-1' };
+    const learner = { ...replica('b', 4n, 'learner'), repair };
+    const record = recordWith({ barrier, replicas: [replica('a', 5n), learner] });
+    const options = { storage: 'b', barrier, holders: new Set<string>() };
+    expect(makeAuthoritative(record, { ...options, isAbandoned: () => false })).toMatchObject({
+      reason: 'underRepair',
+    });
+    const change = makeAuthoritative(record, { ...options, isAbandoned: () => true });
+    if (change.kind === 'refuse') throw new Error(change.reason);
+    expect(change.next.replicas).toEqual([replica('a', 5n), replica('b', 6n)]);
+  });
 });

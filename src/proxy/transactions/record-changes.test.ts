@@ -9,7 +9,7 @@ import {
 } from '../routing/repository-record.ts';
 import {
   abandonIntent,
-  addLearner,
+  claimRepair,
   hasBarrier,
   dropIntent,
   heldBy,
@@ -17,6 +17,7 @@ import {
   movePrimary,
   promote,
   raiseBarrier,
+  releaseRepair,
   settleAbandoned,
   settleWrite,
   takeIntent,
@@ -30,6 +31,8 @@ function changed(change: RecordChange<unknown>): RepositoryRecord {
   return change.next;
 }
 
+const claim = { id: 'proxy-1/repair/1', owner: 'proxy-1' };
+const behind = recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', 3n)] });
 const limits = { minInSyncReplicas: 2, nowMs: 1000 };
 
 describe('taking an intent', () => {
@@ -170,46 +173,64 @@ describe('bringing a replica in sync', () => {
   it('keeps what is known of the replica until then', () => {
     const replicas = [replica('a', 5n), replica('b', 3n)];
     const record = recordWith({ replicas });
-    expect(changed(addLearner(record, 'b')).replicas).toContainEqual(replica('b', 3n, 'learner'));
-    expect(changed(addLearner(record, 'c')).replicas).toContainEqual(replica('c', -1n, 'learner'));
-  });
-
-  it('changes nothing for a replica that is learning or in sync already', () => {
-    const record = recordWith({ replicas: [replica('a', 5n), replica('b', 3n, 'learner')] });
-    for (const storage of ['a', 'b']) {
-      expect(addLearner(record, storage)).toEqual({ kind: 'refuse', reason: 'already' });
+    for (const [storage, lsn] of [
+      ['b', 3n],
+      ['c', -1n],
+    ] as const) {
+      expect(changed(claimRepair(record, storage, claim)).replicas).toContainEqual({
+        ...replica(storage, lsn, 'learner'),
+        repair: claim,
+      });
     }
   });
 
-  it('is refused for a storage that has no replica', () => {
+  it('needs nothing if it is in sync already', () => {
+    expect(claimRepair(recordWith(), 'b', claim)).toEqual({ kind: 'refuse', reason: 'inSync' });
+  });
+
+  it('is left to whoever has claimed it, unless that one is known to be gone', () => {
+    const theirs = { id: 'proxy-2/repair/1', owner: 'proxy-2' };
+    const replicas = [replica('a', 5n), { ...replica('b', 3n, 'learner'), repair: theirs }];
+    const record = recordWith({ replicas });
+    const newer = { ...theirs, id: 'proxy-2/repair/2' };
+    for (const gone of [undefined, newer]) {
+      expect(claimRepair(record, 'b', claim, gone)).toMatchObject({ reason: 'claimed' });
+    }
+    const taken = changed(claimRepair(record, 'b', claim, theirs));
+    expect(taken.replicas[1]?.repair).toEqual(claim);
+    expect(releaseRepair(taken, theirs)).toMatchObject({ reason: 'gone' });
+    expect(changed(releaseRepair(taken, claim)).replicas[1]).toEqual(replica('b', 3n, 'learner'));
+  });
+
+  it('is refused to a proxy that has lost its claim', () => {
     const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
-    const equal = { barrier, source: 'a' };
-    expect(promote(recordWith({ barrier }), ['b', 'd'], equal)).toMatchObject({
-      reason: 'unknownReplica',
-    });
+    const learning = changed(claimRepair(behind, 'c', claim));
+    const quiet = changed(raiseBarrier(learning, barrier, 1000));
+    const other = { id: 'proxy-1/repair/2', owner: 'proxy-1' };
+    expect(promote(quiet, other, { barrier, source: 'a' })).toMatchObject({ reason: 'claimLost' });
   });
 
   it('takes it as a learner, and as a voter once it was found equal under the barrier', () => {
-    const behind = recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', 3n)] });
-    const learning = changed(addLearner(behind, 'c'));
+    const learning = changed(claimRepair(behind, 'c', claim));
     expect(inSyncVoters(learning)).toEqual(['a', 'b']);
     const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
     const quiet = changed(raiseBarrier(learning, barrier, 1000));
-    const done = changed(promote(quiet, ['c'], { barrier, source: 'b' }));
+    const done = changed(promote(quiet, claim, { barrier, source: 'b' }));
     expect(inSyncVoters(done).toSorted()).toEqual(['a', 'b', 'c']);
     expect(done.barrier).toBeUndefined();
+    expect(done.replicas.some(({ repair }) => repair !== undefined)).toBe(false);
   });
 
   it('is refused while a write is in flight, and to a proxy without the barrier', () => {
     const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
     const busy = recordWith({ barrier, intents: [intentOf('t')] });
     const equal = { barrier, source: 'a' };
-    expect(promote(busy, ['c'], equal)).toMatchObject({ reason: 'writesInFlight' });
+    expect(promote(busy, claim, equal)).toMatchObject({ reason: 'writesInFlight' });
     const gone = { reason: 'barrierGone' };
-    expect(promote(recordWith(), ['c'], equal)).toMatchObject(gone);
+    expect(promote(recordWith(), claim, equal)).toMatchObject(gone);
     for (const other of [{ owner: 'proxy-2' }, { expiresAtMs: 2001 }]) {
       const record = recordWith({ barrier: { ...barrier, ...other } });
-      expect(promote(record, ['c'], equal)).toMatchObject(gone);
+      expect(promote(record, claim, equal)).toMatchObject(gone);
       expect(lowerBarrier(record, barrier)).toMatchObject({ reason: 'gone' });
       const settling = { barrier, equal: ['a'], isAbandoned: () => true };
       expect(settleAbandoned(record, settling)).toMatchObject(gone);
@@ -220,7 +241,7 @@ describe('bringing a replica in sync', () => {
     const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
     const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 4n, 'learner')];
     const equal = { barrier, source: 'b' };
-    expect(promote(recordWith({ barrier, replicas }), ['c'], equal)).toMatchObject({
+    expect(promote(recordWith({ barrier, replicas }), claim, equal)).toMatchObject({
       reason: 'sourceBehind',
     });
   });
@@ -298,15 +319,12 @@ describe('after any sequence of changes', () => {
     fc.constantFrom(...storages).map(
       (storage): Change =>
         (record) =>
-          addLearner(record, storage),
+          claimRepair(record, storage, claim, claim),
     ),
     fc.constant<Change>((record) => raiseBarrier(record, barrier, 1000)),
     fc.constant<Change>((record) => lowerBarrier(record, barrier)),
-    subsets.map(
-      (equal): Change =>
-        (record) =>
-          promote(record, equal, { barrier, source: record.primary }),
-    ),
+    fc.constant<Change>((record) => promote(record, claim, { barrier, source: record.primary })),
+    fc.constant<Change>((record) => releaseRepair(record, claim)),
     subsets.map(
       (equal): Change =>
         (record) =>

@@ -4,6 +4,7 @@ import {
   maxIntents,
   type Barrier,
   type Intent,
+  type RepairClaim,
   type Replica,
   type RepositoryRecord,
 } from '../routing/repository-record.ts';
@@ -162,46 +163,76 @@ function withoutBarrier(record: RepositoryRecord): RepositoryRecord {
   return rest;
 }
 
+/** Why a repair may not begin. */
+export type ClaimRefusal = 'inSync' | 'claimed';
+
 /**
- * Gives a storage a part in the writes that begin from now on, without a vote that counts: the
- * first step of bringing it in sync.
+ * The first step of bringing a storage in sync: it gets a part in the writes that begin from now on,
+ * without a vote that counts, and nobody else may repair it.
+ *
+ * @param abandoned an earlier claim, whose owner is known to be gone
  */
-export function addLearner(record: RepositoryRecord, storage: string): RecordChange<'already'> {
+export function claimRepair(
+  record: RepositoryRecord,
+  storage: string,
+  claim: RepairClaim,
+  abandoned?: RepairClaim,
+): RecordChange<ClaimRefusal> {
   const replica = record.replicas.find((candidate) => candidate.storage === storage);
-  if (replica?.role === 'learner' || isInSync(record, storage)) {
-    return { kind: 'refuse', reason: 'already' };
+  if (inSyncVoters(record).includes(storage)) return { kind: 'refuse', reason: 'inSync' };
+  if (replica?.repair !== undefined && replica.repair.id !== abandoned?.id) {
+    return { kind: 'refuse', reason: 'claimed' };
   }
-  const learner: Replica = { storage, lsn: replica?.lsn ?? -1n, role: 'learner' };
+  const learner: Replica = { storage, lsn: replica?.lsn ?? -1n, role: 'learner', repair: claim };
   const others = record.replicas.filter((candidate) => candidate.storage !== storage);
   return { kind: 'change', next: { ...record, replicas: [...others, learner] } };
 }
 
+/** Lets others repair a replica again. It stays a learner. */
+export function releaseRepair(record: RepositoryRecord, claim: RepairClaim): RecordChange<'gone'> {
+  if (!record.replicas.some((replica) => replica.repair?.id === claim.id)) {
+    return { kind: 'refuse', reason: 'gone' };
+  }
+  const replicas = record.replicas.map((replica) =>
+    replica.repair?.id === claim.id ? withoutClaim(replica) : replica,
+  );
+  return { kind: 'change', next: { ...record, replicas } };
+}
+
+function withoutClaim(replica: Replica): Replica {
+  const { repair: _, ...rest } = replica;
+  return rest;
+}
+
 /** Why contents that were found equal cannot be relied on. */
-export type PromoteRefusal = 'writesInFlight' | 'barrierGone' | 'sourceBehind' | 'unknownReplica';
+export type PromoteRefusal = 'writesInFlight' | 'barrierGone' | 'sourceBehind' | 'claimLost';
 
 /**
- * Declares storages in sync whose contents were found equal to those of `source` under `barrier`,
- * with no write in flight. The source may have fallen behind while it was copied. Lowers the barrier.
+ * Declares the storage of `claim` in sync, whose contents were found equal to those of `source` under
+ * `barrier`, with no write in flight. The source may have fallen behind while it was copied. Lowers
+ * the barrier and gives the claim back.
  */
 export function promote(
   record: RepositoryRecord,
-  storages: readonly string[],
+  claim: RepairClaim,
   { barrier, source }: { readonly barrier: Barrier; readonly source: string },
 ): RecordChange<PromoteRefusal> {
   if (!isUnder(record, barrier)) return { kind: 'refuse', reason: 'barrierGone' };
   if (record.intents.length > 0) return { kind: 'refuse', reason: 'writesInFlight' };
   if (!inSyncVoters(record).includes(source)) return { kind: 'refuse', reason: 'sourceBehind' };
-  const known = new Set(record.replicas.map((replica) => replica.storage));
-  if (storages.some((storage) => !known.has(storage))) {
-    return { kind: 'refuse', reason: 'unknownReplica' };
+  if (!record.replicas.some((replica) => replica.repair?.id === claim.id)) {
+    return { kind: 'refuse', reason: 'claimLost' };
   }
   const replicas = record.replicas.map((replica) =>
-    storages.includes(replica.storage)
-      ? { ...replica, role: 'voter' as const, lsn: record.lsn }
+    replica.repair?.id === claim.id
+      ? { ...withoutClaim(replica), role: 'voter' as const, lsn: record.lsn }
       : replica,
   );
   return { kind: 'change', next: { ...withoutBarrier(record), replicas } };
 }
+
+/** Why the writes of owners that are gone cannot be settled now. */
+export type SettleAbandonedRefusal = 'barrierGone' | 'writesInFlight' | 'noneInSync';
 
 /**
  * Settles the writes of owners that are gone, under `barrier`: of the in-sync voters
@@ -215,7 +246,7 @@ export function settleAbandoned(
     readonly equal: readonly string[];
     readonly isAbandoned: (intent: Intent) => boolean;
   },
-): RecordChange<PromoteRefusal | 'noneInSync'> {
+): RecordChange<SettleAbandonedRefusal> {
   const { barrier, equal, isAbandoned } = options;
   if (!isUnder(record, barrier)) return { kind: 'refuse', reason: 'barrierGone' };
   if (!record.intents.every(isAbandoned)) return { kind: 'refuse', reason: 'writesInFlight' };
@@ -243,6 +274,8 @@ export type AuthorityRefusal =
   | 'neverInSync'
   /** It is behind, and one that is in sync can be had. */
   | 'notNeeded'
+  /** A proxy that is alive changes what it holds. */
+  | 'underRepair'
   | 'writesInFlight'
   | 'barrierGone';
 
@@ -277,7 +310,7 @@ export function makeAuthoritative(
     readonly storage: string;
     readonly barrier: Barrier;
     readonly holders: ReadonlySet<string>;
-    readonly isAbandoned: (intent: Intent) => boolean;
+    readonly isAbandoned: (work: Pick<Intent, 'owner'>) => boolean;
   },
 ): RecordChange<AuthorityRefusal> {
   const { storage, barrier, holders, isAbandoned } = options;
@@ -285,9 +318,15 @@ export function makeAuthoritative(
   if (!record.intents.every(isAbandoned)) return { kind: 'refuse', reason: 'writesInFlight' };
   const refusal = refuseAuthority(record, storage, holders);
   if (refusal !== undefined) return { kind: 'refuse', reason: refusal };
+  const repair = record.replicas.find((replica) => replica.storage === storage)?.repair;
+  if (repair !== undefined && !isAbandoned(repair)) {
+    return { kind: 'refuse', reason: 'underRepair' };
+  }
   const lsn = record.lsn + 1n;
   const replicas = record.replicas.map((replica) =>
-    replica.storage === storage ? { ...replica, role: 'voter' as const, lsn } : replica,
+    replica.storage === storage
+      ? { ...withoutClaim(replica), role: 'voter' as const, lsn }
+      : replica,
   );
   return {
     kind: 'change',

@@ -1,27 +1,35 @@
-import type { ActiveWrite } from './active-write.ts';
 import type { Answer, Vote } from './voting.ts';
+
+/** A call whose votes the storages cast on this proxy. */
+export interface VotedCall {
+  /** Casts a node's next vote. `answer` is called exactly once, maybe at once. */
+  vote(node: string, vote: Vote, answer: (answer: Answer) => void): void;
+  /** A storage calls the transaction off. */
+  stopTransaction(): void;
+}
 
 /** What a node gets for a vote. */
 export type VoteResult =
   { readonly kind: 'answered'; readonly answer: Answer } | { readonly kind: 'unknownTransaction' };
 
 /**
- * The writes of this proxy. Finds the one that a node's vote belongs to, since votes come back to the
- * proxy that sent the call, and knows whose intents are still looked after.
+ * The writes of this proxy, and the copies that storages make for its repairs. Finds the one that a
+ * node's vote belongs to, since votes come back to the proxy that sent the call, and knows whose
+ * intents are still looked after.
  */
 export class WriteRegistry {
-  readonly #writes = new Map<bigint, ActiveWrite>();
+  readonly #writes = new Map<bigint, VotedCall>();
   /** How many hold each transaction. */
   readonly #held = new Map<string, number>();
   #nextId = 1n;
 
-  /** Number of writes under way. */
+  /** Number of calls under way. */
   get size(): number {
     return this.#writes.size;
   }
 
-  /** Registers a write under an id that is unique in this process. */
-  add(write: ActiveWrite): bigint {
+  /** Registers a call under an id that is unique in this process. */
+  add(write: VotedCall): bigint {
     const id = this.#nextId++;
     this.#writes.set(id, write);
     return id;

@@ -18,6 +18,7 @@ import { Health, HealthCheckResponse_ServingStatus } from '../../gen/grpc/health
 import { statusCodes } from '../../rpc/status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Session } from '../wire/http2/session.ts';
+import { transactionHeader } from './transaction-header.ts';
 import { callUnary, UpstreamError } from './unary-call.ts';
 
 export interface ControlCallsOptions {
@@ -62,12 +63,23 @@ export class ControlCalls {
     return (await this.#call(method, { repository }, limitMs)).checksum;
   }
 
-  /** Makes this storage's replica like the source's, also if it has none yet. */
-  async replicate(replicaPath: string, source: ReplicationSource, limitMs: number): Promise<void> {
+  /**
+   * Makes this storage's replica like the source's, also if it has none yet. The storage casts votes
+   * on what it is about to change, for the transaction of that number.
+   */
+  async replicate(
+    replicaPath: string,
+    source: ReplicationSource,
+    limitMs: number,
+    transaction: bigint,
+  ): Promise<void> {
     const { storage, address, token } = source;
     // Gitaly reads the coordinates of other storages from this field of the metadata.
     const servers = JSON.stringify({ [storage]: { address, token } });
-    const metadata = [headerField('gitaly-servers', Buffer.from(servers).toString('base64'))];
+    const metadata = [
+      headerField('gitaly-servers', Buffer.from(servers).toString('base64')),
+      transactionHeader(transaction, this.#options.storage, true),
+    ];
     await this.#call(
       RepositoryService.method.replicateRepository,
       {

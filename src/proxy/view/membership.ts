@@ -73,9 +73,9 @@ export class Membership implements Stoppable {
     return this.#live;
   }
 
-  /** Whether the owner of a write was gone, as far as is known here. */
-  isAbandoned(intent: Intent): boolean {
-    return intent.owner !== this.#options.owner && !this.#live.has(intent.owner);
+  /** Whether the owner of a write or a repair was gone, as far as is known here. */
+  isAbandoned({ owner }: Pick<Intent, 'owner'>): boolean {
+    return owner !== this.#options.owner && !this.#live.has(owner);
   }
 
   /** Asks the store who is alive now. */

@@ -93,11 +93,15 @@ const anyName = fc.string({ unit: 'grapheme', maxLength: 20 }).filter((it) => !i
 const someStorage = fc.constantFrom('gitaly-0', 'gitaly-1', 'gitaly-2', 'gitaly-3');
 
 const anyReplicas: fc.Arbitrary<Replica[]> = fc.uniqueArray(
-  fc.record({
-    storage: someStorage,
-    lsn: fc.bigInt({ min: 0n, max: 2n }),
-    role: fc.constantFrom('voter', 'learner', 'leaving'),
-  }),
+  fc.record(
+    {
+      storage: someStorage,
+      lsn: fc.bigInt({ min: 0n, max: 2n }),
+      role: fc.constantFrom('voter', 'learner', 'leaving'),
+      repair: fc.record({ id: fc.uuid(), owner: anyName }),
+    },
+    { requiredKeys: ['storage', 'lsn', 'role'] },
+  ),
   { selector: (replica) => replica.storage, minLength: 1 },
 );
 
