@@ -2,6 +2,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { errorMessage } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/base/logger.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
+import { CallTrace } from '../../src/proxy/relay/call-trace.ts';
 import type { RelayContext } from '../../src/proxy/relay/context.ts';
 import type { RequestSink, ServerCall } from '../../src/proxy/relay/server-call.ts';
 import { SidechannelRegistry } from '../../src/proxy/relay/sidechannel-registry.ts';
@@ -191,6 +192,7 @@ export class SimulatedProxy {
     const call: Pick<
       ServerCall,
       | 'head'
+      | 'trace'
       | 'credit'
       | 'isWhole'
       | 'remainingMs'
@@ -202,6 +204,7 @@ export class SimulatedProxy {
       | 'fail'
     > = {
       head,
+      trace: new CallTrace(),
       credit: { consumed() {} },
       isWhole: true,
       remainingMs: undefined,

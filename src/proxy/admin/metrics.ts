@@ -1,5 +1,6 @@
 import { Gauge, Histogram, Registry } from 'prom-client';
-import type { RelayMetrics, ReplicaResult, VoteMetrics, VoteResult } from '../relay/metrics.ts';
+import type { RelayMetrics, VoteMetrics, VoteResult } from '../relay/metrics.ts';
+import type { ReplicaResult } from '../relay/replica-results.ts';
 import type { ServerCall } from '../relay/server-call.ts';
 import type { RepairMetrics } from '../replication/repair-loop.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';

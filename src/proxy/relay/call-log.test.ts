@@ -70,6 +70,19 @@ describe('the line of a call', () => {
     });
   });
 
+  test('tells who does not hold a write, and why', () => {
+    const { call, entry } = startCall();
+    call.trace.writeRecorded(
+      new Map([
+        ['b', 'updated'],
+        ['c', 'outdated'],
+        ['d', 'node-error-status'],
+      ] as const),
+    );
+    call.succeed();
+    expect(entry()?.fields['route.behind']).toEqual(['c: outdated', 'd: node-error-status']);
+  });
+
   test('tells where a read went, and where it failed before', () => {
     const { call, entry } = startCall();
     for (const storage of ['a', 'b', 'c']) call.trace.readRouted(storage);

@@ -51,6 +51,7 @@ export function logCall(call: ServerCall, code: number, ms: number, logger: Logg
     'route.primary': trace.primary,
     'route.secondaries': trace.secondaries,
     'route.learners': trace.learners,
+    'route.behind': trace.behind,
     error: trace.failure === undefined ? undefined : cut(withoutCredentials(trace.failure)),
   };
   if (trace.isOwnStatus && troubles.has(code)) logger.warn(fields, message);

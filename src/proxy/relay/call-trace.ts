@@ -1,5 +1,6 @@
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
+import type { ReplicaResult } from './replica-results.ts';
 
 /** Who takes part in a write: {@link WriteRoute} has this shape. */
 interface Participants {
@@ -26,6 +27,8 @@ export class CallTrace {
   primary: string | undefined;
   secondaries: readonly string[] | undefined;
   learners: readonly string[] | undefined;
+  /** Replicas that do not hold a write that was recorded, each with the reason. */
+  behind: readonly string[] | undefined;
   /** Why the call failed: the text that the client was given. */
   failure: string | undefined;
   /** Whether the call had a token that is accepted. */
@@ -48,6 +51,13 @@ export class CallTrace {
     this.primary = primary;
     this.secondaries = voters.slice(1);
     this.learners = learners.length === 0 ? undefined : learners;
+  }
+
+  /** @param results of each replica but the one whose answer counts */
+  writeRecorded(results: ReadonlyMap<string, ReplicaResult>): void {
+    for (const [storage, result] of results) {
+      if (result !== 'updated') this.behind = [...(this.behind ?? []), `${storage}: ${result}`];
+    }
   }
 
   readRouted(storage: string): void {

@@ -1,20 +1,8 @@
+import type { ReplicaResult } from './replica-results.ts';
 import type { ServerCall } from './server-call.ts';
 
 /** What came of a vote: `invalid` belongs to no write that is under way. */
 export type VoteResult = 'committed' | 'failed' | 'stopped' | 'invalid';
-
-/**
- * How a replica other than the reference came out of a write that was recorded. The words are
- * Praefect's.
- *
- * - `updated`: it holds the write;
- * - `outdated`: it took no part in it;
- * - `node-error-status`: it was lost, or has ended with another status;
- * - `node-not-committed`: its votes, or their answers, were others;
- * - `no-votes`: nobody voted, and its contents are others.
- */
-export type ReplicaResult =
-  'updated' | 'outdated' | 'node-error-status' | 'node-not-committed' | 'no-votes';
 
 /** What the relay counts. The names and labels of the metrics are the implementation's business. */
 export interface RelayMetrics {

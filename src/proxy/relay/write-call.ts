@@ -252,7 +252,7 @@ export class WriteCall implements RequestSink {
   }
 
   #count(settlement: Settlement, { replicas }: RepositoryRecord): void {
-    const { context, virtualStorage } = this.#options;
+    const { call, context, virtualStorage } = this.#options;
     const { metrics } = context;
     const { ballots } = this.#write;
     metrics.writeEnded(ballots);
@@ -269,7 +269,8 @@ export class WriteCall implements RequestSink {
       holders: settlement.holders,
       hasVotes: ballots > 0,
     });
-    for (const result of results) metrics.replicaSettled(result);
+    for (const result of results.values()) metrics.replicaSettled(result);
+    call.trace.writeRecorded(results);
   }
 
   #reply(settlement: Settlement): void {

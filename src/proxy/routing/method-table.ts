@@ -162,6 +162,7 @@ const byName: ReadonlyMap<string, MethodInfo> = new Map(
 /** The two names in `/package.Service/Method`. */
 export function splitMethod(path: string): { readonly service: string; readonly method: string } {
   const slash = path.indexOf('/', 1);
+  if (slash < 0) return { service: '', method: path };
   return { service: path.slice(1, slash), method: path.slice(slash + 1) };
 }
 
