@@ -4,11 +4,14 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { Scope } from '../../src/base/scope.ts';
 import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
 import { commitFile } from '../support/commit-file.ts';
+import { describeWithGo } from '../support/describe-with-go.ts';
 import { eventually } from '../support/eventually.ts';
 import { GitUser } from '../support/git-user.ts';
+import { goProgram, goProgramLimitMs } from '../support/go-program.ts';
 import { useDatabase } from '../support/postgres.ts';
 import { ProxyFleet } from '../support/proxy-fleet.ts';
-import { SteadyLoad, type LoadTask } from '../support/steady-load.ts';
+import { SteadyGoClient } from '../support/steady-go-client.ts';
+import { callTasks, SteadyLoad, type LoadTarget, type LoadTask } from '../support/steady-load.ts';
 
 const limitMs = 240_000;
 jest.setTimeout(limitMs);
@@ -40,28 +43,12 @@ beforeAll(async () => {
 
 afterAll(() => scope.stop(), limitMs);
 
-/** Reads and writes of one repository through one client. */
-async function calls(name: string, client: GitalyClient): Promise<readonly LoadTask[]> {
-  const repository = { storageName: 'default', relativePath: `${name}.git` };
-  await client.repository.createRepository({ repository });
-  const commit = await commitFile(client, { repository, branch: 'main', text: 'first' });
-  const revision = Buffer.from(commit);
-  return [
-    {
-      name: `reads ${name}`,
-      async once() {
-        const found = await client.commit.findCommit({ repository, revision: Buffer.from('main') });
-        if (found.commit?.id !== commit) throw new Error(`found ${String(found.commit?.id)}`);
-      },
-    },
-    {
-      name: `writes ${name}`,
-      async once(round) {
-        const ref = Buffer.from(`refs/heads/branch-${round}`);
-        await client.repository.writeRef({ repository, ref, revision });
-      },
-    },
-  ];
+/** Makes a repository with one commit. */
+async function target(relativePath: string): Promise<LoadTarget> {
+  const repository = { storageName: 'default', relativePath };
+  await byService.repository.createRepository({ repository });
+  const commit = await commitFile(byService, { repository, branch: 'main', text: 'first' });
+  return { repository, commit };
 }
 
 /** Pushes and clones of one repository, with git. */
@@ -90,24 +77,50 @@ async function gitWork(): Promise<readonly LoadTask[]> {
   ];
 }
 
+/** Replaces all proxies while `tasks` are done, and expects all that is done not to notice. */
+async function rollOutUnder(tasks: readonly LoadTask[]): Promise<void> {
+  const load = scope.own(new SteadyLoad(tasks));
+  await eventually('every kind of work is under way', () => load.fewest >= 2, 60_000);
+  const exitCodes = await fleet.rollOut();
+  const before = new Map(load.done);
+  await eventually(
+    'every kind of work goes on',
+    () => [...load.done].every(([name, rounds]) => rounds > (before.get(name) ?? 0) + 1),
+    60_000,
+  );
+  await load.stop();
+  expect(load.failures).toEqual([]);
+  expect(exitCodes).toEqual([0, 0]);
+}
+
 describe('proxies that are replaced one by one under load', () => {
   test('fail no call, and end in order', async () => {
-    const load = new SteadyLoad([
-      ...(await calls('by-name', byName)),
-      ...(await calls('by-service', byService)),
+    await rollOutUnder([
+      ...callTasks('by-name', byName, await target('by-name.git')),
+      ...callTasks('by-service', byService, await target('by-service.git')),
       ...(await gitWork()),
     ]);
-    scope.own(load);
-    await eventually('every kind of work is under way', () => load.fewest >= 2, 60_000);
-    const exitCodes = await fleet.rollOut();
-    const before = new Map(load.done);
-    await eventually(
-      'every kind of work goes on',
-      () => [...load.done].every(([name, rounds]) => rounds > (before.get(name) ?? 0) + 1),
-      60_000,
+  });
+});
+
+describeWithGo('proxies that are replaced under a stock client in Go (skipped without Go)', () => {
+  beforeAll(() => goProgram('steady'), goProgramLimitMs);
+
+  test('fail no call', async () => {
+    const { repository, commit } = await target('go.git');
+    const client = scope.own(
+      await SteadyGoClient.start({
+        target: `passthrough:///${fleet.service.address}`,
+        token: ProxyFleet.clientToken,
+        storage: repository.storageName,
+        relativePath: repository.relativePath,
+        commit,
+        prefix: 'go',
+      }),
     );
-    await load.stop();
-    expect(load.failures).toEqual([]);
-    expect(exitCodes).toEqual([0, 0]);
+    await rollOutUnder(callTasks('ours', byService, { repository, commit }));
+    const { reads, writes, failures } = await client.finish();
+    expect(failures).toEqual([]);
+    expect(Math.min(reads, writes)).toBeGreaterThan(0);
   });
 });

@@ -1,4 +1,5 @@
 import type { Stoppable } from '../../src/base/scope.ts';
+import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 
 /** One kind of work that is repeated. */
 export interface LoadTask {
@@ -44,4 +45,35 @@ export class SteadyLoad implements Stoppable {
       }
     }
   }
+}
+
+/** A repository, and a commit that it has. */
+export interface LoadTarget {
+  readonly repository: { readonly storageName: string; readonly relativePath: string };
+  readonly commit: string;
+}
+
+/** Reads and writes of one repository through one client. */
+export function callTasks(
+  name: string,
+  client: GitalyClient,
+  { repository, commit }: LoadTarget,
+): readonly LoadTask[] {
+  const revision = Buffer.from(commit);
+  return [
+    {
+      name: `reads ${name}`,
+      async once() {
+        const found = await client.commit.findCommit({ repository, revision });
+        if (found.commit?.id !== commit) throw new Error(`found ${String(found.commit?.id)}`);
+      },
+    },
+    {
+      name: `writes ${name}`,
+      async once(round) {
+        const ref = Buffer.from(`refs/heads/${name}-${round}`);
+        await client.repository.writeRef({ repository, ref, revision });
+      },
+    },
+  ];
 }
