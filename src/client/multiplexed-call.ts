@@ -13,6 +13,7 @@ import { dialBackchannel } from '../proxy/wire/backchannel.ts';
 import { encodeMessage, GrpcMessageReader } from '../proxy/wire/grpc-frame.ts';
 import { readStatus } from '../proxy/wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../proxy/wire/hpack/header-field.ts';
+import { Keepalive } from '../proxy/wire/http2/keepalive.ts';
 import { Http2Session } from '../proxy/wire/http2/session.ts';
 import type { Http2Stream, StreamAbort, StreamEvents } from '../proxy/wire/http2/stream.ts';
 import { answerSidechannel } from '../proxy/wire/sidechannel.ts';
@@ -47,8 +48,8 @@ export interface MultiplexedCall<Response> {
 const sidechannelId = 1n;
 const maxResponseBytes = 4 * 1024 * 1024;
 /** Gitaly closes connections that ping more often than every 10 s. */
-const pingIntervalMs = 20_000;
-const pingLimitMs = 10_000;
+const pingIntervalMs = 12_000;
+const pingLimitMs = 5000;
 
 /**
  * Makes a unary call on a connection with a backchannel: the magic, yamux, and HTTP/2 on its first
@@ -80,11 +81,19 @@ export function startMultiplexedCall<I extends DescMessage, O extends DescMessag
       onRequest() {
         throw new Error('a server makes no requests');
       },
-      onClosed() {},
+      onClosed: () => keepalive.stop(),
     },
   });
   session.start();
-  watch(session, clock, () => mux.destroy(new Error('the server shows no sign of life')));
+  const keepalive = new Keepalive({
+    // Not only what comes on the call's own stream: the sidechannel may be busy for long.
+    received: () => mux.receivedBytes,
+    ping: (limitMs) => session.ping(limitMs),
+    clock,
+    intervalMs: pingIntervalMs,
+    limitMs: pingLimitMs,
+    onSilent: () => mux.destroy(new Error('the server shows no sign of life')),
+  });
   const answer = new UnaryAnswer();
   const stream = session.request(requestHeaders(options), false, answer);
   const body = encodeMessage(toBinary(method.input, create(method.input, request)));
@@ -97,14 +106,6 @@ export function startMultiplexedCall<I extends DescMessage, O extends DescMessag
     response: answer.message.then((bytes) => fromBinary(method.output, bytes)),
     close: () => mux.destroy(),
   };
-}
-
-/** Pings for as long as the session lives; a call has no other limit. Reports the first silence. */
-function watch(session: Http2Session, clock: Clock, onSilent: () => void): void {
-  clock.after(pingIntervalMs, () => {
-    if (session.state === 'closed') return;
-    session.ping(pingLimitMs).then(() => watch(session, clock, onSilent), onSilent);
-  });
 }
 
 function requestHeaders(options: {

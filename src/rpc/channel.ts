@@ -75,14 +75,14 @@ export interface RpcChannelOptions {
 }
 
 /**
- * Pings find a dead peer within 30 s; Gitaly closes connections that ping more often than every
+ * Pings find a dead peer within 17 s; Gitaly closes connections that ping more often than every
  * 10 s. Reconnects are quick, because a proxy that restarts is back in seconds. Each channel makes
  * connections of its own: in the shared pool a new one would wait for the same attempt as the others,
  * which grpc-js never gives up by itself (its only limit is the kernel's, of two minutes).
  */
 const defaultSettings: ClientOptions = {
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_time_ms': 12_000,
+  'grpc.keepalive_timeout_ms': 5000,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 3000,

@@ -50,12 +50,11 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
 
   test('nobody notices', async () => {
     const startedAt = new Date();
-    const repository = await target('calls.git');
-    const goClients = await startGoClients(repository);
+    const goClients = await startGoClients();
     const load = scope.own(
       new SteadyLoad([
-        ...callTasks('by-service', byService, repository),
-        ...(await byNameTasks(repository)),
+        ...callTasks('by-service', byService, await target('by-service.git')),
+        ...(await byNameTasks()),
         ...(await gitTasks()),
       ]),
     );
@@ -82,7 +81,7 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
     expect(load.failures).toEqual([]);
     expect(reports.flatMap(({ failures }) => failures)).toEqual([]);
     expect(await podNames()).toHaveLength(2);
-    await underTest.waitUntilInSync(byService, repository.repository.relativePath);
+    await underTest.waitUntilSafe();
   });
 
   /** Makes a repository with one commit. */
@@ -94,7 +93,7 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
   }
 
   /** One knows the Service's address, the other asks the cluster's name server for every proxy. */
-  async function startGoClients(to: LoadTarget): Promise<readonly SteadyGoClient[]> {
+  async function startGoClients(): Promise<readonly SteadyGoClient[]> {
     const service = { namespace, kind: 'service', name: deployment } as const;
     const { host, port: servicePort } = scope.own(await reach(cluster, service, port));
     const targets = { 'go-service': `passthrough:///${host}:${servicePort}` };
@@ -102,23 +101,17 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
       ? { 'go-name': `dns://${await nameServer()}/${headlessName}:${port}` }
       : {};
     return Promise.all(
-      Object.entries({ ...targets, ...byName }).map(async ([prefix, address]) =>
-        scope.own(
-          await SteadyGoClient.start({
-            target: address,
-            token,
-            storage: virtualStorage,
-            relativePath: to.repository.relativePath,
-            commit: to.commit,
-            prefix,
-          }),
-        ),
-      ),
+      Object.entries({ ...targets, ...byName }).map(async ([prefix, address]) => {
+        const { repository, commit } = await target(`${prefix}.git`);
+        const { relativePath, storageName: storage } = repository;
+        const where = { target: address, token, storage, relativePath };
+        return scope.own(await SteadyGoClient.start({ ...where, commit, prefix }));
+      }),
     );
   }
 
   /** Our own client with the proxies' common name, where this process can reach pods. */
-  async function byNameTasks(to: LoadTarget): Promise<readonly LoadTask[]> {
+  async function byNameTasks(): Promise<readonly LoadTask[]> {
     if (!cluster.reachesPods) return [];
     const resolver = new Resolver();
     resolver.setServers([await nameServer()]);
@@ -127,7 +120,7 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
       token,
       lookup: (host) => resolver.resolve4(host),
     });
-    return callTasks('by-name', scope.own(client), to);
+    return callTasks('by-name', scope.own(client), await target('by-name.git'));
   }
 
   async function gitTasks(): Promise<readonly LoadTask[]> {

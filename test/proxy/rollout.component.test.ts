@@ -118,7 +118,7 @@ describeWithGo('proxies that are replaced under a stock client in Go (skipped wi
         prefix: 'go',
       }),
     );
-    await rollOutUnder(callTasks('ours', byService, { repository, commit }));
+    await rollOutUnder(callTasks('ours', byService, await target('ours.git')));
     const { reads, writes, failures } = await client.finish();
     expect(failures).toEqual([]);
     expect(Math.min(reads, writes)).toBeGreaterThan(0);

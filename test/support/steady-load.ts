@@ -53,6 +53,9 @@ export interface LoadTarget {
   readonly commit: string;
 }
 
+/** A machine that does much else at the same time may be slow: nothing here is about speed. */
+const callLimit = { deadlineMs: 60_000 };
+
 /** Reads and writes of one repository through one client. */
 export function callTasks(
   name: string,
@@ -64,7 +67,7 @@ export function callTasks(
     {
       name: `reads ${name}`,
       async once() {
-        const found = await client.commit.findCommit({ repository, revision });
+        const found = await client.commit.findCommit({ repository, revision }, callLimit);
         if (found.commit?.id !== commit) throw new Error(`found ${String(found.commit?.id)}`);
       },
     },
@@ -72,7 +75,7 @@ export function callTasks(
       name: `writes ${name}`,
       async once(round) {
         const ref = Buffer.from(`refs/heads/${name}-${round}`);
-        await client.repository.writeRef({ repository, ref, revision });
+        await client.repository.writeRef({ repository, ref, revision }, callLimit);
       },
     },
   ];

@@ -32,7 +32,8 @@ import (
 const (
 	readMethod  = "/gitaly.CommitService/FindCommit"
 	writeMethod = "/gitaly.RepositoryService/WriteRef"
-	callLimit   = 30 * time.Second
+	// A machine that does much else at the same time may be slow: nothing here is about speed.
+	callLimit = time.Minute
 )
 
 // serviceConfig is what Gitaly's clients use: reads are tried again, writes are not.
