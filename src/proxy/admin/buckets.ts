@@ -1,4 +1,4 @@
-import { Histogram, type Registry } from 'prom-client';
+import { Histogram } from 'prom-client';
 
 /** How many values fell under each bound. */
 export class Buckets {
@@ -58,12 +58,11 @@ export class BucketHistogram extends Histogram {
   /** Says what every histogram says of itself. */
   readonly #empty: Histogram;
 
-  constructor(options: BucketHistogramOptions, registry: Registry) {
+  constructor(options: BucketHistogramOptions) {
     const { name, help, bounds } = options;
     super({ name, help, buckets: [...bounds], registers: [] });
     this.#options = options;
     this.#empty = new Histogram({ name, help, registers: [] });
-    registry.registerMetric(this);
   }
 
   override get(): ReturnType<Histogram['get']> {

@@ -22,7 +22,7 @@ export class Tally<Label extends string = string> {
       name,
       help,
       labelNames: [...labelNames],
-      registers: [registry],
+      registers: [],
       collect() {
         this.reset();
         for (const { values, count } of counts.values()) {
@@ -30,7 +30,7 @@ export class Tally<Label extends string = string> {
         }
       },
     });
-    void counter;
+    registry.registerMetric(counter);
   }
 
   /** @param values of the labels, in the order of their names */
@@ -53,7 +53,7 @@ export class Tally<Label extends string = string> {
 }
 
 /** `values` by the names of their labels. */
-export function labelsOf<Label extends string>(
+function labelsOf<Label extends string>(
   names: readonly Label[],
   values: readonly string[],
 ): Partial<Record<Label, string>> {

@@ -19,7 +19,7 @@ import { repositoryNotFound, rewriteFor } from './target.ts';
 import { isBeingCreated } from './write-admission.ts';
 import { WriteAnswer } from './write-answer.ts';
 
-export interface MaintenanceCallOptions {
+interface MaintenanceCallOptions {
   readonly call: ServerCall;
   readonly virtualStorage: VirtualStorage;
   readonly context: Pick<RelayContext, 'storages'>;
@@ -67,7 +67,7 @@ export async function maintain(
  * The client gets the first storage's answer when all have ended. If one has failed it gets that
  * one's status instead, the first in order.
  */
-export class MaintenanceCall implements RequestSink {
+class MaintenanceCall implements RequestSink {
   readonly #options: MaintenanceCallOptions;
   readonly #fanOut: RequestFanOut;
   readonly #answer: WriteAnswer;
