@@ -19,7 +19,7 @@ import { SteadyClient } from '../support/steady-client.ts';
 const repository = { storageName: 'default', relativePath: 'group/project.git' };
 const findBranch = '/gitaly.RefService/FindDefaultBranchName';
 /** What takes its time only when the proxy waits for more must be over well before its limits. */
-const promptMs = 3000;
+const promptMs = 8000;
 /** The proxy's limit for a handshake, and some more. */
 const handshakeLimitMs = 13_000;
 const none = Buffer.alloc(0);

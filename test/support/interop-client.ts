@@ -4,9 +4,10 @@ import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
 import { authorizationHeader } from '../../src/rpc/token.ts';
 import { interopMethods, interopRepository, interopToken } from './interop-proxy.ts';
 
-/** The first message of a call for the interop repository, with its prefix. */
-export function interopRequest(): Buffer {
-  const request = create(FindDefaultBranchNameRequestSchema, { repository: interopRepository });
+/** The first message of a call for a repository, with its prefix. Default: the interop repository. */
+export function interopRequest(relativePath = interopRepository.relativePath): Buffer {
+  const repository = { ...interopRepository, relativePath };
+  const request = create(FindDefaultBranchNameRequestSchema, { repository });
   return encodeMessage(toBinary(FindDefaultBranchNameRequestSchema, request));
 }
 

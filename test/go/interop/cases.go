@@ -253,43 +253,58 @@ func clientCancels(ctx context.Context, client *client) error {
 }
 
 func deadline(ctx context.Context, client *client) error {
-	// Enough for the call to reach the storage, however busy the machine is.
-	const limit = 2 * time.Second
+	// More and more, until it is enough for the call to reach the storage, however busy the machine is.
+	for limit := time.Second; ; limit *= 2 {
+		name := fmt.Sprintf("limited to %v", limit)
+		if err := callWithin(ctx, client, limit, name); err != nil {
+			return err
+		}
+		if _, err := client.tell(ctx, name); status.Code(err) == codes.NotFound {
+			continue
+		}
+		hung, err := client.awaitHung(ctx, name, true)
+		return errors.Join(err, expect(
+			hung.RemainingMs > 0 && hung.RemainingMs <= limit.Milliseconds(),
+			"the storage was told %d ms", hung.RemainingMs,
+		))
+	}
+}
+
+func callWithin(ctx context.Context, client *client, limit time.Duration, name string) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	call, err := client.start(limited, "hang", "limited")
-	if err != nil {
-		return err
+	call, err := client.start(limited, "hang", name)
+	if err == nil {
+		_, err = call.receive()
 	}
-	_, err = call.receive()
-	if err := expectCode(err, codes.DeadlineExceeded); err != nil {
-		return err
-	}
-	hung, err := client.awaitHung(ctx, "limited", true)
-	return errors.Join(err, expect(
-		hung.RemainingMs > 0 && hung.RemainingMs <= limit.Milliseconds(),
-		"the storage was told %d ms", hung.RemainingMs,
-	))
+	return expectCode(err, codes.DeadlineExceeded)
 }
 
 // awaitHung waits until the storage knows of the call, or of its end.
 func (client *client) awaitHung(ctx context.Context, name string, hasEnded bool) (hungCall, error) {
 	for {
-		call, err := client.start(ctx, "tell", name)
-		if err != nil {
-			return hungCall{}, err
+		hung, err := client.tell(ctx, name)
+		if err == nil && hung.HasEnded == hasEnded {
+			return hung, nil
 		}
-		messages, err := call.drain()
-		hung := hungCall{}
-		if err == nil {
-			err = json.Unmarshal(bytes.Join(messages, nil), &hung)
-			if err != nil || hung.HasEnded == hasEnded {
-				return hung, err
-			}
-		} else if status.Code(err) != codes.NotFound {
+		if err != nil && status.Code(err) != codes.NotFound {
 			return hung, err
 		}
 	}
+}
+
+// tell asks what the storage knows of a call: NotFound if it has not heard of it.
+func (client *client) tell(ctx context.Context, name string) (hungCall, error) {
+	hung := hungCall{}
+	call, err := client.start(ctx, "tell", name)
+	if err != nil {
+		return hung, err
+	}
+	messages, err := call.drain()
+	if err != nil {
+		return hung, err
+	}
+	return hung, json.Unmarshal(bytes.Join(messages, nil), &hung)
 }
 
 func noMessage(ctx context.Context, client *client) error {
