@@ -26,7 +26,7 @@ describe('a source, its fork and their object pool', () => {
     await network.link(fork);
     await network.commit(source, 'four');
     await network.fetchIntoPool(source);
-    await network.tidy(source, fork);
+    await network.tidy(pool, source, fork);
 
     const all = running.nodes.map(({ name }) => name);
     const { replicaPath } = (await network.status(pool)) ?? {};
@@ -57,7 +57,7 @@ describe('a source, its fork and their object pool', () => {
       expect(await client.objectPool.getObjectPool({ repository })).toMatchObject({});
       for (const storage of all) expect(await network.faultsOf(repository, storage)).toBe('');
     }
-  });
+  }, 120_000);
 
   it('lie on the same storages', async () => {
     const { network } = await start({ storages: 5, replicationFactor: 2 });

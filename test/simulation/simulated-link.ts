@@ -217,9 +217,17 @@ export class SimulatedLink {
   }
 
   #createControl(): ControlCalls {
-    const control: Pick<ControlCalls, 'checksum' | 'replicate' | 'remove'> = {
-      checksum: (_: string, limitMs?: number) =>
-        this.#ask('CalculateChecksum', limitMs ?? 10_000, () => this.#storage.checksum()),
+    type Needed = 'checksum' | 'fingerprint' | 'replicate' | 'remove';
+    type OfPools = 'objectPoolOf' | 'disconnectFromObjectPool';
+    const checksum = (_: string, limitMs = 10_000) =>
+      this.#ask('CalculateChecksum', limitMs, () => this.#storage.checksum());
+    const control: Pick<ControlCalls, Needed | OfPools> = {
+      checksum,
+      fingerprint: checksum,
+      objectPoolOf: (_, limitMs?: number) =>
+        this.#ask('GetObjectPool', limitMs ?? 10_000, async () => undefined),
+      disconnectFromObjectPool: (_, limitMs) =>
+        this.#ask('DisconnectGitAlternates', limitMs, async () => {}),
       replicate: (_, source, limitMs, transaction) =>
         this.#ask(
           'ReplicateRepository',

@@ -10,7 +10,7 @@ import { ProxyCluster, waitUntil } from './proxy-cluster.ts';
 
 const run = promisify(execFile);
 
-interface Named {
+export interface Named {
   readonly storageName: string;
   readonly relativePath: string;
 }
@@ -104,10 +104,11 @@ export class ForkNetwork {
 
   async settled(...repositories: readonly Named[]): Promise<void> {
     for (const repository of repositories) {
-      await waitUntil(`${repository.relativePath} is in sync everywhere`, async () => {
+      const isSettled = async () => {
         const { replicas = [], intents = 1 } = (await this.status(repository)) ?? {};
         return intents === 0 && replicas.every((replica) => replica.inSync);
-      });
+      };
+      await waitUntil(`${repository.relativePath} is in sync everywhere`, isSettled, 60_000);
     }
   }
 

@@ -212,7 +212,7 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
   repairStarted(
     virtualStorage: string,
     storage: string,
-  ): (outcome: 'inSync' | 'failed', seconds: number) => void {
+  ): (outcome: 'inSync' | 'waits' | 'failed', seconds: number) => void {
     const labels = {
       virtual_storage: virtualStorage,
       gitaly_storage: storage,

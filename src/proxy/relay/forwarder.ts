@@ -9,7 +9,7 @@ import { beginCreation, takeBackCreation } from './creation.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
 import { maintain } from './maintenance-call.ts';
 import { ReadCall } from './read-call.ts';
-import { findSecondRepository, requestFor } from './second-repository.ts';
+import { findSecondRepository, requestFor, spread } from './second-repository.ts';
 import type { ServerCall } from './server-call.ts';
 import { forwardToStorage, readFromAnyStorage } from './storage-call.ts';
 import { readRepository, repositoryNotFound, rewriteFor } from './target.ts';
@@ -114,8 +114,12 @@ export class Forwarder {
   ): Promise<void> {
     const context = this.#context;
     const second = await findSecondRepository(call, method, context);
+    if (second !== undefined && method.borrowsFromAdditional === true) {
+      await spread(second.record, key, context);
+    }
+    const opened = second?.standsIn === 'request' ? second.record : undefined;
     await carryOutWrite(context, async (routesAgain) => {
-      const admission = await admitWrite(key, virtualStorage, context);
+      const admission = await admitWrite(key, virtualStorage, context, opened);
       if (admission.kind === 'notFound') throw repositoryNotFound();
       if (admission.kind === 'unavailable') {
         throw new LocalCallError(statusCodes.UNAVAILABLE, admission.reason);

@@ -66,8 +66,9 @@ async function createHeld(creation: PoolCreation, context: RelayContext): Promis
       throw new LocalCallError(statusCodes.UNAVAILABLE, reason);
     }
     const outcome = { kind: 'committed', reference, holders } as const;
-    const settlement = await settle(outcome, { record, transaction, virtualStorage, context });
+    // From here on others may see the pool: it is not for this call to take it back any more.
     settled = true;
+    const settlement = await settle(outcome, { record, transaction, virtualStorage, context });
     if (settlement.kind === 'failed') {
       throw new LocalCallError(statusCodes.UNAVAILABLE, settlement.reason);
     }

@@ -2,6 +2,7 @@ import { statusCodes } from '../../rpc/status.ts';
 import type { MethodInfo } from '../routing/method-table.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
+import { addReplica } from '../transactions/record-changes.ts';
 import { withPartitioningHint } from './call-head.ts';
 import type { RelayContext } from './context.ts';
 import { LocalCallError } from './local-method.ts';
@@ -52,6 +53,20 @@ export async function findSecondRepository(
   const relativePath = hint === '' ? source : hint;
   if (relativePath === '') return undefined;
   return { record: await find(storage, relativePath, method, context), standsIn: 'metadata' };
+}
+
+/** Gives a repository a replica wherever `key` has one. Repair fills those that are new. */
+export async function spread(
+  record: RepositoryRecord,
+  key: RepositoryKey,
+  { view }: RelayContext,
+): Promise<void> {
+  const wanted = (await view.get(key))?.replicas ?? [];
+  const holders = new Set(record.replicas.map(({ storage }) => storage));
+  for (const { storage, role } of wanted) {
+    if (role === 'leaving' || holders.has(storage)) continue;
+    await view.change(record, (current) => addReplica(current, storage));
+  }
 }
 
 /** How a write with a second repository is sent on. */

@@ -1,6 +1,6 @@
 import { sleep } from '../../base/clock.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
-import { routeWrite, type Unavailable, type WriteRoute } from '../routing/route.ts';
+import { nodesHolding, routeWrite, type Unavailable, type WriteRoute } from '../routing/route.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import { hasBarrier, movePrimary } from '../transactions/record-changes.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
@@ -33,12 +33,15 @@ export function isBeingCreated(record: RepositoryRecord): boolean {
  * 2. A repair's barrier is waited for.
  * 3. A primary that cannot be reached is replaced by an in-sync voter, in a new epoch.
  *
+ * @param opened a second repository that the storages open for the write: those that do not hold it in
+ *   sync are left out, and repair gets time to bring it to enough of them
  * @throws StoreUnavailableError if the store is needed and does not answer
  */
 export async function admitWrite(
   key: RepositoryKey,
   virtualStorage: VirtualStorage,
   context: RelayContext,
+  opened?: RepositoryKey,
 ): Promise<Admission> {
   const { view, clock, membership } = context;
   const giveUpAtMs = clock.monotonicMs() + admissionLimitMs;
@@ -54,14 +57,18 @@ export async function admitWrite(
     } else if (hasBarrier(record, clock.wallMs())) {
       obstacle = 'a replica is being brought in sync';
     } else {
-      const route = routeWrite(record, virtualStorage.nodes(), virtualStorage.policy);
+      const other = opened === undefined ? undefined : await view.get(opened);
+      const all = virtualStorage.nodes();
+      const nodes = other === undefined ? all : nodesHolding(all, other);
+      const route = routeWrite(record, nodes, virtualStorage.policy);
       if (route.kind === 'write') return { kind: 'admitted', record, route };
       if (route.kind === 'failover') {
         await failOver(record, route.to, context);
         continue;
       }
       obstacle = route.reason;
-      if (!virtualStorage.isSettling()) return route;
+      if (other !== undefined) obstacle += `, with ${other.relativePath} in sync there too`;
+      else if (!virtualStorage.isSettling()) return route;
     }
     await sleep(clock, recheckMs);
   }

@@ -47,7 +47,7 @@ export interface RepairMetrics {
   repairStarted(
     virtualStorage: string,
     storage: string,
-  ): (outcome: 'inSync' | 'failed', seconds: number) => void;
+  ): (outcome: 'inSync' | 'waits' | 'failed', seconds: number) => void;
 }
 
 /**
@@ -180,16 +180,19 @@ export class RepairLoop implements Stoppable {
 
   /** @throws Error with what is in the way, besides what {@link bringInSync} rejects with */
   async #bringInSync(record: RepositoryRecord, target: string, source: string): Promise<void> {
-    const { repair, metrics, clock } = this.#options;
+    const { repair, metrics, clock, logger } = this.#options;
     const ended = metrics.repairStarted(record.virtualStorage, target);
     const startedMs = clock.monotonicMs();
-    let isInSync = false;
+    let result: 'inSync' | 'waits' | 'failed' = 'failed';
     try {
       const outcome = await bringInSync(record, target, source, repair);
       if (outcome.kind === 'notYet') throw new Error(outcome.reason);
-      isInSync = true;
+      result = outcome.kind;
+      if (outcome.kind === 'inSync') return;
+      const { id, relativePath } = record;
+      logger.debug({ id, relativePath, reason: outcome.reason }, 'a repair waits for another');
     } finally {
-      ended(isInSync ? 'inSync' : 'failed', (clock.monotonicMs() - startedMs) / 1000);
+      ended(result, (clock.monotonicMs() - startedMs) / 1000);
     }
   }
 

@@ -4,10 +4,13 @@ import { claimRepair, promote, releaseRepair } from '../transactions/record-chan
 import { takeCopyVotes } from '../transactions/copy-votes.ts';
 import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
+import type { ControlStore } from '../store/control-store.ts';
 import type { Membership } from '../view/membership.ts';
 import { underBarrier, type BarrierOptions } from './barrier.ts';
+import { joinPool, leaveOtherPools, membershipFault, readMembership } from './pool-membership.ts';
 
 export interface RepairerOptions extends BarrierOptions {
+  readonly store: Pick<ControlStore, 'getById'>;
   readonly storages: StorageDirectory;
   readonly membership: Pick<
     Membership,
@@ -24,7 +27,11 @@ interface NotYet {
   readonly reason: string;
 }
 
-export type RepairOutcome = { readonly kind: 'inSync' } | NotYet;
+export type RepairOutcome =
+  | { readonly kind: 'inSync' }
+  /** Something else has to be repaired first, which is under way. */
+  | { readonly kind: 'waits'; readonly reason: string }
+  | NotYet;
 
 /** Copying a large repository takes long. */
 const copyLimitMs = 3_600_000;
@@ -49,9 +56,12 @@ interface Repair {
  *
  * 1. It is claimed: nobody else repairs it as long as this proxy's lease lasts. It becomes a learner
  *    and takes part in the writes that begin from now on.
- * 2. It copies everything from an in-sync replica. That may take long; writes go on.
- * 3. Writes are held back for a moment. It copies what is left.
- * 4. Its contents are compared with the source's. If they are equal it is a voter, in sync.
+ * 2. Where the source borrows from an object pool, the pool has to be in sync on that storage first.
+ * 3. It copies everything from an in-sync replica. That may take long; writes go on. Then it borrows
+ *    from the same pool.
+ * 4. Writes are held back for a moment. It copies what is left.
+ * 5. Its contents, and what it borrows from, are compared with the source's. If they are equal it is
+ *    a voter, in sync.
  *
  * A storage goes on copying when this proxy does not wait for it any more, or stands still. So it
  * votes on what it is about to change, and is refused when the call is over or the lease may have
@@ -75,6 +85,10 @@ export async function bringInSync(
   const { id, relativePath, replicaPath } = record;
   const repair = { claim, transaction, target, source, replicaPath, virtualStorage, options };
   try {
+    // A replica that waits long for its pool is not to be claimed again and again meanwhile.
+    const isPlaced = record.replicas.some(({ storage }) => storage === target);
+    const early = isPlaced ? await readMembership({ ...repair, record }, options) : undefined;
+    if (early?.kind === 'poolMissing') return { kind: 'waits', reason: early.reason };
     const claimed = await claimReplica(record, repair);
     if (claimed.kind === 'notYet') return claimed;
     logger.info({ id, relativePath, target, source }, 'a replica is being brought in sync');
@@ -106,8 +120,14 @@ async function claimReplica(
 }
 
 async function copyAndPromote(claimed: RepositoryRecord, repair: Repair): Promise<RepairOutcome> {
+  const { options } = repair;
+  const pair = { ...repair, record: claimed };
+  const membership = await readMembership(pair, options);
+  if (membership.kind === 'poolMissing') return { kind: 'waits', reason: membership.reason };
+  await leaveOtherPools(pair, membership.pool, options);
   await copy(repair, copyLimitMs);
-  const outcome = await underBarrier(claimed, repair.options, async (quiet, barrier) => {
+  await joinPool(pair, membership.pool);
+  const outcome = await underBarrier(claimed, options, async (quiet, barrier) => {
     await copy(repair, catchUpLimitMs);
     return compareAndPromote(quiet, barrier, repair);
   });
@@ -124,14 +144,17 @@ async function copy(repair: Repair, limitMs: number): Promise<void> {
 async function compareAndPromote(
   quiet: RepositoryRecord,
   barrier: Barrier,
-  { claim, target, source, virtualStorage, options }: Repair,
+  repair: Repair,
 ): Promise<RepairOutcome> {
+  const { claim, target, source, virtualStorage, options } = repair;
   const [expected, actual] = await Promise.all(
     [source, target].map((storage) =>
       virtualStorage.control(storage).checksum(quiet.replicaPath, compareLimitMs),
     ),
   );
   if (expected !== actual) return notYet('its contents differ after copying');
+  const fault = await membershipFault({ ...repair, record: quiet }, options);
+  if (fault !== undefined) return notYet(fault);
   const promoted = await options.view.change(quiet, (current) =>
     promote(current, claim, { barrier, source }),
   );

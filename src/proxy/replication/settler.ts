@@ -130,7 +130,7 @@ async function checksumsOf(
       try {
         checksums.set(
           storage,
-          await virtualStorage.control(storage).checksum(record.replicaPath, 5000),
+          await virtualStorage.control(storage).fingerprint(record.replicaPath, 5000),
         );
       } catch {
         // A storage that cannot tell what it holds cannot be in sync.

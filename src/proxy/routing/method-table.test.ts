@@ -19,10 +19,18 @@ describe('the method table', () => {
       creates,
       forcePrimary,
       answersForMissing,
+      borrowsFromAdditional,
       transactional,
       ...method
     } = lookupMethod(`/gitaly.${row.name}`);
-    expect({ creates, forcePrimary, answersForMissing, transactional, ...method }).toEqual({
+    expect({
+      creates,
+      forcePrimary,
+      answersForMissing,
+      borrowsFromAdditional,
+      transactional,
+      ...method,
+    }).toEqual({
       op: row.op,
       scope: row.scope,
       ...(row.target && { target: row.target }),
@@ -36,6 +44,7 @@ describe('the method table', () => {
           : undefined,
       forcePrimary: row.notes.has('primary') || undefined,
       answersForMissing: row.notes.has('missing') || undefined,
+      borrowsFromAdditional: row.notes.has('borrows') || undefined,
       transactional: row.notes.has('votes'),
       known: true,
     });

@@ -13,6 +13,8 @@ export interface MethodInfo {
   readonly target?: FieldPath;
   /** Where a second repository stands, in the same virtual storage. */
   readonly additional?: FieldPath;
+  /** The target borrows from the second repository from then on, which has to be wherever it is. */
+  readonly borrowsFromAdditional?: true;
   /**
    * Where the repository stands that the new one is a fork of. The storages ask for it under the
    * client's own name, in whatever virtual storage it is.
@@ -113,7 +115,10 @@ const others: readonly MethodInfo[] = [
     transactional: false,
   }),
   mutator('ObjectPoolService/DeleteObjectPool', poolField, { transactional: false }),
-  mutator('ObjectPoolService/LinkRepositoryToObjectPool', [2], { additional: poolField }),
+  mutator('ObjectPoolService/LinkRepositoryToObjectPool', [2], {
+    additional: poolField,
+    borrowsFromAdditional: true,
+  }),
   mutator('ObjectPoolService/FetchIntoObjectPool', [2, 1], { additional: [1] }),
   method('RepositoryService/OptimizeRepository', { op: 'maintenance', target: repositoryField }),
   method('RepositoryService/PruneUnreachableObjects', {

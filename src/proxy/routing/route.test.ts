@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../base/random.ts';
-import { placeBeside, placeRepository, routeMaintenance, routeRead, routeWrite } from './route.ts';
+import {
+  nodesHolding,
+  placeBeside,
+  placeRepository,
+  routeMaintenance,
+  routeRead,
+  routeWrite,
+} from './route.ts';
 import { nodesOf, recordWith, replica } from '../../../test/support/repository-records.ts';
 
 const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
@@ -226,5 +233,29 @@ describe('maintenance', () => {
       kind: 'unavailable',
       reason: 'none of the replicas (a, b, c) can be reached',
     });
+  });
+});
+
+describe('a write that opens a second repository', () => {
+  const opened = recordWith({
+    relativePath: 'pool.git',
+    replicas: [replica('a', 5n), replica('b', 4n), replica('c', 5n)],
+  });
+
+  it('goes only where that one is in sync', () => {
+    expect(routeWrite(recordWith(), nodesHolding(all, opened), policy)).toMatchObject({
+      kind: 'write',
+      voters: ['a', 'c'],
+    });
+    expect(nodesHolding(all, opened).get('b')).toMatchObject({
+      healthy: false,
+      reason: 'pool.git is not in sync there',
+    });
+  });
+
+  it('has its primary moved to where that one is', () => {
+    const record = recordWith({ primary: 'b' });
+    const route = routeWrite(record, nodesHolding(all, opened), policy);
+    expect(route).toEqual({ kind: 'failover', to: 'a' });
   });
 });

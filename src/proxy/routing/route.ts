@@ -135,6 +135,21 @@ export function routeMaintenance(record: RepositoryRecord, nodes: NodeView): Mai
   };
 }
 
+/**
+ * The storages as a write has to see them that opens a second repository on each of them: one that
+ * does not hold `opened` in sync cannot take part.
+ */
+export function nodesHolding(nodes: NodeView, opened: RepositoryRecord): NodeView {
+  const holders = new Set(inSyncVoters(opened));
+  const reason = `${opened.relativePath} is not in sync there`;
+  return new Map(
+    [...nodes].map(([storage, node]) => [
+      storage,
+      holders.has(storage) ? node : { ...node, healthy: false, reason },
+    ]),
+  );
+}
+
 export type PlacementRoute =
   | {
       readonly kind: 'place';

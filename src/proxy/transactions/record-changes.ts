@@ -163,6 +163,17 @@ function withoutBarrier(record: RepositoryRecord): RepositoryRecord {
   return rest;
 }
 
+/** Gives a repository a replica on one more storage. It holds nothing yet, and repair fills it. */
+export function addReplica(record: RepositoryRecord, storage: string): RecordChange<'already'> {
+  const replica = record.replicas.find((candidate) => candidate.storage === storage);
+  if (replica !== undefined && replica.role !== 'leaving') {
+    return { kind: 'refuse', reason: 'already' };
+  }
+  const learner: Replica = { storage, lsn: replica?.lsn ?? -1n, role: 'learner' };
+  const others = record.replicas.filter((candidate) => candidate.storage !== storage);
+  return { kind: 'change', next: { ...record, replicas: [...others, learner] } };
+}
+
 /** Why a repair may not begin. */
 export type ClaimRefusal = 'inSync' | 'claimed';
 

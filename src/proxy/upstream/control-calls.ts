@@ -63,6 +63,15 @@ export class ControlCalls {
     return (await this.#call(method, { repository }, limitMs)).checksum;
   }
 
+  /** The checksum, and what the replica borrows from: equal for replicas that may stand for each other. */
+  async fingerprint(replicaPath: string, limitMs = quickMs): Promise<string> {
+    const [checksum, pool] = await Promise.all([
+      this.checksum(replicaPath, limitMs),
+      this.objectPoolOf(replicaPath, limitMs),
+    ]);
+    return pool === undefined ? checksum : `${checksum} with ${pool}`;
+  }
+
   /**
    * Makes this storage's replica like the source's, also if it has none yet. The storage casts votes
    * on what it is about to change, for the transaction of that number.
@@ -78,7 +87,7 @@ export class ControlCalls {
     const servers = JSON.stringify({ [storage]: { address, token } });
     const metadata = [
       headerField('gitaly-servers', Buffer.from(servers).toString('base64')),
-      transactionHeader(transaction, this.#options.storage, true),
+      this.#votesFor(transaction),
     ];
     await this.#call(
       RepositoryService.method.replicateRepository,
@@ -91,11 +100,17 @@ export class ControlCalls {
     );
   }
 
-  /** Removes the replica; one that is not there is fine. */
-  async remove(replicaPath: string): Promise<void> {
+  /**
+   * Removes the replica; one that is not there is fine.
+   *
+   * @param transaction if given, the storage asks before it does so, as for {@link replicate}
+   */
+  async remove(replicaPath: string, transaction?: bigint): Promise<void> {
     const repository = this.#repository(replicaPath);
+    const metadata = transaction === undefined ? [] : [this.#votesFor(transaction)];
+    const method = RepositoryService.method.removeRepository;
     try {
-      await this.#call(RepositoryService.method.removeRepository, { repository }, quickMs);
+      await this.#call(method, { repository }, quickMs, metadata);
     } catch (error) {
       if (!(error instanceof UpstreamError) || error.code !== statusCodes.NOT_FOUND) throw error;
     }
@@ -128,18 +143,31 @@ export class ControlCalls {
     return objectPool?.repository?.relativePath;
   }
 
-  /** Makes a replica borrow from an object pool of this storage. */
-  async linkToObjectPool(replicaPath: string, poolPath: string): Promise<void> {
+  /** Makes a replica borrow from an object pool of this storage. It votes, as for {@link replicate}. */
+  async linkToObjectPool(
+    replicaPath: string,
+    poolPath: string,
+    transaction: bigint,
+  ): Promise<void> {
     const repository = this.#repository(replicaPath);
     const objectPool = { repository: this.#repository(poolPath) };
     const method = ObjectPoolService.method.linkRepositoryToObjectPool;
-    await this.#call(method, { repository, objectPool }, quickMs);
+    const metadata = [this.#votesFor(transaction)];
+    await this.#call(method, { repository, objectPool }, quickMs, metadata);
   }
 
-  /** Gives a replica all that it borrows. Fails if it borrows from what is not there any more. */
-  async disconnectFromObjectPool(replicaPath: string, limitMs: number): Promise<void> {
+  /**
+   * Gives a replica all that it borrows. Fails if it borrows from what is not there any more. It
+   * votes, as for {@link replicate}.
+   */
+  async disconnectFromObjectPool(
+    replicaPath: string,
+    limitMs: number,
+    transaction: bigint,
+  ): Promise<void> {
     const repository = this.#repository(replicaPath);
-    await this.#call(ObjectPoolService.method.disconnectGitAlternates, { repository }, limitMs);
+    const method = ObjectPoolService.method.disconnectGitAlternates;
+    await this.#call(method, { repository }, limitMs, [this.#votesFor(transaction)]);
   }
 
   serverInfo(): Promise<ServerInfoResponse> {
@@ -153,6 +181,10 @@ export class ControlCalls {
   /** The key that the storage signs commits with. */
   serverSignature(): Promise<ServerSignatureResponse> {
     return this.#call(ServerService.method.serverSignature, {}, quickMs);
+  }
+
+  #votesFor(transaction: bigint): HeaderField {
+    return transactionHeader(transaction, this.#options.storage, true);
   }
 
   #repository(replicaPath: string): { storageName: string; relativePath: string } {

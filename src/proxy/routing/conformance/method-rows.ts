@@ -14,7 +14,7 @@ export interface MethodRow {
   readonly storageField: number | undefined;
   /**
    * `votes`, `creates`, `upserts`; `primary`: only the primary may answer; `missing`: a storage answers also
-   * for a repository that does not exist.
+   * for a repository that does not exist; `borrows`: from the second repository, from then on.
    */
   readonly notes: ReadonlySet<string>;
 }
@@ -85,7 +85,7 @@ InternalGitaly/ListPoolMetadata                accessor    storage    forwarded 
 InternalGitaly/ListPoolUpstreams               accessor    storage    forwarded storage=1
 ObjectPoolService/CreateObjectPool             mutator     repository forwarded target=1.1 additional=2 creates
 ObjectPoolService/DeleteObjectPool             mutator     repository local     target=1.1
-ObjectPoolService/LinkRepositoryToObjectPool   mutator     repository forwarded target=2 additional=1.1 votes
+ObjectPoolService/LinkRepositoryToObjectPool   mutator     repository forwarded target=2 additional=1.1 votes borrows
 ObjectPoolService/DisconnectGitAlternates      mutator     repository forwarded target=1 votes
 ObjectPoolService/FetchIntoObjectPool          mutator     repository forwarded target=2.1 additional=1 votes
 ObjectPoolService/GetObjectPool                accessor    repository local     target=1
