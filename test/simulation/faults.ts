@@ -29,6 +29,19 @@ const cutLink: Fault = ({ timeline, proxies }) => {
   timeline.after(timeline.between(50, 3000), () => link.mend());
 };
 
+/** A proxy is cut off from all storages, and not from the store. */
+const isolateProxy: Fault = (cluster) => {
+  const proxy = pick(cluster.timeline.random, cluster.proxies);
+  if (proxy !== undefined) isolate(cluster, proxy);
+};
+
+function isolate({ timeline }: Cluster, { links }: SimulatedProxy): void {
+  for (const link of links) link.cut();
+  timeline.after(timeline.between(50, 3000), () => {
+    for (const link of links) link.mend();
+  });
+}
+
 const crashProxy: Fault = (cluster) => {
   const proxy = pick(cluster.timeline.random, cluster.proxies);
   if (proxy !== undefined) crash(cluster, proxy);
@@ -55,11 +68,11 @@ function pause({ timeline }: Cluster, proxy: SimulatedProxy): void {
   });
 }
 
-/** Sometimes a proxy crashes or is paused in the middle of a write that begins now. */
+/** Sometimes a proxy crashes, is paused or is cut off in the middle of a write that begins now. */
 export function maybeInterrupt(cluster: Cluster, proxy: SimulatedProxy): void {
   const { timeline } = cluster;
   if (!timeline.chance(0.02)) return;
-  const interrupt = timeline.chance(0.3) ? crash : pause;
+  const interrupt = pick(timeline.random, [crash, pause, pause, isolate]) ?? pause;
   timeline.after(timeline.between(2, 30), () => interrupt(cluster, proxy));
 }
 
@@ -81,6 +94,7 @@ const faults: readonly Fault[] = [
   hangStorage,
   cutLink,
   cutLink,
+  isolateProxy,
   crashProxy,
   pauseProxy,
   cutStore,

@@ -33,6 +33,12 @@ export interface SettlementOptions {
 /** How long the store may be away before the client is told that the outcome is unknown. */
 const recordLimitMs = 10_000;
 const retryMs = 200;
+/**
+ * A storage that was told to commit, and was lost, may still be at it. Contents that are compared
+ * meanwhile may be found equal and become different after. So others get a write in doubt to settle
+ * only when it has run out, as that of an owner whose lease has to run out first. Writes go on.
+ */
+const runOutMs = 1000;
 
 /**
  * Records what a write has left behind, before the client gets its answer (invariant I2).
@@ -54,7 +60,7 @@ export async function settle(
       void inBackground(options, () => giveIntentBack(options));
       return outcome;
     case 'inDoubt':
-      void inBackground(options, () => leaveToOthers(options));
+      leaveToOthers(options);
       return { kind: 'failed', reason: 'no replica finished the write; its outcome is unknown' };
     case 'unverified': {
       const [reference] = outcome.finished;
@@ -100,6 +106,10 @@ async function recordOnce(
     before = current;
     return settleWrite(current, transaction, holders);
   });
+  if (outcome.kind === 'refused' && outcome.reason === 'overtaken') {
+    leaveToOthers(options);
+    return { kind: 'recorded', held: 0 };
+  }
   if (outcome.kind !== 'changed') {
     return {
       kind: 'failed',
@@ -159,9 +169,16 @@ async function giveIntentBack({ record, transaction, context }: SettlementOption
   await context.view.change(latest, (current) => dropIntent(current, transaction));
 }
 
-async function leaveToOthers({ record, transaction, context }: SettlementOptions): Promise<void> {
-  const latest = context.view.peek(record) ?? record;
-  await context.view.change(latest, (current) => abandonIntent(current, transaction));
+function leaveToOthers(options: SettlementOptions): void {
+  const { record, transaction, context } = options;
+  const { view, clock } = context;
+  const runOutAtMs = clock.monotonicMs() + runOutMs;
+  void inBackground(options, async () => {
+    await sleep(clock, Math.max(0, runOutAtMs - clock.monotonicMs()));
+    await view.change(view.peek(record) ?? record, (current) =>
+      abandonIntent(current, transaction),
+    );
+  });
 }
 
 /** Repeats `action` while the store is away, for as long as this proxy holds its lease at all. */

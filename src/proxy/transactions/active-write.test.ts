@@ -6,7 +6,7 @@ import type { Answer } from './voting.ts';
 
 const nodes = ['a', 'b', 'c'];
 
-function start(options: Partial<ActiveWriteOptions> = {}) {
+function start(options: Partial<ActiveWriteOptions> = {}, hasIntent = true) {
   const clock = new ManualClock();
   const cutOff: string[] = [];
   const outcomes: WriteOutcome[] = [];
@@ -24,7 +24,7 @@ function start(options: Partial<ActiveWriteOptions> = {}) {
     stragglerLimitMs: 5000,
     ...options,
   });
-  write.intentDurable(nodes);
+  if (hasIntent) write.intentDurable(nodes);
   return { clock, cutOff, outcomes, write };
 }
 
@@ -177,5 +177,24 @@ describe('a write of which storages have certainly seen nothing', () => {
     for (const node of ['a', 'b']) write.end(node, { kind: 'unprocessed' });
     write.end('c', { kind: 'finished', code: 0 });
     expect(outcomes).toEqual([{ kind: 'unverified', finished: ['c'] }]);
+  });
+});
+
+describe('a proxy whose lease may have run out', () => {
+  it('commits nothing, also if it hears only then that the intent is durable', () => {
+    for (const hasIntent of [true, false]) {
+      let isHeld = true;
+      const { outcomes, write } = start({ mayCommit: () => isHeld }, hasIntent);
+      const answers: Answer[] = [];
+      const vote = (node: string) => write.vote(node, prepared, (answer) => answers.push(answer));
+      vote('a');
+      vote('b');
+      isHeld = false;
+      if (!hasIntent) write.intentDurable(nodes);
+      vote('c');
+      expect(answers).toEqual(['abort', 'abort', 'abort']);
+      for (const node of nodes) write.end(node, { kind: 'finished', code: 13 });
+      expect(outcomes).toEqual([{ kind: 'unchanged', isCalledOff: true }]);
+    }
   });
 });

@@ -135,9 +135,11 @@ export class ActiveWrite {
   }
 
   #step(event: VotingEvent): void {
-    const fenced = this.#state.intent === 'durable' && !this.#options.mayCommit();
-    const from: VotingState = fenced ? { ...this.#state, intent: 'refused' } : this.#state;
-    const { state, answers } = stepVoting(from, event);
+    const isDurable = this.#state.intent === 'durable' || event.kind === 'intentDurable';
+    const { state, answers } =
+      isDurable && !this.#options.mayCommit()
+        ? stepVoting(this.#fenced(), event.kind === 'intentDurable' ? refusal : event)
+        : stepVoting(this.#state, event);
     this.#state = state;
     for (const { ticket, answer } of answers) {
       const deliver = this.#pending.get(ticket);
@@ -145,6 +147,10 @@ export class ActiveWrite {
       deliver?.(answer);
     }
     this.#awaitLate();
+  }
+
+  #fenced(): VotingState {
+    return { ...this.#state, intent: 'refused' };
   }
 
   /** Those who make the others wait with their locks, or the client with its answer. */
@@ -209,3 +215,5 @@ export class ActiveWrite {
     this.#options.onEnded(judge(this.#state, this.#options.changesNeedVotes));
   }
 }
+
+const refusal: VotingEvent = { kind: 'intentRefused' };

@@ -60,7 +60,10 @@ export function dropIntent(record: RepositoryRecord, transaction: string): Recor
 /** The owner of writes that are left to be settled by whoever comes first. No proxy has this name. */
 const nobody = '';
 
-/** Gives up the ownership of a write whose outcome its owner cannot find out. */
+/**
+ * Gives up the ownership of a write whose outcome its owner cannot find out: it is settled like that
+ * of an owner that is gone, by comparing contents.
+ */
 export function abandonIntent(record: RepositoryRecord, transaction: string): RecordChange<'gone'> {
   if (!record.intents.some((intent) => intent.transaction === transaction)) {
     return { kind: 'refuse', reason: 'gone' };
@@ -74,15 +77,16 @@ export function abandonIntent(record: RepositoryRecord, transaction: string): Re
 /** Why a write that some nodes hold is not recorded. The client must not be told that it is. */
 export type SettleRefusal =
   /** Its intent is gone: another proxy took the owner for dead and settled the write. */
-  'gone';
+  | 'gone'
+  /** No in-sync voter holds it: other writes were recorded first, and have left its holders behind. */
+  | 'overtaken';
 
 /**
  * Records a write that `holders` hold: the LSN grows, in-sync holders move along, and every other
  * replica is behind from now on (invariant I3). A primary that is not among them is replaced (I5).
  *
- * Where no in-sync voter holds the write, other writes have overtaken it. An in-sync voter that was
- * lost may hold it all the same, or a part of it, so the write is left to be settled like that of an
- * owner that is gone: by comparing contents. {@link heldBy} on the result tells how many hold it.
+ * One that was overtaken has to be left to others: an in-sync voter that was lost may hold it all the
+ * same, or a part of it. {@link heldBy} on the result tells how many hold it.
  */
 export function settleWrite(
   record: RepositoryRecord,
@@ -93,7 +97,7 @@ export function settleWrite(
   if (dropped.kind === 'refuse') return dropped;
   const remaining = inSyncVoters(record).filter((storage) => holders.includes(storage));
   const [successor] = remaining;
-  if (successor === undefined) return abandonIntent(record, transaction);
+  if (successor === undefined) return { kind: 'refuse', reason: 'overtaken' };
 
   const lsn = record.lsn + 1n;
   const replicas = record.replicas.map((replica) =>
