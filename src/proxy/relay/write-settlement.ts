@@ -3,7 +3,13 @@ import { errorMessage } from '../../base/errors.ts';
 import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
 import { StoreUnavailableError } from '../store/control-store.ts';
 import type { WriteOutcome } from '../transactions/outcome.ts';
-import { abandonIntent, dropIntent, heldBy, settleWrite } from '../transactions/record-changes.ts';
+import {
+  abandonIntent,
+  dropIntent,
+  heldBy,
+  settleWrite,
+  type SettleRefusal,
+} from '../transactions/record-changes.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { RelayContext } from './context.ts';
 
@@ -33,6 +39,7 @@ export interface SettlementOptions {
 /** How long the store may be away before the client is told that the outcome is unknown. */
 const recordLimitMs = 10_000;
 const retryMs = 200;
+const recheckMs = 25;
 /**
  * A storage that was told to commit, and was lost, may still be at it. Contents that are compared
  * meanwhile may be found equal and become different after. So others get a write in doubt to settle
@@ -65,25 +72,73 @@ export async function settle(
     case 'unverified': {
       const [reference] = outcome.finished;
       if (reference === undefined) return settle({ kind: 'inDoubt' }, options);
-      const holders = await withEqualContents(outcome.finished, options);
-      return record(reference, holders, options);
+      return compareAndRecord(reference, outcome.finished, options);
     }
     case 'committed':
-      return record(outcome.reference, outcome.holders, options);
+      return record(outcome.reference, { holders: outcome.holders, before: undefined }, options);
   }
+}
+
+/**
+ * Other writes to the same references have had their votes, and this one none: they may come before
+ * it on one storage and after it on another. One that is decided and not carried out yet is not seen
+ * in a comparison. So it counts only if no other write was in flight meanwhile, or if those that were
+ * decided before have run out. Two such writes at a time wait for each other until then.
+ */
+async function compareAndRecord(
+  reference: string,
+  finished: readonly string[],
+  options: SettlementOptions,
+): Promise<Settlement> {
+  const { clock, view } = options.context;
+  const runOutAtMs = clock.monotonicMs() + runOutMs;
+  for (;;) {
+    const hasRunOut = clock.monotonicMs() >= runOutAtMs;
+    const before = view.peek(options.record) ?? options.record;
+    if (hasRunOut || isAlone(before, options)) {
+      const holders = await withEqualContents(finished, options);
+      const holding: Holding = { holders, before: hasRunOut ? undefined : before };
+      const settlement = await record(reference, holding, options);
+      if (settlement !== 'moving') return settlement;
+    }
+    await sleep(clock, recheckMs);
+  }
+}
+
+function isAlone({ intents }: RepositoryRecord, { transaction }: SettlementOptions): boolean {
+  return intents.every((intent) => intent.transaction === transaction);
+}
+
+/** Who holds a write, as far as is known. */
+interface Holding {
+  readonly holders: readonly string[];
+  /** What the record was before contents were compared: that counts only if no write came between. */
+  readonly before: RepositoryRecord | undefined;
 }
 
 async function record(
   reference: string,
-  holders: readonly string[],
+  holding: Holding & { readonly before: undefined },
   options: SettlementOptions,
-): Promise<Settlement> {
+): Promise<Settlement>;
+async function record(
+  reference: string,
+  holding: Holding,
+  options: SettlementOptions,
+): Promise<Settlement | 'moving'>;
+async function record(
+  reference: string,
+  holding: Holding,
+  options: SettlementOptions,
+): Promise<Settlement | 'moving'> {
   const { context, virtualStorage } = options;
-  const attempt = recordOnce(holders, options);
-  const settled = await attempt.catch((error: unknown) => retryRecording(error, holders, options));
+  const attempt = recordOnce(holding, options);
+  const settled = await attempt.catch((error: unknown) => retryRecording(error, holding, options));
+  if (settled.kind === 'moving') return 'moving';
   if (settled.kind === 'failed') return settled;
   const { minInSyncReplicas } = virtualStorage.policy;
-  if (settled.held >= minInSyncReplicas) return { kind: 'recorded', reference, holders };
+  if (settled.held >= minInSyncReplicas)
+    return { kind: 'recorded', reference, holders: holding.holders };
   context.metrics.underReplicatedWrite(virtualStorage.name);
   return {
     kind: 'failed',
@@ -93,19 +148,24 @@ async function record(
 
 type Recorded =
   | { readonly kind: 'recorded'; readonly held: number }
-  | { readonly kind: 'failed'; readonly reason: string };
+  | { readonly kind: 'failed'; readonly reason: string }
+  /** Another write was in flight while contents were compared. */
+  | { readonly kind: 'moving' };
 
 async function recordOnce(
-  holders: readonly string[],
+  { holders, before: compared }: Holding,
   options: SettlementOptions,
 ): Promise<Recorded> {
   const { context, transaction } = options;
   const latest = context.view.peek(options.record) ?? options.record;
   let before = latest;
-  const outcome = await context.view.change(latest, (current) => {
+  const outcome = await context.view.change<SettleRefusal | 'moving'>(latest, (current) => {
     before = current;
+    const hasMoved = compared !== undefined && compared.lsn !== current.lsn;
+    if (compared !== undefined && (hasMoved || !isAlone(current, options))) return moving;
     return settleWrite(current, transaction, holders);
   });
+  if (outcome.kind === 'refused' && outcome.reason === 'moving') return { kind: 'moving' };
   if (outcome.kind === 'refused' && outcome.reason === 'overtaken') {
     leaveToOthers(options);
     return { kind: 'recorded', held: 0 };
@@ -129,7 +189,7 @@ async function recordOnce(
 /** The store is away: goes on trying, for the client only up to a limit. */
 async function retryRecording(
   error: unknown,
-  holders: readonly string[],
+  holding: Holding,
   options: SettlementOptions,
 ): Promise<Recorded> {
   if (!(error instanceof StoreUnavailableError)) throw error;
@@ -138,12 +198,15 @@ async function retryRecording(
   while (clock.monotonicMs() < giveUpAtMs) {
     await sleep(clock, retryMs);
     try {
-      return await recordOnce(holders, options);
+      return await recordOnce(holding, options);
     } catch (again) {
       if (!(again instanceof StoreUnavailableError)) throw again;
     }
   }
-  void inBackground(options, () => recordOnce(holders, options));
+  void inBackground(options, async () => {
+    const { kind } = await recordOnce(holding, options);
+    if (kind === 'moving') leaveToOthers(options);
+  });
   return { kind: 'failed', reason: `the write could not be recorded: ${error.message}` };
 }
 
@@ -203,3 +266,5 @@ async function inBackground(
     release();
   }
 }
+
+const moving = { kind: 'refuse', reason: 'moving' } as const;
