@@ -5,7 +5,7 @@ import { simulate, ViolationError, type SimulationResult } from './simulation.ts
 const replayed = process.env['SIMULATION_SEED'];
 /** How many runs there are, and the first one's seed. */
 const runs = Number(process.env['SIMULATION_RUNS'] ?? 100);
-const limitMs = Math.max(120_000, runs * 1000);
+const limitMs = Math.max(240_000, runs * 2000);
 const firstSeed = Number(process.env['SIMULATION_FIRST_SEED'] ?? 1);
 
 async function replay(seed: number): Promise<SimulationResult> {
