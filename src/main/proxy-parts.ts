@@ -4,6 +4,7 @@ import { systemRandom } from '../base/random.ts';
 import { localMethods } from '../proxy/admin/local-methods.ts';
 import { ProxyMetrics } from '../proxy/admin/metrics.ts';
 import { logCall } from '../proxy/relay/call-log.ts';
+import type { ServingState } from '../proxy/admin/serving-state.ts';
 import type { RelayContext } from '../proxy/relay/context.ts';
 import { Dispatcher } from '../proxy/relay/dispatcher.ts';
 import { Forwarder } from '../proxy/relay/forwarder.ts';
@@ -92,16 +93,12 @@ export interface Relay {
   readonly repairLoop: RepairLoop;
 }
 
-/**
- * Creates what serves calls. Starts nothing.
- *
- * @param isServing whether the health service should say so
- */
+/** Creates what serves calls. Starts nothing. */
 export function createRelay(
   options: ProxyServerOptions,
   { storages, writes, sidechannels, metrics }: StorageSide,
   store: ControlStore,
-  isServing: () => boolean,
+  serving: ServingState,
 ): Relay {
   const { owner, logger, gitalyToken, clientTokens, leaseMs, lateLimitMs } = options;
   const { clock = systemClock, random = systemRandom } = options;
@@ -138,7 +135,7 @@ export function createRelay(
     metrics.callEnded(call, code, ms / 1000);
     logCall(call, code, ms, logger);
   };
-  const local = localMethods(context, isServing);
+  const local = localMethods(context, serving);
   metrics.addLocalMethods(local.map(({ path }) => path));
   const dispatcher = new Dispatcher({
     localMethods: local,

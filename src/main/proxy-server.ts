@@ -3,6 +3,7 @@ import { systemRandom } from '../base/random.ts';
 import { Scope, type Stoppable } from '../base/scope.ts';
 import { DatabaseMetrics } from '../proxy/admin/database-metrics.ts';
 import { startHttpServer } from '../proxy/admin/http-server.ts';
+import { ServingState } from '../proxy/admin/serving-state.ts';
 import { startGrpcListener } from '../proxy/relay/grpc-listener.ts';
 import type { StorageDirectory } from '../proxy/upstream/storage-directory.ts';
 import type { RepositoryView } from '../proxy/view/repository-view.ts';
@@ -47,13 +48,8 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     const store = await untilAvailable(waiting, () => options.openStore());
     scope.own(store);
     databaseMetrics = new DatabaseMetrics({ store, storages: base.storages, clock });
-    let stopping = false;
-    const { dispatcher, view, membership, repairLoop } = createRelay(
-      options,
-      base,
-      store,
-      () => !stopping,
-    );
+    const serving = new ServingState();
+    const { dispatcher, view, membership, repairLoop } = createRelay(options, base, store, serving);
     await untilAvailable(waiting, () => view.start());
     scope.own(view);
     // Owned before it has started: a lease that was taken by a call whose answer was lost is given back.
@@ -73,12 +69,12 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
         onConnection: () => base.metrics.connectionAccepted('tcp'),
       }),
     );
-    notReady = () => whyNotReady(stopping, base.storages, view);
+    notReady = () => whyNotReady(serving, base.storages, view);
     const { port: grpcPort } = listener;
     logger.info({ owner: options.owner, grpcPort, httpPort: http.port }, 'proxy serves');
     const hurry = new AbortController();
     const leave = async () => {
-      stopping = true;
+      serving.stop();
       await takeLeave({
         policy: config.stop,
         listener,
@@ -111,11 +107,11 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
 
 /** Unready proxies get no new connections; one that has heard of no storage cannot serve a call. */
 function whyNotReady(
-  stopping: boolean,
+  serving: ServingState,
   storages: StorageDirectory,
   view: RepositoryView,
 ): string | undefined {
-  if (stopping) return 'the proxy is stopping';
+  if (!serving.isServing) return 'the proxy is stopping';
   const heard = storages.all.some(({ storages: members }) =>
     members.some(({ health }) => health.kind === 'healthy'),
   );

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { ServingState } from '../../src/proxy/admin/serving-state.ts';
 import { createRelay, createStorages } from '../../src/main/proxy-parts.ts';
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
 import { LogRecorder } from '../../src/proxy/store/testing.ts';
@@ -27,7 +28,7 @@ async function startRelay() {
     options,
     createStorages(options),
     store,
-    () => true,
+    new ServingState(),
   );
   const started = view.start().then(() => membership.start());
   await Promise.all([started, clock.advance(0)]);

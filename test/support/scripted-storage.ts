@@ -2,7 +2,10 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
 import { RepositoryService } from '../../src/gen/gitaly/repository_pb.ts';
-import { healthMethods } from '../../src/proxy/admin/health-methods.ts';
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Status,
+} from '../../src/gen/grpc/health/v1/health_pb.ts';
 import { Dispatcher } from '../../src/proxy/relay/dispatcher.ts';
 import {
   startGrpcListener,
@@ -76,7 +79,11 @@ export class ScriptedStorage implements Stoppable {
     const { calculateChecksum } = RepositoryService.method;
     return new RememberingDispatcher(fields, {
       localMethods: [
-        ...healthMethods(() => this.isServing),
+        unaryMethod(
+          Health.method.check,
+          async () => ({ status: this.isServing ? Status.SERVING : Status.NOT_SERVING }),
+          { needsToken: false },
+        ),
         unaryMethod(calculateChecksum, async () => ({ checksum: this.checksum })),
       ],
       forward,

@@ -5,25 +5,21 @@ import { healthMethods } from './health-methods.ts';
 import { internalMethods } from './internal-methods.ts';
 import { objectPoolMethods } from './object-pool-methods.ts';
 import { praefectInfoMethods } from './praefect-info-methods.ts';
+import { reflectionMethods } from './reflection-methods.ts';
 import { repositoryMethods } from './repository-methods.ts';
 import { serverMethods } from './server-methods.ts';
+import type { ServingState } from './serving-state.ts';
 
-/**
- * Every method that the proxy answers itself.
- *
- * @param isServing whether the health service should say so
- */
-export function localMethods(
-  context: RelayContext,
-  isServing: () => boolean,
-): readonly LocalMethod[] {
+/** Every method that the proxy answers itself. */
+export function localMethods(context: RelayContext, serving: ServingState): readonly LocalMethod[] {
   return [
-    ...healthMethods(isServing),
+    ...healthMethods(serving),
     ...repositoryMethods(context),
     ...objectPoolMethods(context),
     ...serverMethods(context),
     ...internalMethods(context),
     ...praefectInfoMethods(context),
     ...adminMethods(context),
+    ...reflectionMethods(),
   ];
 }

@@ -3,6 +3,7 @@ import {
   fromBinary,
   toBinary,
   type DescMessage,
+  type DescMethodBiDiStreaming,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   type MessageInitShape,
@@ -14,7 +15,8 @@ import { encodeMessage } from '../wire/grpc-frame.ts';
 import { StoreUnavailableError } from '../store/control-store.ts';
 import { UpstreamError } from '../upstream/unary-call.ts';
 import type { GrpcStatus } from '../wire/grpc-status.ts';
-import { stoppingStatus, type ServerCall } from './server-call.ts';
+import { exchangeMessages } from './message-exchange.ts';
+import { stoppingStatus, type RequestSink, type ServerCall } from './server-call.ts';
 
 /** A method that the proxy answers itself. */
 export interface LocalMethod {
@@ -36,59 +38,88 @@ export class LocalCallError extends Error {
   }
 }
 
+export interface LocalMethodOptions {
+  /** Default true. */
+  readonly needsToken?: boolean;
+}
+
 /** A unary method: one message in, one out. */
 export function unaryMethod<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   handle: (request: MessageShape<I>, call: ServerCall) => Promise<MessageInitShape<O>>,
-  options: { readonly needsToken: boolean } = { needsToken: true },
+  options: LocalMethodOptions = {},
 ): LocalMethod {
-  return localMethod(method, options.needsToken, async (request, call) => {
-    const response = await handle(request, call);
-    call.reply(encodeMessage(toBinary(method.output, create(method.output, response))));
+  return localMethod(method, options, async (call) => {
+    call.attach(restIgnored(call));
+    call.reply(encode(method.output, await handle(decode(method.input, call.firstMessage), call)));
   });
 }
 
-/** A method that answers with any number of messages. */
+/**
+ * A method that answers with any number of messages. `signal` is aborted when nobody waits for them
+ * any more; they are not asked for then.
+ */
 export function streamingMethod<I extends DescMessage, O extends DescMessage>(
   method: DescMethodServerStreaming<I, O>,
-  handle: (request: MessageShape<I>) => AsyncIterable<MessageInitShape<O>>,
+  handle: (request: MessageShape<I>, signal: AbortSignal) => AsyncIterable<MessageInitShape<O>>,
+  options: LocalMethodOptions = {},
 ): LocalMethod {
-  return localMethod(method, true, async (request, call) => {
-    for await (const response of handle(request)) {
+  return localMethod(method, options, async (call) => {
+    const ending = new AbortController();
+    call.attach(restIgnored(call, () => ending.abort()));
+    const request = decode(method.input, call.firstMessage);
+    for await (const response of handle(request, ending.signal)) {
       if (call.ended) return;
-      const message = encodeMessage(toBinary(method.output, create(method.output, response)));
-      await call.sendMessage(message);
+      await call.sendMessage(encode(method.output, response));
     }
     call.succeed();
   });
 }
 
-function localMethod<I extends DescMessage>(
-  method: {
-    readonly parent: { readonly typeName: string };
-    readonly name: string;
-    readonly input: I;
-  },
-  needsToken: boolean,
-  answer: (request: MessageShape<I>, call: ServerCall) => Promise<void>,
+/** A method that answers each message with one, in their order. */
+export function exchangeMethod<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodBiDiStreaming<I, O>,
+  answer: (request: MessageShape<I>) => MessageInitShape<O>,
+): LocalMethod {
+  return localMethod(method, {}, (call) =>
+    exchangeMessages(call, (request) =>
+      encode(method.output, answer(decode(method.input, request))),
+    ),
+  );
+}
+
+function localMethod(
+  method: { readonly parent: { readonly typeName: string }; readonly name: string },
+  { needsToken = true }: LocalMethodOptions,
+  answer: (call: ServerCall) => Promise<void>,
 ): LocalMethod {
   return {
     path: `/${method.parent.typeName}/${method.name}`,
     needsToken,
     async serve(call) {
-      // Whatever else the client sends is of no use; it only has to be let through.
-      call.attach({
-        onData: (_bytes, start, end) => call.credit.consumed(end - start),
-        onAbort() {},
-        onStop: () => call.fail(stoppingStatus),
-      });
       try {
-        await answer(decode(method.input, call.firstMessage), call);
+        await answer(call);
       } catch (error) {
         call.fail(statusOf(error));
       }
     },
   };
+}
+
+/** Whatever else the client sends is of no use; it only has to be let through. */
+function restIgnored(call: ServerCall, onEnd = () => {}): RequestSink {
+  return {
+    onData: (_bytes, start, end) => call.credit.consumed(end - start),
+    onAbort: onEnd,
+    onStop() {
+      call.fail(stoppingStatus);
+      onEnd();
+    },
+  };
+}
+
+function encode<O extends DescMessage>(output: O, response: MessageInitShape<O>): Buffer {
+  return encodeMessage(toBinary(output, create(output, response)));
 }
 
 function decode<I extends DescMessage>(input: I, bytes: Buffer): MessageShape<I> {
