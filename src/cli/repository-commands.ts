@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import {
   CalculateChecksumResponseSchema,
   CreateRepositoryResponseSchema,
@@ -12,7 +12,8 @@ import {
 } from '../gen/gitaly_operator/v1/admin_pb.ts';
 import { CliError } from './cli-error.ts';
 import type { CliIo } from './cli-io.ts';
-import { addLossCommands } from './loss-commands.ts';
+import { parseCount } from './count.ts';
+import { addReplicaCommands } from './replica-commands.ts';
 import { parseRepositoryName } from './repository-name.ts';
 import { formatJson, withSession, type Session } from './session.ts';
 import { renderRepositories, renderRepository } from './status-view.ts';
@@ -28,7 +29,7 @@ export function addRepositoryCommands(program: Command, io: CliIo): void {
   addChecksum(repository, io);
   addList(repository, io);
   addShow(repository, io);
-  addLossCommands(repository, io);
+  addReplicaCommands(repository, io);
 }
 
 interface CreateFlags {
@@ -167,12 +168,4 @@ function addShow(parent: Command, io: CliIo): void {
 function repositoryOf(name: string) {
   const { virtualStorage, relativePath } = parseRepositoryName(name);
   return { storageName: virtualStorage, relativePath };
-}
-
-/** Reads a flag's value as a number of things. */
-function parseCount(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('use a number from 1 on.');
-  return value;
 }

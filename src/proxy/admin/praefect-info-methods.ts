@@ -18,6 +18,7 @@ import {
 } from '../relay/local-method.ts';
 import { repositoryNotFound } from '../relay/target.ts';
 import { isBeingCreated } from '../relay/write-admission.ts';
+import { assignedStorages } from '../transactions/replica-count.ts';
 import { acceptLoss } from '../replication/accept-loss.ts';
 import { isHealthy } from '../routing/node-view.ts';
 import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
@@ -25,6 +26,7 @@ import type { RepositoryKey } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import { UpstreamError } from '../upstream/unary-call.ts';
 import { findLosses } from './losses.ts';
+import { setReplicationFactor } from './replication-factor.ts';
 import { keyOf } from './repository-key.ts';
 
 /**
@@ -50,10 +52,10 @@ export function praefectInfoMethods(context: RelayContext): readonly LocalMethod
         'RepositoryReplicas compares those of one repository now';
       throw new LocalCallError(statusCodes.UNIMPLEMENTED, message);
     }),
-    unaryMethod(method.setReplicationFactor, async () => {
-      const message =
-        'a repository has no replication factor of its own here: set that of the virtual storage';
-      throw new LocalCallError(statusCodes.UNIMPLEMENTED, message);
+    unaryMethod(method.setReplicationFactor, async (request, { trace }) => {
+      trace.virtualStorage = request.virtualStorage;
+      trace.relativePath = request.relativePath;
+      return { storages: [...(await setReplicationFactor(request, context))] };
     }),
     unaryMethod(method.getRepositoryMetadata, async ({ query }) =>
       describe(await findRecord(query, context), context),
@@ -71,8 +73,7 @@ async function compareReplicas(
   if (record === undefined || virtualStorage === undefined || isBeingCreated(record)) {
     throw repositoryNotFound();
   }
-  const names = record.replicas.map(({ storage }) => storage);
-  const others = names.filter((name) => name !== record.primary);
+  const others = assignedStorages(record).filter((name) => name !== record.primary);
   const [primary, ...replicas] = await Promise.all(
     [record.primary, ...others].map((name) => checksumAt(name, record, virtualStorage)),
   );

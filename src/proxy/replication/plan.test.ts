@@ -11,6 +11,7 @@ import {
   someStorages,
 } from '../../../test/support/repository-records.ts';
 import { claimRepair, promote, raiseBarrier } from '../transactions/record-changes.ts';
+import { dropReplica } from '../transactions/replica-count.ts';
 import { planRepair } from './plan.ts';
 
 const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
@@ -113,10 +114,38 @@ describe('a replica that is behind', () => {
       reason: 'no in-sync replica can be reached',
     });
   });
+});
 
-  it('is not mended if it is leaving', () => {
-    const replicas = [...recordWith().replicas, replica('d', 1n, 'leaving')];
-    expect(plan(recordWith({ replicas }))).toEqual({ kind: 'nothing' });
+describe('a replica that is leaving', () => {
+  const leaving = recordWith({ replicas: [...recordWith().replicas, replica('d', 1n, 'leaving')] });
+
+  it('is removed, and not mended', () => {
+    expect(plan(leaving)).toEqual({ kind: 'removeReplica', storage: 'd' });
+  });
+
+  it('stays while a write is in flight', () => {
+    expect(plan({ ...leaving, intents: [intentOf('t')] })).toEqual({ kind: 'nothing' });
+  });
+
+  it('stays while it is under repair by a proxy that is alive', () => {
+    const under = (owner: string) => {
+      const repair = { id: 'r', owner };
+      const replicas = [...recordWith().replicas, { ...replica('d', 1n, 'leaving'), repair }];
+      return plan(recordWith({ replicas })).kind;
+    };
+    expect(under('proxy-1')).toBe('nothing');
+    expect(under('gone')).toBe('removeReplica');
+  });
+
+  it('stays while its storage cannot be reached', () => {
+    const nodes = nodesOf(['a', 'b', 'c', 'd'], { d: { healthy: false } });
+    expect(plan(leaving, nodes)).toEqual({ kind: 'nothing' });
+  });
+
+  it('stays while too few others can be had', () => {
+    const away = { healthy: false };
+    const nodes = nodesOf(['a', 'b', 'c', 'd'], { a: away, b: away });
+    expect(plan(leaving, nodes)).toEqual({ kind: 'nothing' });
   });
 });
 
@@ -134,7 +163,8 @@ describe('a replica that is missing', () => {
 
   it('is not made where one is leaving', () => {
     const replicas = [...two.replicas, replica('c', 5n, 'leaving')];
-    const step = plan(recordWith({ replicas }), nodesOf(['a', 'b', 'c', 'd']));
+    const record = recordWith({ replicas, intents: [intentOf('t')] });
+    const step = plan(record, nodesOf(['a', 'b', 'c', 'd']));
     expect(step).toMatchObject({ kind: 'bringInSync', storage: 'd' });
   });
 
@@ -163,16 +193,16 @@ describe('whatever the record and the storages are like', () => {
   it('with all storages healthy the steps end in a repository that needs nothing', () => {
     fc.assert(
       fc.property(anyRecord, fc.integer({ min: 1, max: 5 }), (anyReplicas, replicationFactor) => {
-        const staying = anyReplicas.replicas.filter(({ role }) => role !== 'leaving');
-        let record: RepositoryRecord = { ...anyReplicas, replicas: staying };
+        let record = anyReplicas;
         const nodes = nodesOf(someStorages);
         const wanted = { replicationFactor, minInSyncReplicas: 1 };
         for (let steps = 0; ; steps++) {
           const step = planRepair(record, nodes, wanted, isAbandoned);
           if (step.kind === 'nothing') break;
-          if (step.kind !== 'bringInSync') throw new Error(`unexpected step: ${step.kind}`);
-          expect(steps).toBeLessThan(someStorages.length);
-          record = afterRepair(record, step.storage);
+          expect(steps).toBeLessThan(2 * someStorages.length);
+          if (step.kind === 'removeReplica') record = afterRemoval(record, step.storage);
+          else if (step.kind === 'bringInSync') record = afterRepair(record, step.storage);
+          else throw new Error(`unexpected step: ${step.kind}`);
         }
         expect(inSyncVoters(record).length).toBeGreaterThanOrEqual(replicationFactor);
         expect(inSyncVoters(record)).toHaveLength(record.replicas.length);
@@ -192,4 +222,11 @@ function afterRepair(record: RepositoryRecord, storage: string): RepositoryRecor
   const promoted = promote(quiet.next, claim, { barrier, source: record.primary });
   if (promoted.kind === 'refuse') throw new Error(promoted.reason);
   return promoted.next;
+}
+
+/** The record once `storage` has removed a replica that was leaving. */
+function afterRemoval(record: RepositoryRecord, storage: string): RepositoryRecord {
+  const dropped = dropReplica(record, storage);
+  if (dropped.kind === 'refuse') throw new Error(dropped.reason);
+  return dropped.next;
 }

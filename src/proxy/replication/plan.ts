@@ -16,6 +16,8 @@ export type RepairStep =
   | { readonly kind: 'settleAbandoned' }
   /** A replica is behind, or missing. */
   | { readonly kind: 'bringInSync'; readonly storage: string; readonly source: string }
+  /** A replica is too many. */
+  | { readonly kind: 'removeReplica'; readonly storage: string }
   /** Something is to be done, and cannot be now. */
   | { readonly kind: 'blocked'; readonly reason: string };
 
@@ -31,12 +33,34 @@ export function planRepair(
   if (abandoned.length > 0) return { kind: 'settleAbandoned' };
   if (record.intents.some((intent) => intent.kind === 'creation')) return { kind: 'nothing' };
 
+  const leaving = replicaToRemove(record, nodes, policy, isAbandoned);
+  if (leaving !== undefined) return { kind: 'removeReplica', storage: leaving };
   const behind = replicaToMend(record, nodes, policy, isAbandoned);
   if (behind.kind !== 'bringInSync') return behind;
   const source = sourceFor(record, nodes);
   return source === undefined
     ? { kind: 'blocked', reason: 'no in-sync replica can be reached' }
     : { ...behind, source };
+}
+
+/**
+ * Not while a write or a copy may still go there, and not before enough others can be had: it may be
+ * the last that is left.
+ */
+function replicaToRemove(
+  record: RepositoryRecord,
+  nodes: NodeView,
+  policy: ReplicationPolicy,
+  isAbandoned: (work: Pick<Intent, 'owner'>) => boolean,
+): string | undefined {
+  const inSync = inSyncVoters(record).filter((storage) => isHealthy(nodes, storage));
+  if (record.intents.length > 0 || inSync.length < policy.minInSyncReplicas) return undefined;
+  return record.replicas.find(
+    ({ storage, role, repair }) =>
+      role === 'leaving' &&
+      (repair === undefined || isAbandoned(repair)) &&
+      isHealthy(nodes, storage),
+  )?.storage;
 }
 
 type Mending =

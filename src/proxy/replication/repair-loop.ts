@@ -11,6 +11,7 @@ import { abandonIntent, releaseRepair } from '../transactions/record-changes.ts'
 import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';
+import { removeLeaving } from './leaving.ts';
 import { planRepair, type RepairStep } from './plan.ts';
 import { preferredOwner } from './preferred-owner.ts';
 import { bringInSync, type RepairerOptions } from './repairer.ts';
@@ -165,7 +166,8 @@ export class RepairLoop implements Stoppable {
         await repair.view.change(record, (current) => abandonIntent(current, transaction));
       } else if (step.kind === 'giveUpRepair') {
         await repair.view.change(record, (current) => releaseRepair(current, step.claim));
-      } else if (step.kind !== 'bringInSync') await settler.settle(record);
+      } else if (step.kind === 'removeReplica') await removeLeaving(record, step.storage, repair);
+      else if (step.kind !== 'bringInSync') await settler.settle(record);
       else await this.#bringInSync(record, step.storage, step.source);
       this.#failures.delete(record.id);
     } catch (error) {

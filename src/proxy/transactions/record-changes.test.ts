@@ -208,6 +208,14 @@ describe('bringing a replica in sync', () => {
     expect(promote(quiet, other, { barrier, source: 'a' })).toMatchObject({ reason: 'claimLost' });
   });
 
+  it('ends when the replica is leaving', () => {
+    const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
+    const leaving = { ...replica('c', 3n, 'leaving'), repair: claim };
+    const record = recordWith({ barrier, replicas: [replica('a', 5n), leaving] });
+    expect(claimRepair(record, 'c', claim, claim)).toMatchObject({ reason: 'leaving' });
+    expect(promote(record, claim, { barrier, source: 'a' })).toMatchObject({ reason: 'claimLost' });
+  });
+
   it('takes it as a learner, and as a voter once it was found equal under the barrier', () => {
     const learning = changed(claimRepair(behind, 'c', claim));
     expect(inSyncVoters(learning)).toEqual(['a', 'b']);

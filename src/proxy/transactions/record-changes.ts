@@ -179,7 +179,7 @@ export function addReplica(record: RepositoryRecord, storage: string): RecordCha
 }
 
 /** Why a repair may not begin. */
-export type ClaimRefusal = 'inSync' | 'claimed';
+export type ClaimRefusal = 'inSync' | 'claimed' | 'leaving';
 
 /**
  * The first step of bringing a storage in sync: it gets a part in the writes that begin from now on,
@@ -195,6 +195,7 @@ export function claimRepair(
 ): RecordChange<ClaimRefusal> {
   const replica = record.replicas.find((candidate) => candidate.storage === storage);
   if (inSyncVoters(record).includes(storage)) return { kind: 'refuse', reason: 'inSync' };
+  if (replica?.role === 'leaving') return { kind: 'refuse', reason: 'leaving' };
   if (replica?.repair !== undefined && replica.repair.id !== abandoned?.id) {
     return { kind: 'refuse', reason: 'claimed' };
   }
@@ -235,9 +236,8 @@ export function promote(
   if (!isUnder(record, barrier)) return { kind: 'refuse', reason: 'barrierGone' };
   if (record.intents.length > 0) return { kind: 'refuse', reason: 'writesInFlight' };
   if (!inSyncVoters(record).includes(source)) return { kind: 'refuse', reason: 'sourceBehind' };
-  if (!record.replicas.some((replica) => replica.repair?.id === claim.id)) {
-    return { kind: 'refuse', reason: 'claimLost' };
-  }
+  const isClaimed = ({ repair, role }: Replica) => repair?.id === claim.id && role !== 'leaving';
+  if (!record.replicas.some(isClaimed)) return { kind: 'refuse', reason: 'claimLost' };
   const replicas = record.replicas.map((replica) =>
     replica.repair?.id === claim.id
       ? { ...withoutClaim(replica), role: 'voter' as const, lsn: record.lsn }

@@ -47,7 +47,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
   readonly #waiters = new Map<string, Set<(owner: string, version: bigint) => void>>();
   /** By id: what the others have acknowledged lately. That may come before the store's own answer. */
   readonly #acknowledged = new Map<string, Map<string, bigint>>();
-  /** By id: replicas that are behind, of which every other proxy knows. */
+  /** By id: replicas that are behind or leaving, of which every other proxy knows. */
   readonly #departed = new Map<bigint, ReadonlySet<string>>();
   /** Grows whenever what was being fetched can no longer be trusted. */
   #generation = 0;
@@ -145,7 +145,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
   }
 
   /**
-   * Waits until no other proxy reads from the replicas that are behind in `record` (invariant I4),
+   * Waits until no other proxy reads from the replicas that are behind or leaving in `record` (invariant I4),
    * whichever write they have missed: that one may still be waiting when the next is done.
    */
   async departuresKnown(record: RepositoryRecord): Promise<void> {
@@ -300,10 +300,10 @@ function trim<K>(entries: Map<K, unknown>, limit: number): void {
 /** Acknowledges whatever version it was that could not be sent along. */
 const maxVersion = 2n ** 63n - 1n;
 
-/** Which replicas are behind, and since when: one that falls behind once more has another LSN. */
+/** Which replicas are behind or leaving, and since when: one that departs once more has another LSN. */
 function departuresOf(record: RepositoryRecord): readonly string[] {
   return record.replicas
-    .filter(({ lsn }) => lsn !== record.lsn)
+    .filter(({ lsn, role }) => lsn !== record.lsn || role === 'leaving')
     .map(({ storage, lsn }) => `${lsn} ${storage}`);
 }
 

@@ -3,19 +3,22 @@ import {
   DatalossResponse_RepositorySchema,
   RepositoryReplicasResponseSchema,
   SetAuthoritativeStorageResponseSchema,
+  SetReplicationFactorResponseSchema,
 } from '../gen/gitaly/praefect_pb.ts';
 import { CliError } from './cli-error.ts';
 import type { CliIo } from './cli-io.ts';
-import { renderComparison, renderLosses, type Loss } from './loss-view.ts';
+import { renderComparison, renderLosses, type Loss } from './replica-view.ts';
+import { parseCount } from './count.ts';
 import { parseRepositoryName } from './repository-name.ts';
 import { formatJson, withSession, type Session } from './session.ts';
 import { count } from './table.ts';
 
-/** Adds to `repository` what helps when in-sync replicas are lost. */
-export function addLossCommands(repository: Command, io: CliIo): void {
+/** Adds to `repository` what is about its replicas, and what helps when they are lost. */
+export function addReplicaCommands(repository: Command, io: CliIo): void {
   addDataloss(repository, io);
   addAcceptDataloss(repository, io);
   addReplicas(repository, io);
+  addSetReplicationFactor(repository, io);
 }
 
 interface DatalossFlags {
@@ -127,6 +130,27 @@ function addReplicas(parent: Command, io: CliIo): void {
         const repository = { storageName, relativePath };
         const answer = await client.praefectInfo.repositoryReplicas({ repository });
         await show(RepositoryReplicasResponseSchema, answer, renderComparison);
+      }),
+    );
+}
+
+function addSetReplicationFactor(parent: Command, io: CliIo): void {
+  parent
+    .command('set-replication-factor')
+    .description(
+      'give a repository more replicas than its virtual storage asks for, or fewer again',
+    )
+    .argument('<repository>', 'virtual storage and path, like default/group/project.git')
+    .argument('<count>', 'how many replicas', parseCount)
+    .action((name: string, replicationFactor: number, _flags: object, command: Command) =>
+      withSession(command, io, async ({ client, show }) => {
+        const request = { ...parseRepositoryName(name), replicationFactor };
+        const answer = await client.praefectInfo.setReplicationFactor(request);
+        await show(
+          SetReplicationFactorResponseSchema,
+          answer,
+          ({ storages }) => `${name} is on ${storages.join(', ')}, or will be`,
+        );
       }),
     );
 }

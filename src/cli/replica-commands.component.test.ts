@@ -4,6 +4,7 @@ import { CliRunner } from '../../test/support/cli-runner.ts';
 import {
   PraefectInfoService,
   type SetAuthoritativeStorageRequest,
+  type SetReplicationFactorRequest,
 } from '../gen/gitaly/praefect_pb.ts';
 import { AdminService } from '../gen/gitaly_operator/v1/admin_pb.ts';
 
@@ -153,4 +154,32 @@ test('repository replicas tells whether they are equal', async () => {
     ].join('\n'),
   );
   expect((await replicas('default/group/b.git')).out).toMatch(/^The replicas differ\./);
+});
+
+describe('repository set-replication-factor', () => {
+  const asked: SetReplicationFactorRequest[] = [];
+  const service = implement(PraefectInfoService, {
+    setReplicationFactor(request) {
+      asked.push(request);
+      return Promise.resolve({ storages: ['gitaly-0', 'gitaly-1', 'gitaly-2'] });
+    },
+  });
+  const line = 'repository set-replication-factor default/group/a.git';
+
+  test('tells where the repository is then', async () => {
+    expect(await cli.run(`${line} 3`, service)).toEqual({
+      exitCode: 0,
+      err: '',
+      out: 'default/group/a.git is on gitaly-0, gitaly-1, gitaly-2, or will be\n',
+    });
+    expect(asked).toMatchObject([
+      { virtualStorage: 'default', relativePath: 'group/a.git', replicationFactor: 3 },
+    ]);
+  });
+
+  test('refuses what is no number', async () => {
+    const { exitCode, err } = await cli.run(`${line} many`, service);
+    expect(exitCode).toBe(1);
+    expect(err).toContain('use a number from 1 on');
+  });
 });

@@ -1,0 +1,98 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  anyRecord,
+  recordWith,
+  replica,
+  someStorages,
+} from '../../../test/support/repository-records.ts';
+import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
+import type { RecordChange } from './record-changes.ts';
+import { assignedStorages, changeReplicaCount, dropReplica } from './replica-count.ts';
+
+const options = { candidates: ['d', 'c', 'e'], minInSyncReplicas: 2 };
+
+function changed(change: RecordChange<unknown>): RepositoryRecord {
+  if (change.kind !== 'change') throw new Error(`refused: ${String(change.reason)}`);
+  return change.next;
+}
+
+describe('more replicas', () => {
+  it('are made on storages without one, in the order that is given', () => {
+    const next = changed(changeReplicaCount(recordWith(), 5, options));
+    expect(next.replicas.slice(3)).toEqual([
+      replica('d', -1n, 'learner'),
+      replica('e', -1n, 'learner'),
+    ]);
+    expect(inSyncVoters(next)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('are refused without such storages, also where one is about to be removed', () => {
+    const refused = { kind: 'refuse', reason: 'tooFewStorages' };
+    expect(changeReplicaCount(recordWith(), 6, options)).toEqual(refused);
+    const replicas = [replica('a', 5n), replica('b', 5n), replica('c', 5n, 'leaving')];
+    const narrow = { ...options, candidates: ['c'] };
+    expect(changeReplicaCount(recordWith({ replicas }), 3, narrow)).toEqual(refused);
+  });
+});
+
+describe('fewer replicas', () => {
+  it('leave the primary and those that are in sync', () => {
+    const replicas = [replica('a', 5n), replica('b', 3n), replica('c', 5n), replica('d', 5n)];
+    const record = recordWith({ replicas, primary: 'c' });
+    expect(changed(changeReplicaCount(record, 3, options)).replicas).toEqual([
+      replica('a', 5n),
+      replica('b', 3n, 'leaving'),
+      replica('c', 5n),
+      replica('d', 5n),
+    ]);
+    expect(inSyncVoters(changed(changeReplicaCount(record, 2, options)))).toEqual(['c', 'd']);
+  });
+
+  it('are refused if too few for a write would be in sync', () => {
+    expect(changeReplicaCount(recordWith(), 1, options)).toEqual({
+      kind: 'refuse',
+      reason: 'tooFewInSync',
+    });
+  });
+
+  it('may be asked for when too few are in sync anyway, if none of them goes', () => {
+    const record = recordWith({ replicas: [replica('a', 5n), replica('b', 3n), replica('c', 3n)] });
+    expect(inSyncVoters(changed(changeReplicaCount(record, 2, options)))).toEqual(['a']);
+  });
+});
+
+it('never takes the primary away, nor the last replicas that a write needs', () => {
+  fc.assert(
+    fc.property(anyRecord, fc.integer({ min: 1, max: 5 }), (record, count) => {
+      const given = { candidates: someStorages, minInSyncReplicas: 2 };
+      const change = changeReplicaCount(record, count, given);
+      if (change.kind === 'refuse') return;
+      const { next } = change;
+      expect(assignedStorages(next)).toHaveLength(count);
+      expect(assignedStorages(next)).toContain(record.primary);
+      expect(next).toEqual({ ...record, replicas: next.replicas });
+      const before = inSyncVoters(record);
+      const after = inSyncVoters(next);
+      expect(before).toEqual(expect.arrayContaining([...after]));
+      expect(after.length).toBeGreaterThanOrEqual(Math.min(before.length, 2));
+      const storages = next.replicas.map(({ storage }) => storage);
+      expect(new Set(storages).size).toBe(storages.length);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+describe('a replica that is leaving', () => {
+  const leaving = recordWith({ replicas: [replica('a', 5n), replica('b', 5n, 'leaving')] });
+
+  it('is struck out', () => {
+    expect(changed(dropReplica(leaving, 'b')).replicas).toEqual([replica('a', 5n)]);
+  });
+
+  it('is the only one that is', () => {
+    for (const storage of ['a', 'c']) {
+      expect(dropReplica(leaving, storage)).toEqual({ kind: 'refuse', reason: 'notLeaving' });
+    }
+  });
+});

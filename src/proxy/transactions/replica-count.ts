@@ -1,0 +1,64 @@
+import { inSyncVoters, type Replica, type RepositoryRecord } from '../routing/repository-record.ts';
+import type { RecordChange } from './record-changes.ts';
+
+/** Why a repository does not get another number of replicas. */
+export type ReplicaCountRefusal =
+  /** It has as many. */
+  | 'already'
+  /** There are not enough storages without a replica. */
+  | 'tooFewStorages'
+  /** Without those that would go, too few are in sync for a write. */
+  | 'tooFewInSync';
+
+/** The storages that hold the repository, or are to. */
+export function assignedStorages(record: RepositoryRecord): readonly string[] {
+  return record.replicas.filter(({ role }) => role !== 'leaving').map(({ storage }) => storage);
+}
+
+/**
+ * Gives a repository so many replicas. New ones are learners that hold nothing yet; repair brings them in sync. Those
+ * that are too many are leaving from now on: they take part in nothing any more, and repair removes them. The primary
+ * stays, and replicas that are behind go first.
+ *
+ * @param candidates storages in the order in which they are to get replicas; those that have one are passed over
+ */
+export function changeReplicaCount(
+  record: RepositoryRecord,
+  count: number,
+  options: { readonly candidates: readonly string[]; readonly minInSyncReplicas: number },
+): RecordChange<ReplicaCountRefusal> {
+  const assigned = assignedStorages(record);
+  if (count === assigned.length) return { kind: 'refuse', reason: 'already' };
+  if (count > assigned.length) {
+    const holders = new Set(record.replicas.map(({ storage }) => storage));
+    const added = options.candidates
+      .filter((storage) => !holders.has(storage))
+      .slice(0, count - assigned.length)
+      .map((storage): Replica => ({ storage, lsn: -1n, role: 'learner' }));
+    if (assigned.length + added.length < count) return { kind: 'refuse', reason: 'tooFewStorages' };
+    return { kind: 'change', next: { ...record, replicas: [...record.replicas, ...added] } };
+  }
+  const inSync = inSyncVoters(record);
+  const dispensable = assigned
+    .filter((storage) => storage !== record.primary)
+    .toSorted((a, b) => Number(inSync.includes(a)) - Number(inSync.includes(b)));
+  const going = new Set(dispensable.slice(0, assigned.length - count));
+  const remaining = inSync.filter((storage) => !going.has(storage));
+  const loses = remaining.length < inSync.length;
+  if (loses && remaining.length < options.minInSyncReplicas) {
+    return { kind: 'refuse', reason: 'tooFewInSync' };
+  }
+  const replicas = record.replicas.map((replica) =>
+    going.has(replica.storage) ? { ...replica, role: 'leaving' as const } : replica,
+  );
+  return { kind: 'change', next: { ...record, replicas } };
+}
+
+/** Strikes out a leaving replica that its storage has removed. */
+export function dropReplica(record: RepositoryRecord, storage: string): RecordChange<'notLeaving'> {
+  const isLeaving = ({ storage: holder, role }: Replica) =>
+    holder === storage && role === 'leaving';
+  if (!record.replicas.some(isLeaving)) return { kind: 'refuse', reason: 'notLeaving' };
+  const replicas = record.replicas.filter((replica) => !isLeaving(replica));
+  return { kind: 'change', next: { ...record, replicas } };
+}
