@@ -175,6 +175,7 @@ export class SimulatedProxy {
   #callOf(abortAfterMs: number | undefined, onAnswer: OnAnswer): ServerCall {
     const head = {
       path: '/simulation/Write',
+      pathField: headerField(':path', '/simulation/Write'),
       authorization: undefined,
       timeoutMs: undefined,
       sidechannelId: undefined,

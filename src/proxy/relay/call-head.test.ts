@@ -48,9 +48,9 @@ describe('what a storage gets', () => {
     const flagsFor = (authority: string) =>
       upstreamHeaders({
         head,
-        authority,
+        authority: headerField(':authority', authority),
         authorization: undefined,
-        virtualStorage: 'default',
+        virtualStorage: undefined,
         timeoutMs: undefined,
       }).filter(({ name }) => name.startsWith('gitaly-feature-'));
     expect(flagsFor('a')).toEqual(flags);

@@ -6,6 +6,8 @@ import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 export interface CallHead {
   /** `/package.Service/Method`; empty if it is too long to be one. */
   readonly path: string;
+  /** The same as the client has sent it: what is passed on as it came costs least. */
+  readonly pathField: HeaderField;
   readonly authorization: string | undefined;
   /** What is left of the call's time, if it has a limit. */
   readonly timeoutMs: number | undefined;
@@ -74,6 +76,7 @@ export function readCallHead(
 ): CallHead {
   const metadata: HeaderField[] = [];
   let path = '';
+  let pathField = noPathField;
   let authorization: string | undefined;
   let timeoutMs: number | undefined;
   let sidechannelId: bigint | undefined;
@@ -97,7 +100,9 @@ export function readCallHead(
         contentType = value;
         break;
       case ':path':
-        path = value.length > maxLoggedLength ? '' : value;
+        if (value.length > maxLoggedLength) break;
+        path = value;
+        pathField = field;
         break;
       case 'authorization':
         authorization ??= value;
@@ -142,6 +147,7 @@ export function readCallHead(
   if (correlation !== undefined) metadata.push(correlation);
   return {
     path,
+    pathField,
     authorization,
     timeoutMs,
     sidechannelId,
@@ -176,6 +182,7 @@ function refusalOf(method: string, contentType: string): HttpRefusal | undefined
   return { httpStatus: '405', status: { code: statusCodes.INTERNAL, message } };
 }
 
+const noPathField = headerField(':path', '');
 const postField = headerField(':method', 'POST');
 const schemeField = headerField(':scheme', 'http');
 const contentTypeField = headerField('content-type', 'application/grpc');
@@ -189,9 +196,11 @@ export function upstreamMetadata(head: CallHead, virtualStorage: string): readon
 /** The request headers for a storage: the client's metadata, and the proxy's own for that storage. */
 export function upstreamHeaders(options: {
   readonly head: CallHead;
-  readonly authority: string;
+  /** `:authority`. */
+  readonly authority: HeaderField;
   readonly authorization: HeaderField | undefined;
-  readonly virtualStorage: string | undefined;
+  /** `virtual_storage`. */
+  readonly virtualStorage: HeaderField | undefined;
   readonly timeoutMs: number | undefined;
   /** Further fields, like a transaction's. */
   readonly extra?: readonly HeaderField[];
@@ -200,15 +209,15 @@ export function upstreamHeaders(options: {
   const fields = [
     postField,
     schemeField,
-    headerField(':path', head.path),
-    headerField(':authority', authority),
+    head.pathField,
+    authority,
     contentTypeField,
     trailersField,
   ];
   // Gitaly reads the first value, so the proxy's must be the only one.
   if (authorization !== undefined) fields.push(authorization);
   fields.push(...head.metadata);
-  if (virtualStorage !== undefined) fields.push(headerField('virtual_storage', virtualStorage));
+  if (virtualStorage !== undefined) fields.push(virtualStorage);
   if (timeoutMs !== undefined) {
     fields.push(headerField('grpc-timeout', formatTimeout(timeoutMs)));
   }

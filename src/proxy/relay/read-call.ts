@@ -122,9 +122,9 @@ export class ReadCall implements RequestSink {
       virtualStorage.session(storage),
       upstreamHeaders({
         head: call.head,
-        authority: storage,
+        authority: virtualStorage.authorityOf(storage),
         authorization: context.storages.authorization(),
-        virtualStorage: virtualStorage.name,
+        virtualStorage: virtualStorage.field,
         timeoutMs: call.remainingMs,
         extra: this.#offerSidechannel(),
       }),

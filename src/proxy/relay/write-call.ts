@@ -162,9 +162,9 @@ export class WriteCall implements RequestSink {
       virtualStorage.session(storage),
       upstreamHeaders({
         head,
-        authority: storage,
+        authority: virtualStorage.authorityOf(storage),
         authorization: context.storages.authorization(),
-        virtualStorage: virtualStorage.name,
+        virtualStorage: virtualStorage.field,
         timeoutMs: call.remainingMs,
         extra: [transactionHeader(id, storage, isPrimary)],
       }),

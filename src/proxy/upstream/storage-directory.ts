@@ -1,7 +1,7 @@
 import type { Stoppable } from '../../base/scope.ts';
 import type { NodeStatus, NodeView } from '../routing/node-view.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
-import type { HeaderField } from '../wire/hpack/header-field.ts';
+import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Session } from '../wire/http2/session.ts';
 import type { ControlCalls } from './control-calls.ts';
 import type { Storage } from './storage.ts';
@@ -10,13 +10,20 @@ import type { Storage } from './storage.ts';
 export class VirtualStorage {
   readonly name: string;
   readonly policy: ReplicationPolicy;
+  /** What calls to its storages say of it. One object for all of them: see {@link HeaderField}. */
+  readonly field: HeaderField;
   readonly #storages: ReadonlyMap<string, Storage>;
+  readonly #authorities: ReadonlyMap<string, HeaderField>;
   readonly #nodes: NodeView;
 
   constructor(name: string, policy: ReplicationPolicy, storages: readonly Storage[]) {
     this.name = name;
     this.policy = policy;
     this.#storages = new Map(storages.map((storage) => [storage.name, storage]));
+    this.field = headerField('virtual_storage', name);
+    this.#authorities = new Map(
+      storages.map((storage) => [storage.name, headerField(':authority', storage.name)]),
+    );
     this.#nodes = new Map(storages.map((storage) => [storage.name, new LiveStatus(storage)]));
   }
 
@@ -37,6 +44,13 @@ export class VirtualStorage {
   /** The session to a storage, or undefined while there is none. */
   session(storage: string): Http2Session | undefined {
     return this.#storages.get(storage)?.session;
+  }
+
+  /** The `:authority` of calls to a storage. @throws Error if the virtual storage has no such storage */
+  authorityOf(storage: string): HeaderField {
+    const authority = this.#authorities.get(storage);
+    if (authority === undefined) throw new Error(`${this.name} has no storage ${storage}`);
+    return authority;
   }
 
   /** @throws Error if the virtual storage has no such storage */

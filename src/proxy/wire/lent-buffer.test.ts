@@ -8,6 +8,7 @@ describe('a lent buffer', () => {
     lent.lend(buffer);
     expect(lent.take(100)).not.toBe(buffer);
     lent.giveBack();
+    lent.giveBack();
     expect(lent.take(50)).toBe(buffer);
     expect(lent.take(50)).not.toBe(buffer);
   });

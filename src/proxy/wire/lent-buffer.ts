@@ -14,7 +14,7 @@ export class LentBuffer {
 
   /** The transport has given back what it had. */
   giveBack(): void {
-    this.#spare = this.#lent;
+    this.#spare = this.#lent ?? this.#spare;
     this.#lent = undefined;
   }
 

@@ -51,8 +51,11 @@ async function run(): Promise<readonly Comparison[]> {
 async function measureAll(benchmark: Benchmark, chosen: readonly Workload[]) {
   const rounds = new Map<Workload, Round[]>(chosen.map((workload) => [workload, []]));
   if (!values.quick) {
-    const warmUp = { ...extent, ms: 500 };
-    for (const workload of chosen) await benchmark.round(workload, warmUp, 0);
+    // A proxy runs for weeks: the seconds in which its code is compiled say nothing about it.
+    const warmUp = { ...extent, ms: 4000 };
+    await progress.during('warming up', async () => {
+      for (const workload of chosen) await benchmark.round(workload, warmUp, 0);
+    });
   }
   for (let number = 1; number <= extent.rounds; number++) {
     await progress.during(`round ${number} of ${extent.rounds}`, async () => {

@@ -12,6 +12,7 @@ export interface EncoderOptions {
 const rarelyRepeatedNames: ReadonlySet<string> = new Set([
   'content-length',
   'date',
+  'gitaly-reference-transaction',
   'gitaly-sidechannel-id',
   'grpc-message',
   'grpc-status-details-bin',
