@@ -13,7 +13,7 @@ import { startStalledFetch } from '../support/stalled-fetch.ts';
 
 const clientToken = 'token of the clients';
 const gitalyToken = 'token of the storages';
-const limitMs = 110_000;
+const limitMs = 300_000;
 
 /** What garbage may add before it is collected: far less than what the large transfer moves. */
 const maxGrowthMiB = 64;
