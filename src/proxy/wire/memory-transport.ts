@@ -106,6 +106,8 @@ export class MemoryTransport implements Transport {
 interface Written {
   readonly bytes: Buffer;
   readonly length: number;
+  /** Whether `bytes` are the writer's, until all that was kept is delivered. */
+  readonly isKept: boolean;
   delivered: number;
 }
 
@@ -164,12 +166,12 @@ class Pipe {
     if (length > this.capacity()) throw new Error('more was written than there is capacity for');
     if (length > bytes.length) throw new Error('more was written than the buffer holds');
     const { random } = this.#options;
-    const takesOver = random !== undefined && random.next() < 0.5;
-    const kept = takesOver ? bytes : Buffer.from(bytes.subarray(0, length));
-    this.#written.push({ bytes: kept, length, delivered: 0 });
+    const isKept = random !== undefined && random.next() < 0.5;
+    const own = isKept ? bytes : Buffer.from(bytes.subarray(0, length));
+    this.#written.push({ bytes: own, length, isKept, delivered: 0 });
     this.#unconsumed += length;
     this.#deliverSoon();
-    return !takesOver;
+    return !isKept;
   }
 
   consumed(length: number): void {
@@ -229,6 +231,8 @@ class Pipe {
     if (first.delivered === first.length) this.#written.shift();
     this.#reader?.onData(chunk);
     chunk.fill(stalePattern);
+    const wasLastKept = first.isKept && !this.#written.some(({ isKept }) => isKept);
+    if (wasLastKept && first.delivered === first.length) this.#writer?.onReleased?.();
   }
 
   #deliverEnd(): void {
