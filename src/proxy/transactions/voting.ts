@@ -145,22 +145,36 @@ function updateNode(
 /** All answers follow from the same state: those who are part of a decision pass together. */
 function answerAll(state: VotingState): VotingStep {
   const answers: VotingAnswer[] = [];
-  let next = state;
+  // Copied when there is something to answer: most events leave all votes as they are.
+  let nodes: Map<string, NodeVotes> | undefined;
   for (const [name, node] of state.nodes) {
-    let isRefused = false;
-    node.ballots.forEach((ballot, position) => {
-      if (ballot.answer !== undefined) return;
-      const answer = answerFor(state, name, position, isRefused);
-      if (answer === undefined) return;
-      isRefused ||= answer !== 'commit';
-      answers.push({ ticket: ballot.ticket, answer });
-      next = updateNode(next, name, (current) => ({
-        ...current,
-        ballots: current.ballots.with(position, { ...ballot, answer }),
-      }));
-    });
+    const ballots = answerNode(state, name, node, answers);
+    if (ballots === node.ballots) continue;
+    nodes ??= new Map(state.nodes);
+    nodes.set(name, { ...node, ballots });
   }
-  return { state: next, answers };
+  return { state: nodes === undefined ? state : { ...state, nodes }, answers };
+}
+
+/** The node's ballots with the answers that can be given now, which are added to `answers`. */
+function answerNode(
+  state: VotingState,
+  name: string,
+  node: NodeVotes,
+  answers: VotingAnswer[],
+): NodeVotes['ballots'] {
+  let answered: Ballot[] | undefined;
+  let isRefused = false;
+  for (const [position, ballot] of node.ballots.entries()) {
+    if (ballot.answer !== undefined) continue;
+    const answer = answerFor(state, name, position, isRefused);
+    if (answer === undefined) continue;
+    isRefused ||= answer !== 'commit';
+    answers.push({ ticket: ballot.ticket, answer });
+    answered ??= [...node.ballots];
+    answered[position] = { ...ballot, answer };
+  }
+  return answered ?? node.ballots;
 }
 
 /** The answer to a vote, or undefined while it has to wait. */
