@@ -16,6 +16,8 @@ export class MemoryDatabase {
   readonly #ids = new Map<string, bigint>();
   readonly #leases = new Map<string, number>();
   readonly #subscribers = new Set<Subscriber>();
+  /** All records in order, until one of them changes. */
+  #inOrder: readonly RepositoryRecord[] | undefined;
   #lastId = 0n;
 
   /** `clock` tells when leases run out. */
@@ -34,7 +36,8 @@ export class MemoryDatabase {
 
   /** In ascending order of id. */
   all(): readonly RepositoryRecord[] {
-    return [...this.#records.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    this.#inOrder ??= [...this.#records.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    return this.#inOrder;
   }
 
   nextId(): bigint {
@@ -65,6 +68,7 @@ export class MemoryDatabase {
     const current = this.#records.get(record.id);
     if (current?.version !== record.version) return { kind: 'stale', current };
     const removed = { ...current, version: current.version + 1n };
+    this.#inOrder = undefined;
     this.#records.delete(current.id);
     this.#ids.delete(nameOf(current));
     const { id, version, virtualStorage, relativePath } = removed;
@@ -102,6 +106,7 @@ export class MemoryDatabase {
   }
 
   #put(record: RepositoryRecord): void {
+    this.#inOrder = undefined;
     this.#records.set(record.id, record);
     this.#ids.set(nameOf(record), record.id);
     this.announce({ kind: 'changed', record });
