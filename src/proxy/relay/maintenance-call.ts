@@ -115,9 +115,9 @@ class MaintenanceCall implements RequestSink {
       virtualStorage.session(storage),
       upstreamHeaders({
         head: call.head,
-        authority: storage,
+        authority: virtualStorage.authorityOf(storage),
         authorization: context.storages.authorization(),
-        virtualStorage: virtualStorage.name,
+        virtualStorage: virtualStorage.field,
         timeoutMs: call.remainingMs,
       }),
       rewrite(storage),
