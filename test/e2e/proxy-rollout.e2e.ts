@@ -16,7 +16,13 @@ import { waitFor } from '../scenario/wait-for.ts';
 import { commitFile } from '../support/commit-file.ts';
 import { goProgram, goProgramLimitMs } from '../support/go-program.ts';
 import { SteadyGoClient } from '../support/steady-go-client.ts';
-import { callTasks, SteadyLoad, type LoadTarget, type LoadTask } from '../support/steady-load.ts';
+import {
+  callTasks,
+  patientMs,
+  SteadyLoad,
+  type LoadTarget,
+  type LoadTask,
+} from '../support/steady-load.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
 
@@ -33,6 +39,7 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
   let cluster: Cluster;
   let underTest: GitalyClusterUnderTest;
   let byService: GitalyClient;
+  let serviceAddress: string;
   let token: string;
 
   beforeAll(async () => {
@@ -42,8 +49,12 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
     await installGitlab(cluster, namespace);
     underTest = scope.own(new GitalyClusterUnderTest(cluster, namespace));
     await underTest.apply(await exampleManifest(cluster, namespace));
-    byService = await underTest.client();
     token = await underTest.token('client-token');
+    const service = { namespace, kind: 'service', name: deployment } as const;
+    const reached = scope.own(await reach(cluster, service, port));
+    serviceAddress = `${reached.host}:${reached.port}`;
+    const address = `tcp://${serviceAddress}`;
+    byService = scope.own(createGitalyClient({ address, token, deadlineMs: patientMs }));
   }, goProgramLimitMs + 600_000);
 
   afterAll(() => scope.stop());
@@ -94,9 +105,7 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
 
   /** One knows the Service's address, the other asks the cluster's name server for every proxy. */
   async function startGoClients(): Promise<readonly SteadyGoClient[]> {
-    const service = { namespace, kind: 'service', name: deployment } as const;
-    const { host, port: servicePort } = scope.own(await reach(cluster, service, port));
-    const targets = { 'go-service': `passthrough:///${host}:${servicePort}` };
+    const targets = { 'go-service': `passthrough:///${serviceAddress}` };
     const byName = cluster.reachesPods
       ? { 'go-name': `dns://${await nameServer()}/${headlessName}:${port}` }
       : {};
@@ -118,6 +127,7 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
     const client = createGitalyClient({
       address: `dns:///${headlessName}:${port}`,
       token,
+      deadlineMs: patientMs,
       lookup: (host) => resolver.resolve4(host),
     });
     return callTasks('by-name', scope.own(client), await target('by-name.git'));

@@ -11,7 +11,13 @@ import { goProgram, goProgramLimitMs } from '../support/go-program.ts';
 import { useDatabase } from '../support/postgres.ts';
 import { ProxyFleet } from '../support/proxy-fleet.ts';
 import { SteadyGoClient } from '../support/steady-go-client.ts';
-import { callTasks, SteadyLoad, type LoadTarget, type LoadTask } from '../support/steady-load.ts';
+import {
+  callTasks,
+  patientMs,
+  SteadyLoad,
+  type LoadTarget,
+  type LoadTask,
+} from '../support/steady-load.ts';
 
 const limitMs = 240_000;
 jest.setTimeout(limitMs);
@@ -32,12 +38,15 @@ beforeAll(async () => {
     createGitalyClient({
       address: `dns:///proxies:${fleet.port}`,
       token,
+      deadlineMs: patientMs,
       lookup: async () => fleet.hosts,
       lookupIntervalMs: 1000,
     }),
   );
   const { address } = fleet.service;
-  byService = scope.own(createGitalyClient({ address: `tcp://${address}`, token }));
+  byService = scope.own(
+    createGitalyClient({ address: `tcp://${address}`, token, deadlineMs: patientMs }),
+  );
   user = scope.own(await GitUser.create({ address, token }));
 }, limitMs);
 

@@ -5,7 +5,11 @@ import type { DescService } from '@bufbuild/protobuf';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger, type Logger } from '../../src/base/logger.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
-import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
+import {
+  createGitalyClient,
+  type GitalyClient,
+  type GitalyClientOptions,
+} from '../../src/client/gitaly-client.ts';
 import { startProxyServer, type ProxyServer } from '../../src/main/proxy-server.ts';
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
 import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
@@ -131,11 +135,12 @@ export class ProxyCluster implements Stoppable {
   }
 
   /** A client of one of the proxies. */
-  client(proxy = 0): GitalyClient {
+  client(proxy = 0, options: Pick<GitalyClientOptions, 'deadlineMs'> = {}): GitalyClient {
     const port = this.proxies[proxy]?.grpcPort;
     if (port === undefined) throw new Error(`there is no proxy ${proxy}`);
     const address = `tcp://127.0.0.1:${port}`;
-    return this.#scope.own(createGitalyClient({ address, token: ProxyCluster.clientToken }));
+    const token = ProxyCluster.clientToken;
+    return this.#scope.own(createGitalyClient({ address, token, ...options }));
   }
 
   /** A client of a service that the client library leaves out; with another secret, or none, if need be. */
