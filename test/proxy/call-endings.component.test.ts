@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
+import { RpcError } from '../../src/rpc/rpc-error.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
 import type { FaultAction, Step } from '../storage-node/faults.ts';
 import { commitFile } from '../support/commit-file.ts';
@@ -49,15 +50,13 @@ describe('a call without a time limit that its client cancels', () => {
     const { reached, cancelled } = hangAt(running, { step: 'call', method: 'FindCommit' });
     const aborter = new AbortController();
     const options = { signal: aborter.signal, deadlineMs: Number.POSITIVE_INFINITY };
-    const reading = client.commit.findCommit(
-      { repository, revision: Buffer.from('main') },
-      options,
+    const reading = codeOf(
+      client.commit.findCommit({ repository, revision: Buffer.from('main') }, options),
     );
-    const ended = expect(reading).rejects.toMatchObject({ code: statusCodes.CANCELLED });
     await waitUntil('the read is there', () => reached.length > 0, 30_000);
     expect(cancelled).toEqual([]);
     aborter.abort();
-    await ended;
+    expect(await reading).toBe(statusCodes.CANCELLED);
     await waitUntil('it is cancelled there', () => cancelled.length > 0, 30_000);
     expect(cancelled).toEqual(reached);
   });
@@ -68,14 +67,12 @@ describe('a call without a time limit that its client cancels', () => {
     const aborter = new AbortController();
     const options = { signal: aborter.signal, deadlineMs: Number.POSITIVE_INFINITY };
     const ref = Buffer.from('refs/heads/never');
-    const writing = client.repository.writeRef(
-      { repository, ref, revision: Buffer.from(commit) },
-      options,
+    const writing = codeOf(
+      client.repository.writeRef({ repository, ref, revision: Buffer.from(commit) }, options),
     );
-    const ended = expect(writing).rejects.toMatchObject({ code: statusCodes.CANCELLED });
     await waitUntil('the write is everywhere', () => reached.length === 3, 30_000);
     aborter.abort();
-    await ended;
+    expect(await writing).toBe(statusCodes.CANCELLED);
     await waitUntil('it is cancelled everywhere', () => cancelled.length === 3, 30_000);
     for (const { faults } of running.nodes) faults.clear();
     expect((await client.ref.refExists({ repository, ref })).value).toBe(false);
@@ -100,6 +97,17 @@ describe('storages that are told to stop one after the other, under load', () =>
     expect(load.failures).toEqual([]);
   });
 });
+
+/** The status that a call fails with; undefined if it does not. */
+async function codeOf(call: Promise<unknown>): Promise<number | undefined> {
+  try {
+    await call;
+    return undefined;
+  } catch (error) {
+    if (error instanceof RpcError) return error.code;
+    throw error;
+  }
+}
 
 /** Whether every replica is in sync, and every storage serves. */
 async function isWhole(client: GitalyClient): Promise<boolean> {
