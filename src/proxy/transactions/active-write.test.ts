@@ -198,3 +198,18 @@ describe('a proxy whose lease may have run out', () => {
     }
   });
 });
+
+describe('a write that was decided before this proxy was fenced', () => {
+  it('has its hooks run to their end, and nothing more committed', () => {
+    let holdsLease = true;
+    const { write } = start({ mayCommit: () => holdsLease });
+    const answers: Answer[] = [];
+    for (const node of nodes) write.vote(node, prepared, (answer) => answers.push(answer));
+    holdsLease = false;
+    const hook = { phase: 'synchronized', hash: 'bb' } as const;
+    for (const node of nodes) write.vote(node, hook, (answer) => answers.push(answer));
+    for (const node of nodes) write.vote(node, prepared, (answer) => answers.push(answer));
+    expect(answers.slice(0, 6)).toEqual(Array.from({ length: 6 }, () => 'commit'));
+    expect(answers.slice(6)).toEqual(['abort', 'abort', 'abort']);
+  });
+});

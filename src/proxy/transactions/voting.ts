@@ -177,6 +177,17 @@ function answerNode(
   return answered ?? node.ballots;
 }
 
+/**
+ * Whether a vote is about what comes after a change that was decided, such as post-receive hooks. It
+ * changes no reference. To refuse it would make a storage fail a write that is there.
+ */
+function isAfterwards(state: VotingState, { phase }: Ballot): boolean {
+  if (phase !== 'synchronized') return false;
+  return [...state.nodes.values()].some(({ ballots }) =>
+    ballots.some((ballot) => ballot.phase === 'prepared' && ballot.answer === 'commit'),
+  );
+}
+
 /** The answer to a vote, or undefined while it has to wait. */
 function answerFor(
   state: VotingState,
@@ -189,7 +200,8 @@ function answerFor(
   if (ballot === undefined) return undefined;
   if (ballot.phase === 'committed') return 'commit';
   if (state.stopped) return 'stop';
-  if (state.intent === 'refused' || node?.end !== undefined) return 'abort';
+  if (node?.end !== undefined) return 'abort';
+  if (state.intent === 'refused' && !isAfterwards(state, ballot)) return 'abort';
   if (isRefused || hasDiverged(state, name)) return 'abort';
 
   const reference = state.nodes.get(state.primary);
