@@ -11,10 +11,10 @@ import { LineProcess } from './line-process.ts';
 export const interopToken = 'token of the clients';
 /** The repository that is there. */
 export const interopRepository = { storageName: 'default', relativePath: 'interop.git' };
-/** A read, and a call that goes the way of writes and casts no votes. */
+/** A read, and a write: a push that casts no votes has changed nothing. */
 export const interopMethods = {
   read: '/gitaly.RefService/FindDefaultBranchName',
-  write: '/gitaly.RepositoryService/OptimizeRepository',
+  write: '/gitaly.SSHService/SSHReceivePack',
 } as const;
 
 /** The one storage, for a proxy's configuration. */
