@@ -97,7 +97,8 @@ async function compareAndRecord(
     const before = view.peek(options.record) ?? options.record;
     if (hasRunOut || isAlone(before, options)) {
       const holders = await withEqualContents(finished, options);
-      const holding: Holding = { holders, before: hasRunOut ? undefined : before };
+      const stillBefore = hasRunOut ? undefined : before;
+      const holding: Holding = { holders, before: stillBefore, equalTo: reference };
       const settlement = await record(reference, holding, options);
       if (settlement !== 'moving') return settlement;
     }
@@ -114,6 +115,11 @@ interface Holding {
   readonly holders: readonly string[];
   /** What the record was before contents were compared: that counts only if no write came between. */
   readonly before: RepositoryRecord | undefined;
+  /**
+   * Whose contents the holders' were found equal to. It has to be in sync still: one that has fallen
+   * behind since may have been made like the others by a repair, without this write.
+   */
+  readonly equalTo?: string;
 }
 
 async function record(
@@ -153,7 +159,7 @@ type Recorded =
   | { readonly kind: 'moving' };
 
 async function recordOnce(
-  { holders, before: compared }: Holding,
+  { holders, before: compared, equalTo }: Holding,
   options: SettlementOptions,
 ): Promise<Recorded> {
   const { context, transaction } = options;
@@ -163,7 +169,8 @@ async function recordOnce(
     before = current;
     const hasMoved = compared !== undefined && compared.lsn !== current.lsn;
     if (compared !== undefined && (hasMoved || !isAlone(current, options))) return moving;
-    return settleWrite(current, transaction, holders);
+    const isTrusted = equalTo === undefined || inSyncVoters(current).includes(equalTo);
+    return settleWrite(current, transaction, isTrusted ? holders : []);
   });
   if (outcome.kind === 'refused' && outcome.reason === 'moving') return { kind: 'moving' };
   if (outcome.kind === 'refused' && outcome.reason === 'overtaken') {
