@@ -33,6 +33,8 @@ describe('the effective spec', () => {
       proxy: { replicas: 2, image: 'operator:1' },
       database: { kind: 'managed', secretName: 'gitaly-database', volume: { size: '5Gi' } },
       clientToken: { name: 'gitaly-client-token', key: 'token', generated: true },
+      clientAuthTransitioning: false,
+      tls: { proxySecret: undefined, storageSecret: undefined },
       deletionPolicy: 'Retain',
       paused: false,
     });

@@ -28,6 +28,13 @@ export interface EffectiveSpec {
     /** Whether the operator makes the Secret. */
     readonly generated: boolean;
   };
+  /** Whether calls of clients with wrong tokens are let through. */
+  readonly clientAuthTransitioning: boolean;
+  /** The Secrets with certificates; undefined means plain text. */
+  readonly tls: {
+    readonly proxySecret: string | undefined;
+    readonly storageSecret: string | undefined;
+  };
   readonly imagePullSecrets: readonly { readonly name: string }[];
   readonly deletionPolicy: 'Retain' | 'Delete';
   readonly paused: boolean;
@@ -96,6 +103,11 @@ export function effectiveSpec(cluster: GitalyCluster, defaults: SpecDefaults): E
     clientToken: token
       ? { name: token.name, key: token.key ?? generatedTokenKey, generated: false }
       : { name: objectNames.clientToken(name), key: generatedTokenKey, generated: true },
+    clientAuthTransitioning: spec.auth?.transitioning ?? false,
+    tls: {
+      proxySecret: spec.tls?.proxy?.secretRef.name,
+      storageSecret: spec.tls?.storages?.secretRef.name,
+    },
     imagePullSecrets: spec.imagePullSecrets ?? [],
     deletionPolicy: spec.deletionPolicy ?? 'Retain',
     paused: spec.paused ?? false,

@@ -239,7 +239,7 @@ export interface Container {
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly env?: readonly EnvVar[];
-  readonly ports: readonly {
+  readonly ports?: readonly {
     readonly name: string;
     readonly containerPort: number;
     readonly protocol: 'TCP';
@@ -288,14 +288,31 @@ export interface VolumeMount {
   readonly subPathExpr?: string;
 }
 
+/** A key of a Secret and the file that it becomes. */
+interface KeyToPath {
+  readonly key: string;
+  readonly path: string;
+}
+
+/** Keys of a Secret among the sources of one volume. */
+interface ProjectedSecret {
+  readonly secret: {
+    readonly name: string;
+    readonly items: readonly KeyToPath[];
+    /** Whether the Secret and the keys may be missing. */
+    readonly optional?: boolean;
+  };
+}
+
 /** A volume of a pod. */
 export interface Volume {
   readonly name: string;
   readonly secret?: {
     readonly secretName: string;
     readonly defaultMode?: number;
-    readonly items?: readonly { readonly key: string; readonly path: string }[];
+    readonly items?: readonly KeyToPath[];
   };
+  readonly projected?: { readonly sources: readonly ProjectedSecret[] };
   readonly configMap?: { readonly name: string };
   readonly emptyDir?: { readonly medium?: 'Memory'; readonly sizeLimit?: string };
 }

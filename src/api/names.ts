@@ -7,6 +7,9 @@ export const apiVersion = 'gitaly.dev/v1alpha1';
 /** The port of Gitaly's own protocol, on storages and proxies alike. */
 export const grpcPort = 8075;
 
+/** The same with TLS. */
+export const grpcTlsPort = 8076;
+
 /** The port of metrics; on proxies also of `/livez` and `/readyz`. */
 export const httpPort = 9236;
 
@@ -55,3 +58,9 @@ export const objectNames = {
 
 /** The key of the token in the Secrets that the operator generates. */
 export const generatedTokenKey = 'token';
+
+/** The key under which a token's Secret may hold another one that is good too, during a rotation. */
+export const previousTokenKey = 'previous-token';
+
+/** The keys of a Secret of type kubernetes.io/tls, and the one that cert-manager adds. */
+export const tlsKeys = { certificate: 'tls.crt', key: 'tls.key', authority: 'ca.crt' } as const;

@@ -3,14 +3,35 @@
  * whose paths it names, so that they can be rotated without a new configuration.
  */
 export interface ProxyConfig {
-  /** Address that gRPC clients connect to, `host:port`. */
-  readonly grpcListen: string;
+  /** Address for gRPC in plain text, `host:port`. One of the three is needed; all are possible. */
+  readonly grpcListen?: string;
+  /** Address for gRPC with TLS, `host:port`. Needs {@link tls}. */
+  readonly grpcTlsListen?: string;
+  /** Unix socket for gRPC in plain text, `unix:/path`. */
+  readonly grpcSocket?: string;
+  /** Mode of the socket's file, in octal digits. Default `0600`. */
+  readonly grpcSocketMode?: string;
+  /** What is shown at `grpcTlsListen`: PEM files, read again when they change. */
+  readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
   /** Address of `/livez`, `/readyz` and `/metrics`, `host:port`. */
   readonly httpListen: string;
   /** Folder with one file for each token that clients may sign with. At least one. */
   readonly clientTokenDir: string;
-  /** File with the token that the Gitaly storages expect. */
-  readonly gitalyTokenFile: string;
+  /**
+   * Whether a call with a wrong token, or with none, is let through and only counted, as long as not
+   * every client has its token. Default false.
+   */
+  readonly clientAuthTransitioning?: boolean;
+  /**
+   * Folder with one file for each token that a Gitaly storage may have been started with. At least
+   * one; more while they are being rotated.
+   */
+  readonly gitalyTokenDir: string;
+  /**
+   * File with the certificates, in PEM, that the ones of storages at `tls://` addresses have to be
+   * signed by. Read again when it changes. Default: the authorities that come with Node.js.
+   */
+  readonly storageCaFile?: string;
   /**
    * Folder with the database's coordinates, one file each, as CloudNativePG names them: either
    * `uri`, or `host`, `port`, `dbname`, `username` and `password`.
@@ -45,6 +66,6 @@ export interface VirtualStorageConfig {
 interface StorageConfig {
   /** Its name in Gitaly's own configuration. Unique in its virtual storage. */
   readonly name: string;
-  /** `tcp://host:port`, `tls://host:port` or `unix:/path`. */
+  /** `tcp://host:port`, `tls://host:port` or `unix:/path`. A certificate has to be for `host`. */
   readonly address: string;
 }

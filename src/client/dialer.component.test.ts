@@ -56,7 +56,7 @@ async function dialTo(
 }
 
 /** A proxy that takes connections. */
-async function startServer(options: { readonly tls?: ServerTls } = {}): Promise<number> {
+async function startServer(options: { readonly tls?: () => ServerTls } = {}): Promise<number> {
   const endpoint = { host: '127.0.0.1', port: 0 };
   const onConnection = (transport: Transport) => scope.onStop(async () => transport.destroy());
   return scope.own(await listenTransport({ endpoint, onConnection, ...options })).port;
@@ -78,7 +78,7 @@ describe('dialing', () => {
   });
 
   test('tries its only address again, which may lead to another server, and drops the first attempt', async () => {
-    const port = await startServer({ tls: certificate });
+    const port = await startServer({ tls: () => certificate });
     const service = scope.own(await startClusterIp([undefined, port]));
     const [, tookMs] = await timed(dialTo([addressOf(service.port, true)]));
     expect(tookMs).toBeLessThan(2500);
@@ -87,14 +87,14 @@ describe('dialing', () => {
   });
 
   test('waits for an answer that comes late instead of beginning over and over', async () => {
-    const port = await startServer({ tls: certificate });
+    const port = await startServer({ tls: () => certificate });
     const service = scope.own(await startClusterIp([port], { delayMs: 1500 }));
     const [, tookMs] = await timed(dialTo([addressOf(service.port, true)]));
     expect(tookMs).toBeLessThan(2400);
   });
 
   test('tries again where it fails at once, as with a server that is being restarted', async () => {
-    const port = await startServer({ tls: certificate });
+    const port = await startServer({ tls: () => certificate });
     const refused = await freePort();
     const service = scope.own(await startClusterIp([refused, refused, port]));
     await dialTo([addressOf(service.port, true)]);

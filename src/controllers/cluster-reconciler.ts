@@ -47,7 +47,7 @@ export interface ClusterReconcilerOptions {
  * 1. The cluster is gone: forget it. Kubernetes deletes what it owns.
  * 2. Fill in the defaults. The spec is invalid all the same: say so, and change nothing.
  * 3. Paused or being deleted: go to 6.
- * 4. Generate the Secrets that are missing.
+ * 4. Generate the Secrets that are missing, and look for those that the spec names.
  * 5. Apply every object, in order; stop at the first that is refused.
  * 6. Ask the proxies, and judge what is observed.
  * 7. Write the status if it changed, and an event for each condition that did.
@@ -150,6 +150,10 @@ async function applyAll(
   if (token.kind !== 'known') {
     return { kind: 'failed', reason: 'SecretInvalid', message: token.message };
   }
+  const tlsProblem = await secrets.tlsProblem(context);
+  if (tlsProblem !== undefined) {
+    return { kind: 'failed', reason: 'SecretInvalid', message: tlsProblem };
+  }
   for (const object of desiredObjects({ context, observed, gitalyToken: token.text })) {
     const result = await applier.apply(context, object);
     if (result.kind === 'foreign') {
@@ -177,14 +181,17 @@ async function askProxies(
   context: ClusterContext,
   { pods }: WatchedObjects,
 ): Promise<ProxyReport> {
-  const token = await secrets.clientToken(context);
-  if (token.kind === 'unknown') return { kind: 'silent', message: token.message };
+  const { current, previous } = await secrets.clientTokens(context);
+  if (current.kind === 'unknown') return { kind: 'silent', message: current.message };
   const endpoints = podsOf(context, pods, proxyPart).flatMap(({ metadata, status }) =>
     status?.podIP === undefined || metadata.deletionTimestamp !== undefined
       ? []
       : [{ name: metadata.name, address: hostAndPort(status.podIP) }],
   );
-  return proxies.ask(endpoints, token.text);
+  const report = await proxies.ask(endpoints, current.text);
+  // A new token takes a minute or so to get into the proxies' pods.
+  if (report.kind !== 'silent' || previous === undefined) return report;
+  return proxies.ask(endpoints, previous);
 }
 
 function hostAndPort(ip: string): string {

@@ -35,3 +35,42 @@ test('a token that is removed while a cluster is reconciled is the one that was 
     gitalyToken: { kind: 'known', text: 'the token of gitaly-gitaly-token' },
   });
 });
+
+/** Holds Secrets with these keys; each value is `the <key>`. */
+function secretsWith(held: Readonly<Record<string, readonly string[]>>): ClusterSecrets {
+  const get = <T extends KubeObject>(
+    _: ResourceType<T>,
+    { name }: ObjectName,
+  ): Promise<T | undefined> => {
+    const keys = held[name];
+    if (keys === undefined) return Promise.resolve(undefined);
+    const data = Object.fromEntries(
+      keys.map((key) => [key, Buffer.from(`the ${key}`).toString('base64')]),
+    );
+    const secret: Secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name }, data };
+    return Promise.resolve(secret as KubeObject as T);
+  };
+  const unused = () => Promise.reject(new Error('nothing is to be written'));
+  return new ClusterSecrets({ get, create: unused, apply: unused });
+}
+
+test('a token of the clients may have another one beside it that is good too', async () => {
+  const context = clusterContext();
+  const name = 'gitaly-client-token';
+  expect(await secretsWith({ [name]: ['token'] }).clientTokens(context)).toEqual({
+    current: { kind: 'known', text: 'the token' },
+    previous: undefined,
+  });
+  expect(
+    await secretsWith({ [name]: ['token', 'previous-token'] }).clientTokens(context),
+  ).toMatchObject({ previous: 'the previous-token' });
+});
+
+test('a Secret with a certificate that lacks a key is told of', async () => {
+  const context = clusterContext({ tls: { proxy: { secretRef: { name: 'proxy-tls' } } } });
+  expect(await secretsWith({}).tlsProblem(context)).toContain('proxy-tls');
+  const incomplete = secretsWith({ 'proxy-tls': ['tls.crt'] });
+  expect(await incomplete.tlsProblem(context)).toContain('lacks tls.key');
+  const complete = secretsWith({ 'proxy-tls': ['tls.crt', 'tls.key'] });
+  expect(await complete.tlsProblem(context)).toBeUndefined();
+});

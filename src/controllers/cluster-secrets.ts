@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 import type { Secret } from '../api/kubernetes.ts';
-import { generatedTokenKey, objectNames, type SecretKey } from '../api/names.ts';
+import { generatedTokenKey, objectNames, previousTokenKey, type SecretKey } from '../api/names.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { resourceTypes } from '../kube/resource-types.ts';
 import { toBase64 } from '../reconcilers/base64.ts';
@@ -13,11 +13,18 @@ import {
 } from '../reconcilers/generated-secrets.ts';
 import type { ObservedCluster, SecretState } from '../reconcilers/observed-cluster.ts';
 import { ownershipOf } from '../reconcilers/ownership.ts';
+import { requiredTlsSecrets, tlsSecretProblem } from '../reconcilers/tls-secrets.ts';
 
 /** A secret text, or why there is none. The text never gets into logs, statuses or events. */
 export type SecretText =
   | { readonly kind: 'known'; readonly text: string }
   | { readonly kind: 'unknown'; readonly message: string };
+
+/** What clients may sign with. */
+export interface ClientTokens {
+  readonly current: SecretText;
+  readonly previous: string | undefined;
+}
 
 /** What came of seeing to the generated Secrets. */
 export type GeneratedSecretsOutcome =
@@ -60,19 +67,32 @@ export class ClusterSecrets {
     return { kind: 'present', gitalyToken: textOf(gitalyToken, key) };
   }
 
-  /** The token of the clients. */
-  clientToken(context: ClusterContext): Promise<SecretText> {
-    return this.#text(context, context.spec.clientToken);
+  /** The token of the clients, and the one before it if the Secret holds that too. */
+  async clientTokens(context: ClusterContext): Promise<ClientTokens> {
+    const key = context.spec.clientToken;
+    const secret = await this.#read(context, key.name);
+    const current = textOf(secret, key);
+    const previous = textOf(secret, { ...key, key: previousTokenKey });
+    return { current, previous: previous.kind === 'known' ? previous.text : undefined };
+  }
+
+  /** What is wrong with the Secrets that hold certificates, and what to do; undefined if nothing is. */
+  async tlsProblem(context: ClusterContext): Promise<string | undefined> {
+    for (const required of requiredTlsSecrets(context.spec)) {
+      const problem = tlsSecretProblem(required, await this.#state(context, required.name));
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
   }
 
   /** Which keys the database's Secret has. */
-  async databaseSecret(context: ClusterContext): Promise<SecretState> {
-    const secret = await this.#read(context, context.spec.database.secretName);
-    return secret ? { kind: 'present', keys: Object.keys(secret.data ?? {}) } : { kind: 'missing' };
+  databaseSecret(context: ClusterContext): Promise<SecretState> {
+    return this.#state(context, context.spec.database.secretName);
   }
 
-  async #text(context: ClusterContext, key: SecretKey): Promise<SecretText> {
-    return textOf(await this.#read(context, key.name), key);
+  async #state(context: ClusterContext, name: string): Promise<SecretState> {
+    const secret = await this.#read(context, name);
+    return secret ? { kind: 'present', keys: Object.keys(secret.data ?? {}) } : { kind: 'missing' };
   }
 
   /** Undefined if somebody else made it first and it is gone again. */

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { systemClock, type Clock } from '../base/clock.ts';
+import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { localMethods } from '../proxy/admin/local-methods.ts';
 import { ProxyMetrics } from '../proxy/admin/metrics.ts';
@@ -21,10 +21,8 @@ import { Storage } from '../proxy/upstream/storage.ts';
 import { StorageDirectory, VirtualStorage } from '../proxy/upstream/storage-directory.ts';
 import { Membership } from '../proxy/view/membership.ts';
 import { RepositoryView } from '../proxy/view/repository-view.ts';
-import { headerField, type HeaderField } from '../proxy/wire/hpack/header-field.ts';
 import { connectTransport, createReadBuffer } from '../proxy/wire/socket-transport.ts';
 import { parseAddress, type Address } from '../rpc/address.ts';
-import { authorizationHeader } from '../rpc/token.ts';
 import type { ProxyServerOptions } from './proxy-server-options.ts';
 
 const connectLimitMs = 3000;
@@ -42,24 +40,24 @@ export interface StorageSide {
 
 /** Creates the storages of the configuration and what their backchannels lead to. Starts nothing. */
 export function createStorages(options: ProxyServerOptions): StorageSide {
-  const { config, logger, gitalyToken } = options;
+  const { config, logger, gitalyTokens: tokens, certificate, storageCa } = options;
   const { clock = systemClock, random = systemRandom } = options;
   const readBuffer = createReadBuffer();
   const writes = new WriteRegistry();
   const sidechannels = new SidechannelRegistry({ clock, logger });
-  const authorization = tokenField(gitalyToken, clock);
   const createStorage = (member: { readonly name: string; readonly address: string }) =>
     new Storage({
       ...member,
-      connect: (address, signal) =>
+      connect: (address, signal, onVerified) =>
         connectTransport({
           address: readAddress(address),
           timeoutMs: connectLimitMs,
           signal,
           clock,
           readBuffer,
+          tls: { ...(storageCa && { ca: storageCa() }), onVerified },
         }),
-      authorization,
+      tokens,
       backchannel: {
         onRequest: (stream, fields, endStream) =>
           votes.onRequest(stream, fields, endStream, undefined),
@@ -73,8 +71,8 @@ export function createStorages(options: ProxyServerOptions): StorageSide {
     ({ name, storages: members, ...policy }) =>
       new VirtualStorage(name, policy, members.map(createStorage)),
   );
-  const storages = new StorageDirectory(virtualStorages, authorization);
-  const metrics = new ProxyMetrics(storages);
+  const storages = new StorageDirectory(virtualStorages);
+  const metrics = new ProxyMetrics(storages, certificate);
   const votes = new Dispatcher({
     localMethods: voteMethods(writes, { metrics, clock }),
     forward: async (call) => call.fail({ code: 12, message: 'only votes are taken here' }),
@@ -100,7 +98,8 @@ export function createRelay(
   store: ControlStore,
   serving: ServingState,
 ): Relay {
-  const { owner, logger, gitalyToken, clientTokens, leaseMs, lateLimitMs } = options;
+  const { owner, logger, clientTokens, leaseMs, lateLimitMs } = options;
+  const isTransitioning = options.config.clientAuthTransitioning ?? false;
   const { clock = systemClock, random = systemRandom } = options;
   const outage = new StoreOutage({ clock, logger });
   const common = { store, owner, clock, logger, outage };
@@ -112,7 +111,6 @@ export function createRelay(
     membership,
     storages,
     writes,
-    gitalyToken,
   };
   const settler = new Settler(repair);
   const context: RelayContext = {
@@ -126,7 +124,6 @@ export function createRelay(
     random,
     ...(lateLimitMs === undefined ? {} : { lateLimitMs }),
     replicaPathOf: (id, relativePath) => replicaPath(id, relativePath, sha256),
-    gitalyToken,
     settleAbandoned: (record) => settler.settle(record),
   };
   const forwarder = new Forwarder(context);
@@ -141,31 +138,16 @@ export function createRelay(
     localMethods: local,
     forward: (call) => forwarder.forward(call),
     tokens: clientTokens,
+    isTransitioning,
     onStarted: (call) => metrics.callStarted(call),
     maxOpenWithoutToken,
     onEnded,
-    onTokenChecked: (status) => metrics.tokenChecked(status),
+    onTokenChecked: (outcome) => metrics.tokenChecked(outcome, !isTransitioning),
     newCorrelationId: randomUUID,
     clock,
   });
   const repairLoop = new RepairLoop({ ...repair, settler, random, repair, metrics });
   return { dispatcher, view, membership, repairLoop };
-}
-
-/** A token lasts for half a minute: one a second is enough, and saves signing each call. */
-function tokenField(token: () => string, clock: Clock): () => HeaderField {
-  let second = -1;
-  let secret = '';
-  let field = headerField('authorization', '');
-  return () => {
-    const now = Math.floor(clock.wallMs() / 1000);
-    if (now !== second || secret !== token()) {
-      second = now;
-      secret = token();
-      field = headerField('authorization', authorizationHeader(secret, clock.wallMs()));
-    }
-    return field;
-  };
 }
 
 function sha256(text: string): Uint8Array {

@@ -4,10 +4,13 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { RelayContext } from '../proxy/relay/context.ts';
 import type { ControlStore } from '../proxy/store/control-store.ts';
+import type { Certificate } from './certificate.ts';
+import type { GrpcListenConfig } from './listen-address.ts';
 
 /** What a proxy is made of: `startProxyServer`. */
 export interface ProxyServerOptions {
-  readonly config: Pick<ProxyConfig, 'grpcListen' | 'httpListen' | 'virtualStorages' | 'stop'>;
+  readonly config: GrpcListenConfig &
+    Pick<ProxyConfig, 'httpListen' | 'virtualStorages' | 'clientAuthTransitioning' | 'stop'>;
   /** This process among all proxies, now and ever: a restarted proxy is another one. */
   readonly owner: string;
   /**
@@ -15,10 +18,14 @@ export interface ProxyServerOptions {
    * {@link StoreUnavailableError}; anything else ends the start.
    */
   openStore(): Promise<ControlStore>;
-  /** Tokens that clients may sign with. */
+  /** Tokens that clients may sign with. The same array as long as they are the same. */
   clientTokens(): readonly string[];
-  /** The token that the storages expect. */
-  gitalyToken(): string;
+  /** Tokens that a storage may have been started with; each accepts one of them. */
+  gitalyTokens(): readonly string[];
+  /** What clients are shown at `grpcTlsListen`. The same object as long as it is the same. */
+  certificate?(): Certificate;
+  /** Who has to have signed the certificates of storages, in PEM. Default: as Node.js. */
+  storageCa?(): string;
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: Random;

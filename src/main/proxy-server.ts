@@ -4,16 +4,20 @@ import { Scope, type Stoppable } from '../base/scope.ts';
 import { DatabaseMetrics } from '../proxy/admin/database-metrics.ts';
 import { startHttpServer } from '../proxy/admin/http-server.ts';
 import { ServingState } from '../proxy/admin/serving-state.ts';
-import { startGrpcListener } from '../proxy/relay/grpc-listener.ts';
+import { startGrpcListener, type GrpcAddress } from '../proxy/relay/grpc-listener.ts';
 import type { StorageDirectory } from '../proxy/upstream/storage-directory.ts';
 import type { RepositoryView } from '../proxy/view/repository-view.ts';
+import { grpcAddresses, readHostAndPort } from './listen-address.ts';
 import { createRelay, createStorages } from './proxy-parts.ts';
 import type { ProxyServerOptions } from './proxy-server-options.ts';
 import { takeLeave } from './stop-proxy.ts';
 import { untilAvailable } from './until-available.ts';
 
 export interface ProxyServer extends Stoppable {
+  /** 0 if it does not listen in plain text. */
   readonly grpcPort: number;
+  /** 0 if it does not listen with TLS. */
+  readonly grpcTlsPort: number;
   readonly httpPort: number;
   /** Takes its leave of the clients as the configuration says, see {@link takeLeave}, and ends. */
   stop(): Promise<void>;
@@ -32,6 +36,7 @@ export interface ProxyServer extends Stoppable {
 export async function startProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {
   const { config, logger, clock = systemClock, random = systemRandom, signal } = options;
   const waiting = { clock, random, logger, ...(signal === undefined ? {} : { signal }) };
+  const addresses = grpcAddresses(config, options.certificate);
   const scope = new Scope();
   try {
     const base = createStorages(options);
@@ -39,7 +44,7 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     let notReady = (): string | undefined => 'waiting for the database';
     const http = scope.own(
       await startHttpServer({
-        ...hostAndPort(config.httpListen),
+        ...readHostAndPort(config.httpListen),
         notReady: () => notReady(),
         metrics: base.metrics.registry,
         databaseMetrics: () => databaseMetrics?.registry,
@@ -61,17 +66,23 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     repairLoop.start();
     const listener = scope.own(
       await startGrpcListener({
-        ...hostAndPort(config.grpcListen),
+        addresses,
         dispatcher,
         clock,
         logger,
         readBuffer: base.readBuffer,
-        onConnection: () => base.metrics.connectionAccepted('tcp'),
+        onConnection: (kind) => base.metrics.connectionAccepted(kind),
       }),
     );
     notReady = () => whyNotReady(serving, base.storages, view);
-    const { port: grpcPort } = listener;
-    logger.info({ owner: options.owner, grpcPort, httpPort: http.port }, 'proxy serves');
+    const portOf = (kind: GrpcAddress['kind']) =>
+      listener.ports[addresses.findIndex((address) => address.kind === kind)] ?? 0;
+    const ports = {
+      grpcPort: portOf('tcp'),
+      grpcTlsPort: portOf('tls'),
+      httpPort: http.port,
+    };
+    logger.info({ owner: options.owner, ...ports }, 'proxy serves');
     const hurry = new AbortController();
     const leave = async () => {
       serving.stop();
@@ -91,8 +102,7 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     let stopped: Promise<void> | undefined;
     const stop = () => (stopped ??= leave());
     return {
-      grpcPort,
-      httpPort: http.port,
+      ...ports,
       stop,
       stopNow() {
         hurry.abort();
@@ -119,12 +129,4 @@ function whyNotReady(
   return view.connected
     ? 'no storage can be reached'
     : 'neither a storage nor the database can be reached';
-}
-
-/** Port 0 stands for any free one. @throws Error with the form to write */
-function hostAndPort(listen: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(listen);
-  const host = match?.[1] ?? match?.[2];
-  if (host !== undefined) return { host, port: Number(match?.[3]) };
-  throw new Error(`"${listen}" is no listen address: use host:port, like 0.0.0.0:8075`);
 }

@@ -12,11 +12,10 @@ import { migratePostgres } from '../proxy/store/migrate.ts';
 import { connectPostgresStore } from '../proxy/store/postgres-store.ts';
 import { databaseConnection } from './database-connection.ts';
 import { createProxyLogger } from './proxy-logger.ts';
+import { startProxySecrets } from './proxy-secrets.ts';
 import { startProxyServer } from './proxy-server.ts';
-import { readSecretDir, readSecretFile } from './secrets.ts';
+import { readSecretDir } from './secrets.ts';
 
-/** Secrets are read again this often: that is how long a rotation takes to be seen. */
-const secretsIntervalMs = 10_000;
 /** What a stop may take beyond the time that clients get: see `takeLeave`. */
 const endLimitMs = 22_000;
 
@@ -30,17 +29,7 @@ async function main(): Promise<void> {
     );
   }
   const config = JSON.parse(await readFile(values.config, 'utf8')) as ProxyConfig;
-  let clientTokens = [...(await readSecretDir(config.clientTokenDir)).values()];
-  let gitalyToken = await readSecretFile(config.gitalyTokenFile);
-  const rereadSecrets = async () => {
-    clientTokens = [...(await readSecretDir(config.clientTokenDir)).values()];
-    gitalyToken = await readSecretFile(config.gitalyTokenFile);
-  };
-  const rereading = setInterval(() => {
-    rereadSecrets().catch((error: unknown) => {
-      logger.warn({ err: error }, 'secrets cannot be read again; the ones before stay in use');
-    });
-  }, secretsIntervalMs);
+  const secrets = await startProxySecrets(config, { clock: systemClock, logger });
 
   const connection = databaseConnection(await readSecretDir(config.databaseDir));
   const directory = join(dirname(fileURLToPath(import.meta.url)), 'migrations');
@@ -63,18 +52,17 @@ async function main(): Promise<void> {
     openStore,
     signal: starting.signal,
     logger,
-    clientTokens: () => clientTokens,
-    gitalyToken: () => gitalyToken,
+    ...secrets.sources,
   });
 
   const stopLimitMs = config.stop.lameDuckMs + config.stop.callsMs + endLimitMs;
   const stop = (signal: string) => {
     logger.info({ signal }, 'proxy stops');
-    clearInterval(rereading);
     // Told twice, it does not wait for clients any more.
     process.once('SIGTERM', () => void server.stopNow());
     process.once('SIGINT', () => void server.stopNow());
-    withTimeout(systemClock, stopLimitMs, 'stopping', server.stop()).then(
+    const stopping = server.stop().then(() => secrets.stop());
+    withTimeout(systemClock, stopLimitMs, 'stopping', stopping).then(
       () => process.exit(0),
       (error: unknown) => {
         logger.error({ err: error }, 'proxy did not stop in order');

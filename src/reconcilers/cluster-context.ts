@@ -1,5 +1,5 @@
 import type { EffectiveSpec, EffectiveVirtualStorage } from '../api/effective-spec.ts';
-import { grpcPort, objectNames } from '../api/names.ts';
+import { grpcPort, grpcTlsPort, objectNames } from '../api/names.ts';
 
 /** What the builders know of a cluster. */
 export interface ClusterContext {
@@ -14,18 +14,23 @@ export interface ClusterContext {
 /** A Gitaly storage: its pod, its name in Gitaly's configuration, and its address. */
 export interface StorageIdentity {
   readonly name: string;
-  /** `tcp://host:port`, by the name that the headless Service gives the pod. */
+  /** `tcp://host:port` or `tls://host:port`, by the name that the headless Service gives the pod. */
   readonly address: string;
 }
+
+/** How the proxies speak with the storages. */
+export type StorageTransport = 'tcp' | 'tls';
 
 /** The storages that a virtual storage should have, by ordinal. */
 export function storagesOf(
   { name: cluster, namespace }: Pick<ClusterContext, 'name' | 'namespace'>,
   virtualStorage: Pick<EffectiveVirtualStorage, 'name' | 'storages'>,
+  transport: StorageTransport = 'tcp',
 ): StorageIdentity[] {
   const service = objectNames.storages(cluster, virtualStorage.name);
+  const port = transport === 'tls' ? grpcTlsPort : grpcPort;
   return Array.from({ length: virtualStorage.storages }, (_, ordinal) => {
     const name = objectNames.storage(cluster, virtualStorage.name, ordinal);
-    return { name, address: `tcp://${name}.${service}.${namespace}.svc:${grpcPort}` };
+    return { name, address: `${transport}://${name}.${service}.${namespace}.svc:${port}` };
   });
 }

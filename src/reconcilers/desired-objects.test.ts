@@ -6,7 +6,7 @@ import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
 import type { KubeObject, PersistentVolumeClaim, Secret } from '../api/kubernetes.ts';
 import { desiredObjects } from './desired-objects.ts';
 
-const nothing = { statefulSets: [], claims: [] };
+const nothing = { statefulSets: [], claims: [], pods: [] };
 
 function desired(spec: Partial<GitalyCluster['spec']> = {}): KubeObject[] {
   const context = clusterContext(spec);
@@ -87,7 +87,7 @@ describe('the desired objects', () => {
       context: clusterContext({
         virtualStorages: [{ name: 'default', volume: { size: '100Gi' } }],
       }),
-      observed: { statefulSets: [], claims },
+      observed: { ...nothing, claims },
       gitalyToken: 't',
     });
     expect(objects.filter(({ kind }) => kind === 'PersistentVolumeClaim')).toEqual([

@@ -13,12 +13,13 @@ import {
   proxyService,
 } from './proxy-objects.ts';
 import { storagesOf } from './cluster-context.ts';
+import { storageTransport } from './storage-transport.ts';
 import { growClaim } from './volume-claims.ts';
 
 /** What the desired objects depend on beside the spec. */
 export interface DesiredObjectsInput {
   readonly context: ClusterContext;
-  readonly observed: Pick<ObservedCluster, 'statefulSets' | 'claims'>;
+  readonly observed: Pick<ObservedCluster, 'statefulSets' | 'claims' | 'pods'>;
   /** The token of the Gitaly storages, read from the generated Secret. */
   readonly gitalyToken: string;
 }
@@ -29,6 +30,7 @@ export interface DesiredObjectsInput {
  */
 export function desiredObjects(input: DesiredObjectsInput): KubeObject[] {
   const { context } = input;
+  const transport = storageTransport(context, input.observed.pods);
   return [
     ...databaseObjects(input),
     ...context.spec.virtualStorages.flatMap((virtualStorage) => [
@@ -42,11 +44,11 @@ export function desiredObjects(input: DesiredObjectsInput): KubeObject[] {
         current: currentSet(input, objectNames.storages(context.name, virtualStorage.name)),
       }),
     ]),
-    proxyConfigMap(context),
+    proxyConfigMap(context, transport),
     proxyService(context),
     proxyHeadlessService(context),
     proxyDisruptionBudget(context),
-    proxyDeployment(context),
+    proxyDeployment(context, transport),
     ...growingClaims(input),
   ];
 }

@@ -25,6 +25,15 @@ describe("Gitaly's configuration", () => {
     });
   });
 
+  test('has a second port with a certificate if the spec asks for TLS', () => {
+    const context = clusterContext({ tls: { storages: { secretRef: { name: 'storage-tls' } } } });
+    expect(parse(gitalyConfig({ context, storage: 's', token: 't' }))).toMatchObject({
+      listen_addr: '0.0.0.0:8075',
+      tls_listen_addr: '0.0.0.0:8076',
+      tls: { certificate_path: '/etc/gitaly-tls/tls.crt', key_path: '/etc/gitaly-tls/tls.key' },
+    });
+  });
+
   test('has a GitLab that never answers if there is none, as Gitaly does not start without', () => {
     const config = parse(gitalyConfig({ context: clusterContext(), storage: 's', token: 't' }));
     expect(config['gitlab']).toEqual({

@@ -1,6 +1,6 @@
 import type { ClusterContext } from './cluster-context.ts';
 import { gitalyPaths } from './gitaly-paths.ts';
-import { grpcPort, httpPort } from '../api/names.ts';
+import { grpcPort, grpcTlsPort, httpPort, tlsKeys } from '../api/names.ts';
 
 /** What one Gitaly is told. */
 export interface GitalyConfigInput {
@@ -16,17 +16,20 @@ export interface GitalyConfigInput {
  * only thing that differs between the storages of a cluster is the name.
  */
 export function gitalyConfig({ context, storage, token }: GitalyConfigInput): string {
-  const { gitaly } = context.spec;
+  const { gitaly, tls } = context.spec;
+  const hasTls = tls.storageSecret !== undefined;
   return [
     ...table(undefined, {
       bin_dir: '/usr/local/bin',
       runtime_dir: gitalyPaths.runtime,
       listen_addr: `0.0.0.0:${grpcPort}`,
+      ...(hasTls && { tls_listen_addr: `0.0.0.0:${grpcTlsPort}` }),
       prometheus_listen_addr: `0.0.0.0:${httpPort}`,
       graceful_restart_timeout: `${gitaly.gracefulRestartTimeoutSeconds}s`,
     }),
     ...table('[[storage]]', { name: storage, path: gitalyPaths.repositories }),
     ...table('[auth]', { token }),
+    ...(hasTls ? table('[tls]', tlsTable) : []),
     ...table('[logging]', { format: 'json', level: 'info' }),
     ...table('[git]', { use_bundled_binaries: true, ignore_gitconfig: true }),
     ...table('[gitlab]', gitlabTable(context)),
@@ -40,6 +43,11 @@ export function gitalyConfig({ context, storage, token }: GitalyConfigInput): st
 export function gitalyConfigChecksum(context: ClusterContext, token: string): string {
   return context.digest(gitalyConfig({ context, storage: '', token }));
 }
+
+const tlsTable = {
+  certificate_path: `${gitalyPaths.tls}/${tlsKeys.certificate}`,
+  key_path: `${gitalyPaths.tls}/${tlsKeys.key}`,
+};
 
 function gitlabTable({ spec }: ClusterContext): Record<string, string> {
   if (!spec.gitlab) {

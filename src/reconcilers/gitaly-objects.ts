@@ -1,6 +1,6 @@
 import type { EffectiveVirtualStorage } from '../api/effective-spec.ts';
 import type { PodDisruptionBudget, Secret, Service } from '../api/kubernetes.ts';
-import { grpcPort, httpPort, objectNames } from '../api/names.ts';
+import { grpcPort, grpcTlsPort, httpPort, objectNames } from '../api/names.ts';
 import { toBase64 } from './base64.ts';
 import { storagesOf, type ClusterContext } from './cluster-context.ts';
 import { gitalyConfig } from './gitaly-config.ts';
@@ -52,6 +52,9 @@ export function gitalyService(
       selector: selectorLabels(context, part),
       ports: [
         { name: 'tcp-gitaly', port: grpcPort, targetPort: 'grpc' },
+        ...(context.spec.tls.storageSecret === undefined
+          ? []
+          : [{ name: 'tls-gitaly', port: grpcTlsPort, targetPort: 'grpc-tls' }]),
         { name: 'http-metrics', port: httpPort, targetPort: 'http' },
       ],
     },

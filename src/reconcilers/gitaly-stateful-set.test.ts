@@ -48,6 +48,29 @@ describe('the StatefulSet of a virtual storage', () => {
     expect(spec.template.spec.terminationGracePeriodSeconds).toBe(40);
   });
 
+  test('gives Gitaly a certificate, and the authority of the others beside those of the system', () => {
+    const tls = { storages: { secretRef: { name: 'storage-tls' } } };
+    const { spec } = build({ tls }).spec.template;
+    const [gitaly] = spec.containers;
+    expect(gitaly?.env).toContainEqual({
+      name: 'SSL_CERT_DIR',
+      value: '/etc/gitaly-tls-ca:/etc/ssl/certs:/etc/pki/tls/certs',
+    });
+    const pathOf = (volume: string) =>
+      gitaly?.volumeMounts.find(({ name }) => name === volume)?.mountPath;
+    expect([pathOf('tls'), pathOf('tls-authority')]).toEqual([
+      '/etc/gitaly-tls',
+      '/etc/gitaly-tls-ca',
+    ]);
+    const secret = (...keys: string[]) => ({
+      secretName: 'storage-tls',
+      items: keys.map((key) => ({ key, path: key })),
+    });
+    expect(spec.volumes).toContainEqual({ name: 'tls', secret: secret('tls.crt', 'tls.key') });
+    expect(spec.volumes).toContainEqual({ name: 'tls-authority', secret: secret('ca.crt') });
+    expect(JSON.stringify(build())).not.toMatch(/tls/i);
+  });
+
   test('mounts the Secret that Gitaly shares with GitLab only if there is a GitLab', () => {
     const secretRef = { name: 'shell', key: 'token' };
     const { spec } = build({ gitlab: { url: 'http://gitlab', secretRef } }).spec.template;

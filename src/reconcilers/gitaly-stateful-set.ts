@@ -1,6 +1,13 @@
 import type { EffectiveVirtualStorage } from '../api/effective-spec.ts';
-import type { Container, Probe, StatefulSet, Volume, VolumeMount } from '../api/kubernetes.ts';
-import { grpcPort, httpPort, objectNames } from '../api/names.ts';
+import type {
+  Container,
+  EnvVar,
+  Probe,
+  StatefulSet,
+  Volume,
+  VolumeMount,
+} from '../api/kubernetes.ts';
+import { grpcPort, grpcTlsPort, httpPort, objectNames, tlsKeys } from '../api/names.ts';
 import type { ClusterContext } from './cluster-context.ts';
 import { gitalyConfigChecksum } from './gitaly-config.ts';
 import { storagePart } from './gitaly-objects.ts';
@@ -8,10 +15,14 @@ import { gitalyPaths } from './gitaly-paths.ts';
 import { labelsOf, ownedMeta, selectorOf } from './object-meta.ts';
 import { spreadPlacement } from './pod-placement.ts';
 import { restrictedContainer, restrictedPod } from './pod-security.ts';
+import { secretFiles } from './secret-files.ts';
 import { carriedOverClaims, volumeClaim } from './volume-claims.ts';
 
 /** The user and group `git` of every stock image. */
 const gitUser = 1000;
+
+/** The container's port that only a pod with TLS has. */
+export const storageTlsPortName = 'grpc-tls';
 
 /** What Kubernetes allows a Gitaly beyond its own grace, to close its files and exit. */
 const exitAllowanceSeconds = 15;
@@ -66,6 +77,8 @@ const volumeNames = {
   gitlab: 'gitlab',
   repositories: 'repositories',
   runtime: 'runtime',
+  tls: 'tls',
+  tlsAuthority: 'tls-authority',
   tmp: 'tmp',
 } as const;
 
@@ -98,14 +111,19 @@ function podTemplate({
 }
 
 function container(context: ClusterContext, virtualStorage: EffectiveVirtualStorage): Container {
+  const hasTls = context.spec.tls.storageSecret !== undefined;
   return {
     name: 'gitaly',
     image: context.spec.gitaly.image,
     imagePullPolicy: 'IfNotPresent',
     command: ['/usr/local/bin/gitaly', 'serve', gitalyPaths.config],
-    env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+    env: [
+      { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+      ...(hasTls ? [trustedFolders] : []),
+    ],
     ports: [
       { name: 'grpc', containerPort: grpcPort, protocol: 'TCP' },
+      ...(hasTls ? [tlsPort] : []),
       { name: 'http', containerPort: httpPort, protocol: 'TCP' },
     ],
     ...(virtualStorage.resources && { resources: virtualStorage.resources }),
@@ -117,6 +135,21 @@ function container(context: ClusterContext, virtualStorage: EffectiveVirtualStor
     volumeMounts: volumeMounts(context),
   };
 }
+
+const tlsPort = {
+  name: storageTlsPortName,
+  containerPort: grpcTlsPort,
+  protocol: 'TCP',
+} as const;
+
+/**
+ * Where Go looks for authorities when a storage connects to another one, beside the bundle of the
+ * system: our folder, and those that it looks into without this variable.
+ */
+const trustedFolders: EnvVar = {
+  name: 'SSL_CERT_DIR',
+  value: `${gitalyPaths.tlsAuthority}:/etc/ssl/certs:/etc/pki/tls/certs`,
+};
 
 /** Gitaly's health service asks for no token. */
 function healthProbe(timing: Omit<Probe, 'grpc'>): Probe {
@@ -137,6 +170,12 @@ function volumeMounts({ spec }: ClusterContext): VolumeMount[] {
     ...(spec.gitlab
       ? [{ name: volumeNames.gitlab, mountPath: gitalyPaths.gitlabSecret, readOnly: true }]
       : []),
+    ...(spec.tls.storageSecret === undefined
+      ? []
+      : [
+          { name: volumeNames.tls, mountPath: gitalyPaths.tls, readOnly: true },
+          { name: volumeNames.tlsAuthority, mountPath: gitalyPaths.tlsAuthority, readOnly: true },
+        ]),
   ];
 }
 
@@ -147,6 +186,7 @@ function volumes({ name, spec }: ClusterContext, virtualStorage: { name: string 
     { name: volumeNames.runtime, emptyDir: {} },
     { name: volumeNames.tmp, emptyDir: {} },
     ...(spec.gitlab ? [gitlabVolume(spec.gitlab.secret)] : []),
+    ...(spec.tls.storageSecret === undefined ? [] : tlsVolumes(spec.tls.storageSecret)),
   ];
 }
 
@@ -155,6 +195,14 @@ function gitlabVolume({ name, key }: { name: string; key: string }): Volume {
     name: volumeNames.gitlab,
     secret: { secretName: name, items: [{ key, path: 'secret' }] },
   };
+}
+
+/** Only names: a renewed certificate does not make a new template. Gitaly reads it when it starts. */
+function tlsVolumes(secret: string): Volume[] {
+  return [
+    secretFiles(volumeNames.tls, secret, [tlsKeys.certificate, tlsKeys.key]),
+    secretFiles(volumeNames.tlsAuthority, secret, [tlsKeys.authority]),
+  ];
 }
 
 /** The name of the volume claim of a storage. */

@@ -1,6 +1,6 @@
-import { grpcPort, httpPort } from '../api/names.ts';
+import { grpcPort, grpcTlsPort, httpPort, tlsKeys } from '../api/names.ts';
 import type { ProxyConfig, ProxyStopPolicy } from '../api/proxy-config.ts';
-import { storagesOf, type ClusterContext } from './cluster-context.ts';
+import { storagesOf, type ClusterContext, type StorageTransport } from './cluster-context.ts';
 
 /** Where things are in a proxy pod. */
 export const proxyPaths = {
@@ -9,6 +9,8 @@ export const proxyPaths = {
   clientTokenDir: '/etc/gitaly-proxy-secrets/client-tokens',
   gitalyTokenDir: '/etc/gitaly-proxy-secrets/gitaly',
   databaseDir: '/etc/gitaly-proxy-secrets/database',
+  tlsDir: '/etc/gitaly-proxy-secrets/tls',
+  storageCaDir: '/etc/gitaly-proxy-secrets/storage-ca',
 } as const;
 
 /**
@@ -19,19 +21,33 @@ export const proxyPaths = {
 export const proxyStopPolicy: ProxyStopPolicy = { lameDuckMs: 20_000, callsMs: 255_000 };
 
 /** What the proxies are told: every storage, and where the secrets are. */
-export function proxyConfig(context: ClusterContext): ProxyConfig {
+export function proxyConfig(context: ClusterContext, transport: StorageTransport): ProxyConfig {
+  const { tls, clientAuthTransitioning } = context.spec;
   return {
     grpcListen: `0.0.0.0:${grpcPort}`,
+    ...(tls.proxySecret !== undefined && listenWithTls),
     httpListen: `0.0.0.0:${httpPort}`,
     clientTokenDir: proxyPaths.clientTokenDir,
-    gitalyTokenFile: `${proxyPaths.gitalyTokenDir}/token`,
+    ...(clientAuthTransitioning && { clientAuthTransitioning }),
+    gitalyTokenDir: proxyPaths.gitalyTokenDir,
+    ...(transport === 'tls' && {
+      storageCaFile: `${proxyPaths.storageCaDir}/${tlsKeys.authority}`,
+    }),
     databaseDir: proxyPaths.databaseDir,
     virtualStorages: context.spec.virtualStorages.map((virtualStorage) => ({
       name: virtualStorage.name,
       replicationFactor: virtualStorage.replicationFactor,
       minInSyncReplicas: virtualStorage.minInSyncReplicas,
-      storages: storagesOf(context, virtualStorage),
+      storages: storagesOf(context, virtualStorage, transport),
     })),
     stop: proxyStopPolicy,
   };
 }
+
+const listenWithTls = {
+  grpcTlsListen: `0.0.0.0:${grpcTlsPort}`,
+  tls: {
+    certificateFile: `${proxyPaths.tlsDir}/${tlsKeys.certificate}`,
+    keyFile: `${proxyPaths.tlsDir}/${tlsKeys.key}`,
+  },
+};

@@ -1,11 +1,21 @@
 import type { Container, Deployment, Volume, VolumeMount } from '../api/kubernetes.ts';
-import { generatedTokenKey, grpcPort, httpPort, objectNames } from '../api/names.ts';
-import type { ClusterContext } from './cluster-context.ts';
+import {
+  generatedTokenKey,
+  grpcPort,
+  grpcTlsPort,
+  httpPort,
+  objectNames,
+  previousTokenKey,
+  tlsKeys,
+  type SecretKey,
+} from '../api/names.ts';
+import type { ClusterContext, StorageTransport } from './cluster-context.ts';
 import { labelsOf, ownedMeta, selectorOf } from './object-meta.ts';
 import { spreadPlacement } from './pod-placement.ts';
 import { restrictedContainer, restrictedPod } from './pod-security.ts';
 import { proxyConfig, proxyPaths, proxyStopPolicy } from './proxy-config.ts';
 import { proxyPart } from './proxy-objects.ts';
+import { secretFiles } from './secret-files.ts';
 
 /** The user and group that the proxy's image is made for. */
 const proxyUser = 65_532;
@@ -19,7 +29,7 @@ const terminationSeconds =
  * configuration when it starts, so a new one replaces them; it reads secrets again and again, so those
  * are not in the template.
  */
-export function proxyDeployment(context: ClusterContext): Deployment {
+export function proxyDeployment(context: ClusterContext, transport: StorageTransport): Deployment {
   const { proxy, imagePullSecrets } = context.spec;
   const selector = selectorOf(context, proxyPart);
   return {
@@ -35,7 +45,9 @@ export function proxyDeployment(context: ClusterContext): Deployment {
         metadata: {
           labels: labelsOf(context, proxyPart),
           annotations: {
-            'gitaly.dev/config-checksum': context.digest(JSON.stringify(proxyConfig(context))),
+            'gitaly.dev/config-checksum': context.digest(
+              JSON.stringify(proxyConfig(context, transport)),
+            ),
           },
         },
         spec: {
@@ -54,6 +66,7 @@ export function proxyDeployment(context: ClusterContext): Deployment {
 }
 
 function container({ spec }: ClusterContext): Container {
+  const hasTls = spec.tls.proxySecret !== undefined;
   return {
     name: 'proxy',
     image: spec.proxy.image,
@@ -63,6 +76,9 @@ function container({ spec }: ClusterContext): Container {
     env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
     ports: [
       { name: 'grpc', containerPort: grpcPort, protocol: 'TCP' },
+      ...(hasTls
+        ? [{ name: 'grpc-tls', containerPort: grpcTlsPort, protocol: 'TCP' as const }]
+        : []),
       { name: 'http', containerPort: httpPort, protocol: 'TCP' },
     ],
     ...(spec.proxy.resources && { resources: spec.proxy.resources }),
@@ -85,7 +101,7 @@ function container({ spec }: ClusterContext): Container {
       failureThreshold: 3,
     },
     securityContext: restrictedContainer,
-    volumeMounts,
+    volumeMounts: [...volumeMounts, ...tlsMounts(spec)],
   };
 }
 
@@ -101,21 +117,52 @@ const volumeMounts: readonly VolumeMount[] = [
 function volumes({ name, spec }: ClusterContext): Volume[] {
   return [
     { name: 'config', configMap: { name: objectNames.proxyConfig(name) } },
-    {
-      name: 'client-tokens',
-      secret: {
-        secretName: spec.clientToken.name,
-        items: [{ key: spec.clientToken.key, path: 'token' }],
-      },
-    },
-    {
-      name: 'gitaly-token',
-      secret: {
-        secretName: objectNames.gitalyToken(name),
-        items: [{ key: generatedTokenKey, path: 'token' }],
-      },
-    },
+    tokenVolume('client-tokens', spec.clientToken),
+    tokenVolume('gitaly-token', { name: objectNames.gitalyToken(name), key: generatedTokenKey }),
     { name: 'database', secret: { secretName: spec.database.secretName } },
     { name: 'tmp', emptyDir: {} },
+    ...tlsVolumes(spec),
+  ];
+}
+
+/** The token, and the one before it as long as the Secret holds it: a rotation rolls nothing. */
+function tokenVolume(volume: string, { name, key }: SecretKey): Volume {
+  return {
+    name: volume,
+    projected: {
+      sources: [
+        { secret: { name, items: [{ key, path: 'token' }] } },
+        {
+          secret: {
+            name,
+            items: [{ key: previousTokenKey, path: previousTokenKey }],
+            optional: true,
+          },
+        },
+      ],
+    },
+  };
+}
+
+function tlsMounts({ tls }: ClusterContext['spec']): VolumeMount[] {
+  return [
+    ...(tls.proxySecret === undefined
+      ? []
+      : [{ name: 'tls', mountPath: proxyPaths.tlsDir, readOnly: true }]),
+    ...(tls.storageSecret === undefined
+      ? []
+      : [{ name: 'storage-ca', mountPath: proxyPaths.storageCaDir, readOnly: true }]),
+  ];
+}
+
+/** Only names: a renewed certificate changes a file, and no pod. */
+function tlsVolumes({ tls }: ClusterContext['spec']): Volume[] {
+  return [
+    ...(tls.proxySecret === undefined
+      ? []
+      : [secretFiles('tls', tls.proxySecret, [tlsKeys.certificate, tlsKeys.key])]),
+    ...(tls.storageSecret === undefined
+      ? []
+      : [secretFiles('storage-ca', tls.storageSecret, [tlsKeys.authority])]),
   ];
 }

@@ -1,6 +1,6 @@
 import type { ConfigMap, PodDisruptionBudget, Service } from '../api/kubernetes.ts';
-import { grpcPort, httpPort, objectNames } from '../api/names.ts';
-import type { ClusterContext } from './cluster-context.ts';
+import { grpcPort, grpcTlsPort, httpPort, objectNames } from '../api/names.ts';
+import type { ClusterContext, StorageTransport } from './cluster-context.ts';
 import { ownedMeta, selectorLabels, selectorOf, type Part } from './object-meta.ts';
 import { proxyConfig } from './proxy-config.ts';
 
@@ -8,12 +8,12 @@ import { proxyConfig } from './proxy-config.ts';
 export const proxyPart: Part = { component: 'proxy' };
 
 /** The configuration of the proxies. */
-export function proxyConfigMap(context: ClusterContext): ConfigMap {
+export function proxyConfigMap(context: ClusterContext, transport: StorageTransport): ConfigMap {
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: ownedMeta(context, proxyPart, objectNames.proxyConfig(context.name)),
-    data: { 'config.json': `${JSON.stringify(proxyConfig(context), null, 2)}\n` },
+    data: { 'config.json': `${JSON.stringify(proxyConfig(context, transport), null, 2)}\n` },
   };
 }
 
@@ -25,12 +25,18 @@ export function proxyService(context: ClusterContext): Service {
     metadata: ownedMeta(context, proxyPart, objectNames.proxy(context.name)),
     spec: {
       selector: selectorLabels(context, proxyPart),
-      ports: [
-        { name: 'tcp-gitaly', port: grpcPort, targetPort: 'grpc' },
-        { name: 'http-metrics', port: httpPort, targetPort: 'http' },
-      ],
+      ports: [...grpcPorts(context), { name: 'http-metrics', port: httpPort, targetPort: 'http' }],
     },
   };
+}
+
+function grpcPorts({ spec }: ClusterContext): Service['spec']['ports'] {
+  return [
+    { name: 'tcp-gitaly', port: grpcPort, targetPort: 'grpc' },
+    ...(spec.tls.proxySecret === undefined
+      ? []
+      : [{ name: 'tls-gitaly', port: grpcTlsPort, targetPort: 'grpc-tls' }]),
+  ];
 }
 
 /** Its name resolves to the address of each ready proxy, for clients that balance by themselves. */
@@ -42,7 +48,7 @@ export function proxyHeadlessService(context: ClusterContext): Service {
     spec: {
       clusterIP: 'None',
       selector: selectorLabels(context, proxyPart),
-      ports: [{ name: 'tcp-gitaly', port: grpcPort, targetPort: 'grpc' }],
+      ports: grpcPorts(context),
     },
   };
 }

@@ -15,7 +15,7 @@ export type TokenOutcome =
     };
 
 /** Why a token was refused: a closed list, fit for a metric's label. */
-type TokenRefusal =
+export type TokenRefusal =
   'unreadable' | 'wrong-version' | 'wrong-signature' | 'no-timestamp' | 'expired' | 'in-future';
 
 /**

@@ -51,8 +51,7 @@ describeWithGo('h2spec against the listener of the proxy (skipped without Go)', 
     const program = await goProgram('h2spec');
     const listener = scope.own(
       await startGrpcListener({
-        host: '127.0.0.1',
-        port: 0,
+        addresses: [{ kind: 'tcp', endpoint: { host: '127.0.0.1', port: 0 } }],
         // The proxy's own would refuse every request of these cases at once, since none is of gRPC,
         // before what is wrong with it has been sent.
         dispatcher: { onRequest: answerAtTheEnd },
@@ -61,7 +60,7 @@ describeWithGo('h2spec against the listener of the proxy (skipped without Go)', 
         readBuffer: createReadBuffer(),
       }),
     );
-    const args = ['-port', String(listener.port)];
+    const args = ['-port', String(listener.ports[0])];
     const { stdout } = await promisify(execFile)(program, args, { timeout: runLimitMs });
     outcomes = stdout
       .trim()

@@ -25,7 +25,7 @@ describe('a proxy that starts before its database', () => {
       owner: 'proxy-0',
       openStore,
       clientTokens: () => [],
-      gitalyToken: () => '',
+      gitalyTokens: () => [],
       logger: silentLogger,
       ...(signal === undefined ? {} : { signal }),
     });

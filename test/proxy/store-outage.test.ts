@@ -20,7 +20,7 @@ async function startRelay() {
     owner: 'proxy-0',
     openStore: () => Promise.resolve(store),
     clientTokens: () => [],
-    gitalyToken: () => '',
+    gitalyTokens: () => [],
     logger,
     clock,
   };

@@ -6,7 +6,7 @@ import type { ControlCalls } from '../../src/proxy/upstream/control-calls.ts';
 import type { Storage } from '../../src/proxy/upstream/storage.ts';
 import { UpstreamError } from '../../src/proxy/upstream/unary-call.ts';
 import { statusTrailers } from '../../src/proxy/wire/grpc-status.ts';
-import type { HeaderField } from '../../src/proxy/wire/hpack/header-field.ts';
+import { headerField, type HeaderField } from '../../src/proxy/wire/hpack/header-field.ts';
 import type { Http2Session } from '../../src/proxy/wire/http2/session.ts';
 import type { Http2Stream, StreamEvents } from '../../src/proxy/wire/http2/stream.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
@@ -33,6 +33,7 @@ export class SimulatedLink {
   readonly name: string;
   readonly address: string;
   readonly control: ControlCalls;
+  readonly token = { secret: '', authorization: () => unsigned };
   readonly #proxy: SimulatedProcess;
   readonly #storage: SimulatedStorage;
   readonly #writes: WriteRegistry;
@@ -304,3 +305,5 @@ interface VotingCall extends StorageCall {
   /** The caller has gone. */
   breakOff(): void;
 }
+
+const unsigned = headerField('authorization', '');

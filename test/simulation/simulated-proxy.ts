@@ -77,7 +77,7 @@ export class SimulatedProxy {
       this.links.map((link) => link.asStorage()),
     );
     const logger = tellingLogger(owner, timeline);
-    const storages = new StorageDirectory([this.virtualStorage], () => headerField('a', ''));
+    const storages = new StorageDirectory([this.virtualStorage]);
     const outage = { failed() {}, worked() {} };
     const common = { store: this.store, owner, clock, logger, outage, storages };
     const view = new RepositoryView(common);
@@ -89,7 +89,6 @@ export class SimulatedProxy {
       view,
       membership,
       writes,
-      gitalyToken: () => '',
     };
     const settler = new Settler(repair);
     const metrics = { repairStarted: () => () => {} };
@@ -103,7 +102,6 @@ export class SimulatedProxy {
       metrics: noMetrics,
       random,
       replicaPathOf: (id) => `@cluster/${id}`,
-      gitalyToken: () => '',
       settleAbandoned: (record) => settler.settle(record),
     };
   }

@@ -1,9 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { parse } from 'smol-toml';
 
 /** What a node needs to know; see {@link parseConfig}. */
 export interface NodeConfig {
   readonly listen: { readonly host: string; readonly port: number };
+  /** A second address, with TLS. */
+  readonly tls: NodeTls | undefined;
+  /** Certificates that others with TLS have to be signed by, in PEM; default: as Node.js. */
+  readonly trusted: string | undefined;
   readonly prometheusListen: { readonly host: string; readonly port: number } | undefined;
   /** The shared secret; empty admits everybody. */
   readonly token: string;
@@ -14,6 +19,13 @@ export interface NodeConfig {
   /** For hooks and the like; has to be on a file system that allows to execute. */
   readonly runtimeDir: string;
   readonly gitBinary: string;
+}
+
+/** Where a node listens with TLS, and what it shows there, in PEM. */
+export interface NodeTls {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly cert: string;
+  readonly key: string;
 }
 
 const defaultGraceMs = 60_000;
@@ -33,6 +45,8 @@ export function parseConfig(toml: string): NodeConfig {
   const grace = text(root, 'graceful_restart_timeout');
   return {
     listen: parseAddress('listen_addr', listen),
+    tls: parseTls(root),
+    trusted: trustedFrom(process.env['SSL_CERT_DIR']),
     prometheusListen: prometheus ? parseAddress('prometheus_listen_addr', prometheus) : undefined,
     token: text(table(root, 'auth'), 'token') ?? '',
     storages: parseStorages(root['storage']),
@@ -41,6 +55,31 @@ export function parseConfig(toml: string): NodeConfig {
     runtimeDir: text(root, 'runtime_dir') ?? '/tmp',
     gitBinary: text(table(root, 'git'), 'bin_path') ?? 'git',
   };
+}
+
+function parseTls(root: unknown): NodeTls | undefined {
+  const listen = text(root, 'tls_listen_addr');
+  if (listen === undefined) return undefined;
+  const tls = table(root, 'tls');
+  const [cert, key] = ['certificate_path', 'key_path'].map((name) => text(tls, name));
+  if (!cert || !key) throw new Error('config: [tls] needs certificate_path and key_path');
+  return {
+    listen: parseAddress('tls_listen_addr', listen),
+    cert: readFileSync(cert, 'utf8'),
+    key: readFileSync(key, 'utf8'),
+  };
+}
+
+/** What Go adds to the authorities of the machine: every file in each of the folders, as far as they exist. */
+function trustedFrom(folders: string | undefined): string | undefined {
+  const files = (folders ?? '').split(':').flatMap((folder) => {
+    if (folder === '' || !existsSync(folder)) return [];
+    return readdirSync(folder).map((name) => join(folder, name));
+  });
+  const pem = files
+    .filter((file) => statSync(file).isFile())
+    .map((file) => readFileSync(file, 'utf8'));
+  return pem.length > 0 ? pem.join('\n') : undefined;
 }
 
 /** The secret itself, or from its file; as Gitaly does, without white space around it. */

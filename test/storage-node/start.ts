@@ -14,6 +14,14 @@ export interface StartOptions {
   readonly root: string;
   /** The shared secret; default: none, everybody may call. */
   readonly token?: string;
+  /** Listens with TLS too, and trusts whom other nodes' certificates are signed by. */
+  readonly tls?: {
+    readonly cert: string;
+    readonly key: string;
+    readonly trusted: string;
+    /** Default 0: any free one. */
+    readonly port?: number;
+  };
   /** Default 0: any free port. */
   readonly port?: number;
   /** GitLab's internal API; default: none, everything is allowed. */
@@ -69,6 +77,11 @@ async function prepare(options: StartOptions): Promise<NodeConfig> {
   await mkdir(runtimeDir, { recursive: true });
   return {
     listen: { host: '127.0.0.1', port: options.port ?? 0 },
+    tls: options.tls && {
+      ...options.tls,
+      listen: { host: '127.0.0.1', port: options.tls.port ?? 0 },
+    },
+    trusted: options.tls?.trusted,
     prometheusListen: undefined,
     token: options.token ?? '',
     storages: new Map([[options.name, storagePath]]),

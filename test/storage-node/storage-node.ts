@@ -35,6 +35,8 @@ export interface StorageNodeOptions {
 export interface StorageNode extends Stoppable {
   /** Where it listens, `host:port`. */
   readonly address: string;
+  /** Where it listens with TLS, if it does. */
+  readonly tlsAddress: string | undefined;
   readonly metrics: NodeMetrics;
   /** Kills every git at once, and what it started: nothing of it is cleaned up. */
   killGit(): void;
@@ -80,6 +82,7 @@ export async function runStorageNode(options: StorageNodeOptions): Promise<Stora
         storages,
         gitlab,
         transactionOf: (call) => new FaultyTransaction(transactionOf(call), faults, call),
+        trusted: config.trusted,
         clock,
         logger,
       }),
@@ -105,7 +108,12 @@ export async function runStorageNode(options: StorageNodeOptions): Promise<Stora
   });
   const listener = new Listener({ server, clock, logger });
   const address = await listener.start(config.listen.host, config.listen.port);
-  logger.info({ address, storages: [...config.storages.keys()] }, 'storage node listens');
+  const { tls } = config;
+  const tlsAddress = tls && (await listener.startTls(tls.listen.host, tls.listen.port, tls));
+  logger.info(
+    { address, tlsAddress, storages: [...config.storages.keys()] },
+    'storage node listens',
+  );
 
   let stopping: Promise<void> | undefined;
   const stop = () => {
@@ -117,6 +125,7 @@ export async function runStorageNode(options: StorageNodeOptions): Promise<Stora
   };
   return {
     address,
+    tlsAddress,
     metrics,
     killGit: () => git.killAll(),
     cut: () => listener.close(),

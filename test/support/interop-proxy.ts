@@ -74,7 +74,7 @@ export class InteropProxy implements Stoppable {
         owner: 'proxy-0',
         openStore: () => Promise.resolve(store),
         clientTokens: () => [interopToken],
-        gitalyToken: () => 'token of the storages',
+        gitalyTokens: () => ['token of the storages'],
         logger: silentLogger,
       }),
     );

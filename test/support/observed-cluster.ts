@@ -90,7 +90,7 @@ export function deploymentOf(
   context: ClusterContext,
   status: Deployment['status'] = {},
 ): Deployment {
-  const deployment = proxyDeployment(context);
+  const deployment = proxyDeployment(context, 'tcp');
   const { replicas } = deployment.spec;
   return {
     ...deployment,

@@ -10,12 +10,14 @@ import {
   type GitalyClient,
   type GitalyClientOptions,
 } from '../../src/client/gitaly-client.ts';
+import type { ProxyServerOptions } from '../../src/main/proxy-server-options.ts';
 import { startProxyServer, type ProxyServer } from '../../src/main/proxy-server.ts';
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
 import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
 import { openRpcChannel } from '../../src/rpc/channel.ts';
 import { createRpcClient, type RpcClient } from '../../src/rpc/client.ts';
+import type { CertificateAuthority } from './certificate-authority.ts';
 import { eventually } from './eventually.ts';
 import { SilentRelay } from './silent-relay.ts';
 import type { Handler } from '../storage-node/grpc/handler.ts';
@@ -36,18 +38,27 @@ export interface ProxyClusterOptions {
   readonly leaseMs?: number;
   /** What a storage is to serve besides, or in place of, what storage nodes do. */
   handlers?(storage: string): readonly Handler[];
+  /** Further configuration of the proxies. */
+  readonly config?: Partial<ProxyServerOptions['config']>;
+  /** What else is to be special about the proxies. */
+  readonly proxy?: Partial<
+    Pick<ProxyServerOptions, 'clientTokens' | 'gitalyTokens' | 'certificate' | 'storageCa'>
+  >;
+  /** Whoever signs the storages' certificates. The proxies speak TLS with them then. */
+  readonly storageAuthority?: CertificateAuthority;
   /** Whether the proxies reach the storages by relays that can fall silent. Default: directly. */
   readonly relays?: boolean;
 }
 
-const gitalyToken = 'token of the storages';
-
 /** Storage nodes with real git, proxies before them, and a client: all in this process, on loopback. */
 export class ProxyCluster implements Stoppable {
   static readonly clientToken = 'token of the clients';
+  static readonly gitalyToken = 'token of the storages';
 
   readonly nodes: StartedStorageNode[];
   readonly proxies: ProxyServer[] = [];
+  /** Of the storages that were restarted with another one. */
+  readonly #otherTokens = new Map<string, string>();
   readonly #relays = new Map<string, SilentRelay>();
   readonly #options: ProxyClusterOptions;
   readonly #folder: string;
@@ -64,7 +75,7 @@ export class ProxyCluster implements Stoppable {
     const folder = await mkdtemp(join(tmpdir(), 'proxy-cluster-'));
     const nodes: StartedStorageNode[] = [];
     for (let index = 0; index < (options.storages ?? 3); index++) {
-      nodes.push(await startNode(folder, index, options));
+      nodes.push(await startNode(folder, index, options, { token: ProxyCluster.gitalyToken }));
     }
     const cluster = new ProxyCluster(options, folder, nodes);
     if (options.relays) await cluster.#startRelays();
@@ -89,18 +100,23 @@ export class ProxyCluster implements Stoppable {
             name: 'default',
             replicationFactor,
             minInSyncReplicas,
-            storages: this.nodes.map(({ name, address }) => ({
+            storages: this.nodes.map(({ name, address, tlsAddress }) => ({
               name,
-              address: `tcp://${this.#relays.get(name)?.address ?? address}`,
+              address:
+                tlsAddress === undefined
+                  ? `tcp://${this.#relays.get(name)?.address ?? address}`
+                  : `tls://${tlsAddress}`,
             })),
           },
         ],
         stop: { lameDuckMs: 0, callsMs: 45_000 },
+        ...options.config,
       },
       owner: `proxy-${this.proxies.length}`,
       openStore: async () => store,
       clientTokens: () => [ProxyCluster.clientToken],
-      gitalyToken: () => gitalyToken,
+      gitalyTokens: () => [ProxyCluster.gitalyToken],
+      ...options.proxy,
       logger: logger.child({ proxy: this.proxies.length }),
       ...(leaseMs === undefined ? {} : { leaseMs }),
       // On a machine that is busy with tests one storage can be much later than the others.
@@ -111,12 +127,13 @@ export class ProxyCluster implements Stoppable {
     return proxy;
   }
 
-  /** Brings a node back at its old address, after it was stopped. */
-  async restartNode(name: string): Promise<StartedStorageNode> {
+  /** Brings a node back at its old address, after it was stopped; maybe with another token. */
+  async restartNode(name: string, token = this.#tokenOf(name)): Promise<StartedStorageNode> {
     const index = this.nodes.findIndex((node) => node.name === name);
     const old = this.nodes[index];
     if (old === undefined) throw new Error(`there is no storage ${name}`);
-    const node = await startNode(this.#folder, index, this.#options, portOf(old.address));
+    const node = await startNode(this.#folder, index, this.#options, { token, old });
+    this.#otherTokens.set(name, token);
     this.nodes[index] = node;
     return node;
   }
@@ -158,7 +175,9 @@ export class ProxyCluster implements Stoppable {
   /** A client of one of the storages. */
   storageClient(name: string): GitalyClient {
     const { address } = this.node(name);
-    return this.#scope.own(createGitalyClient({ address: `tcp://${address}`, token: gitalyToken }));
+    return this.#scope.own(
+      createGitalyClient({ address: `tcp://${address}`, token: this.#tokenOf(name) }),
+    );
   }
 
   async stop(): Promise<void> {
@@ -166,6 +185,10 @@ export class ProxyCluster implements Stoppable {
     await Promise.all(this.proxies.map((proxy) => proxy.stop()));
     await Promise.all(this.nodes.map((node) => node.stop()));
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #tokenOf(storage: string): string {
+    return this.#otherTokens.get(storage) ?? ProxyCluster.gitalyToken;
   }
 
   async #startRelays(): Promise<void> {
@@ -181,24 +204,32 @@ export class ProxyCluster implements Stoppable {
   }
 }
 
+/** @param old the one that was there before, whose ports it takes over */
 function startNode(
   folder: string,
   index: number,
-  options: ProxyClusterOptions,
-  port = 0,
+  { storageAuthority, handlers }: ProxyClusterOptions,
+  { token, old }: { readonly token: string; readonly old?: StartedStorageNode },
 ): Promise<StartedStorageNode> {
   const name = `gitaly-${index}`;
   return startStorageNode({
     name,
     root: join(folder, name),
-    token: gitalyToken,
-    port,
-    handlers: options.handlers?.(name) ?? [],
+    token,
+    port: portOf(old?.address),
+    handlers: handlers?.(name) ?? [],
+    ...(storageAuthority && {
+      tls: {
+        ...storageAuthority.issue(),
+        trusted: storageAuthority.cert,
+        port: portOf(old?.tlsAddress),
+      },
+    }),
   });
 }
 
-function portOf(address: string): number {
-  return Number(/:(\d+)$/.exec(address)?.[1]);
+function portOf(address: string | undefined): number {
+  return Number(/:(\d+)$/.exec(address ?? '')?.[1] ?? 0);
 }
 
 async function isReady(proxy: ProxyServer): Promise<boolean> {

@@ -141,7 +141,7 @@ async function writeFiles(folder: string, options: ProxyProcessOptions): Promise
     grpcListen: options.grpcListen ?? '127.0.0.1:0',
     httpListen: '127.0.0.1:0',
     clientTokenDir: join(folder, 'clients'),
-    gitalyTokenFile: join(folder, 'gitaly/token'),
+    gitalyTokenDir: join(folder, 'gitaly'),
     databaseDir: join(folder, 'database'),
     virtualStorages: options.virtualStorages,
     stop: options.stop ?? { lameDuckMs: 0, callsMs: 45_000 },

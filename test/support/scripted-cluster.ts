@@ -68,7 +68,7 @@ export class ScriptedCluster implements Stoppable {
         owner: 'proxy-0',
         openStore: async () => cluster.#store,
         clientTokens: () => [ScriptedCluster.clientToken],
-        gitalyToken: () => gitalyToken,
+        gitalyTokens: () => [gitalyToken],
         logger,
       }),
     );

@@ -2,6 +2,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
 import { RepositoryService } from '../../src/gen/gitaly/repository_pb.ts';
+import { ServerService } from '../../src/gen/gitaly/server_pb.ts';
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
@@ -40,7 +41,7 @@ export class ScriptedStorage implements Stoppable {
   /** What it says its contents are. */
   checksum = 'equal';
   isServing = true;
-  #listener: (Stoppable & { readonly port: number }) | undefined;
+  #listener: (Stoppable & { readonly ports: readonly number[] }) | undefined;
 
   private constructor(name: string) {
     this.name = name;
@@ -49,8 +50,7 @@ export class ScriptedStorage implements Stoppable {
   static async start(name: string, token: string): Promise<ScriptedStorage> {
     const storage = new ScriptedStorage(name);
     const options: Omit<GrpcListenerOptions, 'dispatcher'> = {
-      host: '127.0.0.1',
-      port: 0,
+      addresses: [{ kind: 'tcp', endpoint: { host: '127.0.0.1', port: 0 } }],
       clock: systemClock,
       logger: silentLogger,
       readBuffer: createReadBuffer(),
@@ -61,7 +61,7 @@ export class ScriptedStorage implements Stoppable {
   }
 
   get address(): string {
-    return `127.0.0.1:${this.#listener?.port}`;
+    return `127.0.0.1:${this.#listener?.ports[0]}`;
   }
 
   async stop(): Promise<void> {
@@ -84,6 +84,8 @@ export class ScriptedStorage implements Stoppable {
           async () => ({ status: this.isServing ? Status.SERVING : Status.NOT_SERVING }),
           { needsToken: false },
         ),
+        // What the proxy tries its token with.
+        unaryMethod(ServerService.method.serverInfo, async () => ({})),
         unaryMethod(calculateChecksum, async () => ({ checksum: this.checksum })),
       ],
       forward,

@@ -32,6 +32,7 @@ export interface GitalyClusterSpec {
   proxy?: ProxySpec;
   database: DatabaseSpec;
   auth?: AuthSpec;
+  tls?: TlsSpec;
   /**
    * Secrets to pull the images with, as in a pod.
    *
@@ -235,6 +236,10 @@ export interface DatabaseVolumeSpec {
  */
 export interface AuthSpec {
   tokenSecretRef?: TokenSecretRef;
+  /**
+   * True lets calls with a wrong token, or with none, through, and counts them in the metric `gitaly_authentications_total`: for as long as not every client has its token.
+   */
+  transitioning?: boolean;
 }
 /**
  * The Secret with the token that GitLab signs with (`gitaly_token`). Default: the operator makes one, named `<cluster>-client-token`.
@@ -242,6 +247,37 @@ export interface AuthSpec {
 export interface TokenSecretRef {
   name: string;
   key?: string;
+}
+/**
+ * Encryption of connections, off by default. The ports in plain text stay open. Renewed certificates are taken up without a restart, but for those of the storages.
+ */
+export interface TlsSpec {
+  proxy?: ProxyTlsSpec;
+  storages?: StorageTlsSpec;
+}
+/**
+ * Lets the proxies listen with TLS too, on port 8076.
+ */
+export interface ProxyTlsSpec {
+  secretRef: ProxyCertificateRef;
+}
+/**
+ * A Secret with `tls.crt` and `tls.key`, such as cert-manager makes, for `<cluster>-proxy.<namespace>.svc` and `<cluster>-proxy-headless.<namespace>.svc`.
+ */
+export interface ProxyCertificateRef {
+  name: string;
+}
+/**
+ * Lets the proxies speak TLS with the storages, and the storages with each other, once every Gitaly pod was replaced.
+ */
+export interface StorageTlsSpec {
+  secretRef: StorageCertificateRef;
+}
+/**
+ * A Secret with `tls.crt`, `tls.key` and the authority's `ca.crt`, such as cert-manager makes, for `*.<cluster>-<virtual storage>.<namespace>.svc` of each virtual storage.
+ */
+export interface StorageCertificateRef {
+  name: string;
 }
 export interface ImagePullSecret {
   name: string;
@@ -295,6 +331,10 @@ export interface EndpointStatus {
    * The `gitaly_address` of each virtual storage.
    */
   address: string;
+  /**
+   * The same with TLS, if `spec.tls.proxy` is set.
+   */
+  tlsAddress?: string;
   /**
    * The Secret with the `gitaly_token`.
    */

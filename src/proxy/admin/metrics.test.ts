@@ -9,10 +9,8 @@ import { headerField } from '../wire/hpack/header-field.ts';
 import { DatabaseMetrics } from './database-metrics.ts';
 import { ProxyMetrics } from './metrics.ts';
 
-const noToken = () => headerField('authorization', '');
-
 function create(): ProxyMetrics {
-  return new ProxyMetrics(new StorageDirectory([], noToken));
+  return new ProxyMetrics(new StorageDirectory([]));
 }
 
 function callOf(path: string, headers: Readonly<Record<string, string>> = {}): ServerCall {
@@ -164,7 +162,7 @@ describe('the metrics of writes and repairs', () => {
 
 describe('the metrics of the database', () => {
   const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
-  const storages = new StorageDirectory([new VirtualStorage('default', policy, [])], noToken);
+  const storages = new StorageDirectory([new VirtualStorage('default', policy, [])]);
   const summary: StoreSummary = {
     repositories: 10,
     fullyReplicated: 4,

@@ -3,8 +3,11 @@ import type { RelayMetrics, VoteMetrics, VoteResult } from '../relay/metrics.ts'
 import type { ReplicaResult } from '../relay/replica-results.ts';
 import type { ServerCall } from '../relay/server-call.ts';
 import type { RepairMetrics } from '../replication/repair-loop.ts';
+import type { TokenOutcome } from '../../rpc/token.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
+import { authenticationError, authenticationStatus } from './authentication-labels.ts';
 import { CallStatistics } from './call-statistics.ts';
+import { certificateGauge, storageCertificateGauge } from './certificate-gauges.ts';
 import { Tally } from './tally.ts';
 
 const secondsBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 10, 30, 60, 300, 1500];
@@ -29,6 +32,11 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
     'gitaly_authentications_total',
     'Tokens of calls that were checked.',
     ['enforced', 'status'],
+  );
+  readonly #authenticationErrors = this.#tally(
+    'gitaly_authentication_errors_total',
+    'Tokens of version 2 that were refused, by the reason.',
+    ['version', 'error'],
   );
   readonly #lookups = this.#tally(
     'gitaly_praefect_uptodate_storages_cache_access_total',
@@ -122,8 +130,11 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
     ['virtual_storage', 'storage', 'outcome'],
   );
 
-  constructor(storages: StorageDirectory) {
+  /** @param certificate what clients are shown, if they are shown one */
+  constructor(storages: StorageDirectory, certificate?: () => { readonly notAfterMs: number }) {
     this.registry.registerMetric(healthGauge(storages));
+    this.registry.registerMetric(storageCertificateGauge(storages));
+    if (certificate) this.registry.registerMetric(certificateGauge(certificate));
   }
 
   /** Methods that the proxy answers itself: they are counted by their names. */
@@ -143,8 +154,12 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
     this.#connections.add(1, type);
   }
 
-  tokenChecked(status: 'ok' | 'unauthenticated' | 'denied'): void {
-    this.#authentications.add(1, 'true', status);
+  /** @param enforced whether a refused call was ended */
+  tokenChecked(outcome: TokenOutcome, enforced: boolean): void {
+    const status = authenticationStatus(outcome, enforced);
+    this.#authentications.add(1, enforced ? 'true' : 'false', status);
+    const error = authenticationError(outcome);
+    if (error !== undefined) this.#authenticationErrors.add(1, 'v2', error);
   }
 
   repositoryLookedUp(virtualStorage: string, isHit: boolean): void {

@@ -28,8 +28,6 @@ export interface RelayContext {
   readonly logger: Logger;
   /** Where a new repository lies on its storages. */
   replicaPathOf(id: bigint, relativePath: string): string;
-  /** What storages sign their calls to one another with. */
-  gitalyToken(): string;
   /** Settles the writes of owners that are gone; resolves when it was tried. */
   settleAbandoned(record: RepositoryRecord): Promise<void>;
 }

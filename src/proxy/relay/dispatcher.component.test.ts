@@ -30,17 +30,17 @@ describe('a call whose first message does not become complete', () => {
       firstMessageLimitMs: 100,
     });
     const listener = await startGrpcListener({
-      host: '127.0.0.1',
-      port: 0,
+      addresses: [{ kind: 'tcp', endpoint: { host: '127.0.0.1', port: 0 } }],
       dispatcher,
       clock: systemClock,
       logger: silentLogger,
       readBuffer: createReadBuffer(),
     });
     scope.own(listener);
-    const session = connect(`http://127.0.0.1:${listener.port}`);
+    const [port = 0] = listener.ports;
+    const session = connect(`http://127.0.0.1:${port}`);
     const call = (body: Buffer, ends: boolean) =>
-      singleCall(listener.port, { path: '/a.B/C', body, ends }, session);
+      singleCall(port, { path: '/a.B/C', body, ends }, session);
     const whole = encodeMessage(Buffer.from('a request'));
     const late = {
       code: statusCodes.DEADLINE_EXCEEDED,

@@ -1,5 +1,5 @@
 import { statusCodes } from '../../rpc/status.ts';
-import { TokenVerifier } from '../../rpc/token.ts';
+import { TokenVerifier, type TokenOutcome } from '../../rpc/token.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Stream, StreamEvents } from '../wire/http2/stream.ts';
@@ -17,9 +17,11 @@ export interface DispatcherOptions {
   tokens(): readonly string[];
   /** A call has begun. Default: nobody wants to know. */
   onStarted?(call: ServerCall): void;
+  /** Lets calls through whatever their tokens are; they are checked all the same. Default false. */
+  readonly isTransitioning?: boolean;
   onEnded(call: ServerCall, code: number): void;
   /** The token of a call was checked. Default: nobody wants to know. */
-  onTokenChecked?(status: 'ok' | 'unauthenticated' | 'denied'): void;
+  onTokenChecked?(outcome: TokenOutcome): void;
   /** A correlation id for a call without one. Default: it gets none. */
   newCorrelationId?(): string;
   /** How many calls that need no token may be open. More are refused. Default: any number. */
@@ -132,17 +134,13 @@ export class Dispatcher {
   }
 
   #checkToken(call: ServerCall): void {
-    const { tokens, clock, onTokenChecked } = this.#options;
+    const { tokens, clock, isTransitioning = false, onTokenChecked } = this.#options;
     const { authorization } = call.head;
     const outcome = this.#tokens.verify(authorization, tokens(), clock.wallMs());
     call.trace.isAuthenticated = outcome.kind === 'accepted';
-    if (outcome.kind === 'accepted') {
-      onTokenChecked?.('ok');
-      return;
-    }
-    const { code, message } = outcome;
-    onTokenChecked?.(code === statusCodes.UNAUTHENTICATED ? 'unauthenticated' : 'denied');
-    call.fail({ code, message });
+    onTokenChecked?.(outcome);
+    if (outcome.kind === 'accepted' || isTransitioning) return;
+    call.fail({ code: outcome.code, message: outcome.message });
   }
 }
 

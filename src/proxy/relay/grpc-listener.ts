@@ -1,10 +1,10 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { Stoppable } from '../../base/scope.ts';
+import { Scope, type Stoppable } from '../../base/scope.ts';
 import { acceptConnection } from '../wire/backchannel.ts';
 import { Keepalive } from '../wire/http2/keepalive.ts';
 import { Http2Session } from '../wire/http2/session.ts';
-import { listenTransport } from '../wire/socket-transport.ts';
+import { listenTransport, type Endpoint, type ServerTls } from '../wire/socket-transport.ts';
 import type { Transport } from '../wire/transport.ts';
 import type { YamuxSession } from '../wire/yamux/session.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -13,10 +13,16 @@ import type { Dispatcher } from './dispatcher.ts';
 const idleMs = 5 * 60_000;
 const pingLimitMs = 20_000;
 
+/** One of the places where clients find the proxy. */
+export interface GrpcAddress {
+  readonly kind: 'tcp' | 'tls' | 'unix';
+  readonly endpoint: Endpoint;
+  /** The certificate to show, asked for at each connection. Default: plain text. */
+  tls?(): ServerTls;
+}
+
 export interface GrpcListenerOptions {
-  readonly host: string;
-  /** 0 for any free one. */
-  readonly port: number;
+  readonly addresses: readonly GrpcAddress[];
   /** Receives the calls. */
   readonly dispatcher: Pick<Dispatcher, 'onRequest'>;
   readonly clock: Clock;
@@ -24,12 +30,13 @@ export interface GrpcListenerOptions {
   /** See {@link createReadBuffer}. */
   readonly readBuffer: Buffer;
   /** A connection was accepted. Default: nobody wants to know. */
-  onConnection?(): void;
+  onConnection?(kind: GrpcAddress['kind']): void;
 }
 
 /** Serves clients until it is stopped, which drops those that are left. */
 export interface GrpcListener extends Stoppable {
-  readonly port: number;
+  /** What was bound, in the order of the addresses; 0 for a unix socket. */
+  readonly ports: readonly number[];
   /** Connections on which HTTP/2 has begun. */
   readonly connections: number;
   /**
@@ -41,7 +48,7 @@ export interface GrpcListener extends Stoppable {
 
 /** Listens for clients: plain HTTP/2, or yamux after the `backchannel` magic. */
 export async function startGrpcListener(options: GrpcListenerOptions): Promise<GrpcListener> {
-  const { host, port, dispatcher, clock, logger, readBuffer } = options;
+  const { addresses, dispatcher, clock, logger, readBuffer } = options;
   const sessions = new Set<Http2Session>();
   let isClosing = false;
   const serve = (http2: Transport, mux: YamuxSession | undefined) => {
@@ -75,24 +82,34 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<G
     // Its first bytes were on their way when the others were told.
     if (isClosing) session.goAway();
   };
-  const listener = await listenTransport({
-    endpoint: { host, port },
-    readBuffer,
-    onConnection: (transport) => {
-      options.onConnection?.();
-      acceptConnection(transport, { clock, onHttp2: serve });
-    },
-    onRefused: (error) => logger.warn({ err: error }, 'a connection was refused'),
-  });
+  const listeners = new Scope();
+  const ports: number[] = [];
+  try {
+    for (const address of addresses) {
+      const listening = listenTransport({
+        ...address,
+        readBuffer,
+        onConnection: (transport) => {
+          options.onConnection?.(address.kind);
+          acceptConnection(transport, { clock, onHttp2: serve });
+        },
+        onRefused: (error) => logger.warn({ err: error }, 'a connection was refused'),
+      });
+      ports.push(listeners.own(await listening).port);
+    }
+  } catch (error) {
+    await listeners.stop();
+    throw error;
+  }
 
   const close = async () => {
     if (isClosing) return;
     isClosing = true;
-    await listener.stop();
+    await listeners.stop();
     for (const session of sessions) session.goAway();
   };
   return {
-    port: listener.port,
+    ports,
     get connections() {
       return sessions.size;
     },

@@ -109,14 +109,14 @@ class MaintenanceCall implements RequestSink {
   }
 
   #send(node: NodeCall): void {
-    const { call, context, virtualStorage, rewrite } = this.#options;
+    const { call, virtualStorage, rewrite } = this.#options;
     const { storage } = node;
     node.start(
       virtualStorage.session(storage),
       upstreamHeaders({
         head: call.head,
         authority: virtualStorage.authorityOf(storage),
-        authorization: context.storages.authorization(),
+        authorization: virtualStorage.authorization(storage),
         virtualStorage: virtualStorage.field,
         timeoutMs: call.remainingMs,
       }),

@@ -119,11 +119,7 @@ async function makeEqual(
 ): Promise<readonly string[]> {
   const checksum = (storage: string) => virtualStorage.control(storage).checksum(replicaPath);
   const expected = await checksum(reference);
-  const source = {
-    storage: reference,
-    address: virtualStorage.addressOf(reference),
-    token: context.gitalyToken(),
-  };
+  const source = virtualStorage.sourceOf(reference);
   const { transaction, end } = takeCopyVotes(context.writes, context.membership);
   const isEqual = async (storage: string): Promise<boolean> => {
     if (storage === reference || (await checksum(storage)) === expected) return true;

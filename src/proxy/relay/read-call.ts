@@ -123,7 +123,7 @@ export class ReadCall implements RequestSink {
       upstreamHeaders({
         head: call.head,
         authority: virtualStorage.authorityOf(storage),
-        authorization: context.storages.authorization(),
+        authorization: virtualStorage.authorization(storage),
         virtualStorage: virtualStorage.field,
         timeoutMs: call.remainingMs,
         extra: this.#offerSidechannel(),

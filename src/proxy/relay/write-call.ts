@@ -150,7 +150,7 @@ export class WriteCall implements RequestSink {
   }
 
   #send(id: bigint, storage: string): void {
-    const { call, context, virtualStorage, primary, rewrite, head = call.head } = this.#options;
+    const { call, virtualStorage, primary, rewrite, head = call.head } = this.#options;
     const isPrimary = storage === primary;
     const node = new NodeCall(storage, {
       onHead: (fields) => this.#answer.onHead(storage, fields),
@@ -163,7 +163,7 @@ export class WriteCall implements RequestSink {
       upstreamHeaders({
         head,
         authority: virtualStorage.authorityOf(storage),
-        authorization: context.storages.authorization(),
+        authorization: virtualStorage.authorization(storage),
         virtualStorage: virtualStorage.field,
         timeoutMs: call.remainingMs,
         extra: [transactionHeader(id, storage, isPrimary)],

@@ -17,8 +17,6 @@ export interface RepairerOptions extends BarrierOptions {
     'isAbandoned' | 'refresh' | 'leaseTerm' | 'hasHeldLeaseSince'
   >;
   readonly writes: Pick<WriteRegistry, 'add' | 'remove'>;
-  /** What storages sign their calls to one another with. */
-  gitalyToken(): string;
   readonly logger: Logger;
 }
 
@@ -135,9 +133,8 @@ async function copyAndPromote(claimed: RepositoryRecord, repair: Repair): Promis
 }
 
 async function copy(repair: Repair, limitMs: number): Promise<void> {
-  const { transaction, target, source, replicaPath, virtualStorage, options } = repair;
-  const address = virtualStorage.addressOf(source);
-  const from = { storage: source, address, token: options.gitalyToken() };
+  const { transaction, target, source, replicaPath, virtualStorage } = repair;
+  const from = virtualStorage.sourceOf(source);
   await virtualStorage.control(target).replicate(replicaPath, from, limitMs, transaction);
 }
 

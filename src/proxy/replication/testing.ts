@@ -6,7 +6,6 @@ import { MemoryDatabase } from '../store/memory-database.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 import { WriteRegistry } from '../transactions/write-registry.ts';
-import { headerField } from '../wire/hpack/header-field.ts';
 import { RepositoryView } from '../view/repository-view.ts';
 
 /**
@@ -39,8 +38,7 @@ export async function startRepairing(
   };
   const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
   const virtualStorage = new VirtualStorage('default', policy, []);
-  const storages = new StorageDirectory([virtualStorage], () => headerField('authorization', ''));
-  const gitalyToken = () => '';
+  const storages = new StorageDirectory([virtualStorage]);
   const { record } = created;
   const writes = new WriteRegistry();
   /** The record as the store has it now. */
@@ -50,17 +48,6 @@ export async function startRepairing(
     record,
     current,
     change,
-    options: {
-      clock,
-      store,
-      owner,
-      outage,
-      logger,
-      view,
-      membership,
-      storages,
-      writes,
-      gitalyToken,
-    },
+    options: { clock, store, owner, outage, logger, view, membership, storages, writes },
   };
 }

@@ -18,6 +18,7 @@ import { Health, HealthCheckResponse_ServingStatus } from '../../gen/grpc/health
 import { statusCodes } from '../../rpc/status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Session } from '../wire/http2/session.ts';
+import type { TokenVerdict } from './storage-token.ts';
 import { transactionHeader } from './transaction-header.ts';
 import { callUnary, UpstreamError } from './unary-call.ts';
 
@@ -37,6 +38,14 @@ export interface ReplicationSource {
 }
 
 const quickMs = 10_000;
+
+/** What a call ends with that the storage has not looked at, or not to its end. */
+const undecided: ReadonlySet<number> = new Set([
+  statusCodes.CANCELLED,
+  statusCodes.DEADLINE_EXCEEDED,
+  statusCodes.RESOURCE_EXHAUSTED,
+  statusCodes.UNAVAILABLE,
+]);
 
 /**
  * The calls that a proxy makes to one storage on its own account.
@@ -183,6 +192,20 @@ export class ControlCalls {
     return this.#call(ServerService.method.serverSignature, {}, quickMs);
   }
 
+  /** Whether the storage accepts a call that is signed like this. */
+  async tryToken(authorization: HeaderField, limitMs: number): Promise<TokenVerdict> {
+    try {
+      await this.#call(ServerService.method.serverInfo, {}, limitMs, [], authorization);
+    } catch (error) {
+      if (!(error instanceof UpstreamError) || undecided.has(error.code)) throw error;
+      const { UNAUTHENTICATED, PERMISSION_DENIED } = statusCodes;
+      const isRefused = error.code === UNAUTHENTICATED || error.code === PERMISSION_DENIED;
+      if (isRefused) return { kind: 'refused', reason: error.message };
+    }
+    // Any other failure comes from behind the check of the token.
+    return { kind: 'accepted' };
+  }
+
   #votesFor(transaction: bigint): HeaderField {
     return transactionHeader(transaction, this.#options.storage, true);
   }
@@ -196,8 +219,9 @@ export class ControlCalls {
     request: MessageInitShape<I>,
     limitMs: number,
     metadata: readonly HeaderField[] = [],
+    authorization = this.#options.authorization(),
   ): Promise<MessageShape<O>> {
-    const { session, authorization, clock, storage } = this.#options;
+    const { session, clock, storage } = this.#options;
     const open = session();
     if (open === undefined) {
       const message = `there is no connection to storage ${storage}`;
@@ -206,7 +230,7 @@ export class ControlCalls {
     const options = {
       session: open,
       authority: storage,
-      authorization: authorization(),
+      authorization,
       clock,
       limitMs,
       metadata,

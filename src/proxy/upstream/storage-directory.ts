@@ -3,7 +3,7 @@ import type { NodeStatus, NodeView } from '../routing/node-view.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Session } from '../wire/http2/session.ts';
-import type { ControlCalls } from './control-calls.ts';
+import type { ControlCalls, ReplicationSource } from './control-calls.ts';
 import type { Storage } from './storage.ts';
 
 /** A storage name that GitLab knows, and the Gitaly storages behind it. */
@@ -58,9 +58,23 @@ export class VirtualStorage {
     return this.#storage(storage).control;
   }
 
-  /** @throws Error if the virtual storage has no such storage */
-  addressOf(storage: string): string {
-    return this.#storage(storage).address;
+  /**
+   * Signs a call to a storage.
+   *
+   * @throws Error if the virtual storage has no such storage
+   */
+  authorization(storage: string): HeaderField {
+    return this.#storage(storage).token.authorization();
+  }
+
+  /**
+   * Where other storages find this one, and what they have to sign with.
+   *
+   * @throws Error if the virtual storage has no such storage
+   */
+  sourceOf(storage: string): ReplicationSource {
+    const { address, token } = this.#storage(storage);
+    return { storage, address, token: token.secret };
   }
 
   #storage(name: string): Storage {
@@ -104,11 +118,9 @@ class LiveStatus implements NodeStatus {
 /** All virtual storages of this proxy. */
 export class StorageDirectory implements Stoppable {
   readonly #virtualStorages: ReadonlyMap<string, VirtualStorage>;
-  readonly authorization: () => HeaderField;
 
-  constructor(virtualStorages: readonly VirtualStorage[], authorization: () => HeaderField) {
+  constructor(virtualStorages: readonly VirtualStorage[]) {
     this.#virtualStorages = new Map(virtualStorages.map((storage) => [storage.name, storage]));
-    this.authorization = authorization;
   }
 
   get all(): readonly VirtualStorage[] {

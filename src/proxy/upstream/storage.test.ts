@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { acceptConnection } from '../wire/backchannel.ts';
-import { headerField } from '../wire/hpack/header-field.ts';
 import { Http2Session } from '../wire/http2/session.ts';
 import { memoryTransportPair } from '../wire/memory-transport.ts';
 import type { Transport } from '../wire/transport.ts';
@@ -32,7 +31,7 @@ function startMuteStorage() {
       acceptConnection(far, { clock, onHttp2: serve });
       return near;
     },
-    authorization: () => headerField('authorization', ''),
+    tokens: () => [],
     backchannel: {
       onRequest: () => {
         throw new Error('nothing votes here');

@@ -4,18 +4,24 @@ import type { Random } from '../../base/random.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import { HealthMonitor } from '../health/monitor.ts';
 import type { NodeHealth } from '../health/node-health.ts';
-import type { HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Session, SessionEvents } from '../wire/http2/session.ts';
 import type { SidechannelStream } from '../wire/backchannel.ts';
 import type { Transport } from '../wire/transport.ts';
 import { ControlCalls } from './control-calls.ts';
 import { StorageConnection } from './storage-connection.ts';
+import { StorageToken } from './storage-token.ts';
 
 export interface StorageOptions {
   readonly name: string;
   readonly address: string;
-  connect(address: string, signal: AbortSignal): Promise<Transport>;
-  authorization(): HeaderField;
+  /** `onVerified` is told when the storage's certificate ends, if it has one: see {@link ClientTls}. */
+  connect(
+    address: string,
+    signal: AbortSignal,
+    onVerified: (notAfterMs: number) => void,
+  ): Promise<Transport>;
+  /** See {@link StorageToken}. */
+  tokens(): readonly string[];
   readonly backchannel: Pick<SessionEvents, 'onRequest'>;
   onSidechannel(id: bigint, stream: SidechannelStream): void;
   readonly clock: Clock;
@@ -28,16 +34,22 @@ export class Storage implements Stoppable {
   readonly name: string;
   readonly address: string;
   readonly control: ControlCalls;
+  readonly token: StorageToken;
   readonly #connection: StorageConnection;
   readonly #monitor: HealthMonitor;
+  #certificateNotAfterMs: number | undefined;
 
   constructor(options: StorageOptions) {
-    const { name, address, clock, logger, random, authorization } = options;
+    const { name, address, clock, logger, random, tokens } = options;
     this.name = name;
     this.address = address;
+    this.token = new StorageToken({ storage: name, tokens, clock, logger });
     this.#connection = new StorageConnection({
       storage: name,
-      connect: (signal) => options.connect(address, signal),
+      connect: (signal) =>
+        options.connect(address, signal, (notAfterMs) => {
+          this.#certificateNotAfterMs = notAfterMs;
+        }),
       backchannel: options.backchannel,
       onSidechannel: options.onSidechannel,
       onConnected: () => this.#monitor.connected(),
@@ -50,12 +62,12 @@ export class Storage implements Stoppable {
     this.control = new ControlCalls({
       storage: name,
       session: () => this.#connection.session,
-      authorization,
+      authorization: () => this.token.authorization(),
       clock,
     });
     this.#monitor = new HealthMonitor({
       storage: name,
-      check: (limitMs) => this.control.isServing(limitMs),
+      check: (limitMs) => this.#isServing(limitMs),
       receivedBytes: () => this.#connection.receivedBytes,
       // The calls that hang there end now, not when their own time is up.
       onHung: (reason) => this.#connection.drop(`the storage hangs: ${reason}`),
@@ -66,6 +78,11 @@ export class Storage implements Stoppable {
 
   get health(): NodeHealth {
     return this.#monitor.health;
+  }
+
+  /** When the certificate that it last showed ends, in milliseconds since 1970. */
+  get certificateNotAfterMs(): number | undefined {
+    return this.#certificateNotAfterMs;
   }
 
   /** Calls of this proxy that run there. */
@@ -80,6 +97,21 @@ export class Storage implements Stoppable {
   start(): void {
     this.#connection.start();
     this.#monitor.start();
+  }
+
+  async #isServing(limitMs: number): Promise<boolean> {
+    const [isServing] = await Promise.all([
+      this.control.isServing(limitMs),
+      this.#settleToken(limitMs),
+    ]);
+    return isServing;
+  }
+
+  /** The health service asks for no token, so a call is needed that does. */
+  async #settleToken(limitMs: number): Promise<void> {
+    const { session } = this.#connection;
+    if (session === undefined) return;
+    await this.token.settle(session, (signed) => this.control.tryToken(signed, limitMs));
   }
 
   async stop(): Promise<void> {

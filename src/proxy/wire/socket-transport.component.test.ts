@@ -118,7 +118,7 @@ async function connectPair({ isUnix, isTls, readBuffer }: Variant) {
       endpoint,
       onConnection: (transport) => accepted.resolve(transport),
       ...shared,
-      ...(isTls ? { tls } : {}),
+      ...(isTls ? { tls: () => tls } : {}),
     }),
   );
   const host = '127.0.0.1';
@@ -261,7 +261,7 @@ describe('connectTransport', () => {
     const listener = scope.own(
       await listenTransport({
         endpoint: { host: '127.0.0.1', port: 0 },
-        tls,
+        tls: () => tls,
         onConnection: (transport) => transport.destroy(),
         onRefused: (error) => refused.push(error),
       }),

@@ -1,13 +1,16 @@
+import { chmod } from 'node:fs/promises';
 import { connect as connectSocket, createServer, isIP, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { type Clock, TimeoutError } from '../../base/clock.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import { type Address, formatAddress } from '../../rpc/address.ts';
 import { createSocketTransport, moveHandle, readInto } from './net-socket.ts';
+import { claimSocketFile } from './socket-file.ts';
 import type { Transport } from './transport.ts';
 
 const readBufferBytes = 256 * 1024;
 const tlsHandshakeTimeoutMs = 10_000;
+const tlsServerOptions = { minVersion: 'TLSv1.2' } as const;
 /** The writing half outlives the reading half; small writes leave at once; dead peers are found. */
 const socketOptions = {
   allowHalfOpen: true,
@@ -30,6 +33,8 @@ interface ClientTls {
   readonly ca?: string;
   /** The name that the server's certificate has to have. Default: the address's host. */
   readonly serverName?: string;
+  /** The server was verified; when its certificate ends, in milliseconds since 1970. */
+  onVerified?(notAfterMs: number): void;
 }
 
 export interface ConnectOptions {
@@ -92,6 +97,9 @@ function createClient({ address, tls = {}, readBuffer }: ConnectOptions, peer: s
       ...(tls.ca === undefined ? {} : { ca: tls.ca }),
     });
     const transport = createSocketTransport(socket, peer);
+    socket.once('secureConnect', () => {
+      tls.onVerified?.(Date.parse(socket.getPeerCertificate().valid_to));
+    });
     return { socket, transport, connectedEvent: 'secureConnect' };
   }
   const target =
@@ -113,12 +121,19 @@ export interface ServerTls {
   readonly cert: string;
 }
 
-/** Where to listen: port 0 lets the kernel choose. */
-export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
+/** Where to listen: port 0 lets the kernel choose, `mode` is that of the socket's file. */
+export type Endpoint =
+  | { readonly host: string; readonly port: number }
+  | {
+      readonly path: string;
+      /** Default 0600: only processes of this user may connect. */
+      readonly mode?: number;
+    };
 
 export interface ListenOptions {
   readonly endpoint: Endpoint;
-  readonly tls?: ServerTls;
+  /** Asked at each connection: another object than before is a new certificate. Default: plain text. */
+  tls?(): ServerTls;
   /** See {@link createReadBuffer}. Not used with TLS. */
   readonly readBuffer?: Buffer;
   /** Connections beyond this are closed at once. Default 10000. */
@@ -135,17 +150,23 @@ export interface TransportListener extends Stoppable {
   readonly port: number;
 }
 
-/** Listens. @throws Error that names the endpoint, with the socket's error as its cause */
+/**
+ * Listens. The file that a process left behind which listened on the same path is removed.
+ *
+ * @throws Error that names the endpoint, with the socket's error as its cause
+ */
 export async function listenTransport(options: ListenOptions): Promise<TransportListener> {
   const { endpoint } = options;
+  if ('path' in endpoint) await claimSocketFile(endpoint.path);
   const server = options.tls === undefined ? createPlain(options) : createTls(options, options.tls);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       const where = 'path' in endpoint ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
       reject(new Error(`cannot listen on ${where}: ${error.message}`, { cause: error }));
     });
-    server.listen(endpoint, resolve);
+    server.listen('path' in endpoint ? { path: endpoint.path } : endpoint, resolve);
   });
+  if ('path' in endpoint) await chmod(endpoint.path, endpoint.mode ?? 0o600);
   // Running out of file descriptors shows up here: the next connections may work again.
   server.on('error', (error) => options.onRefused?.(error));
   const bound = server.address();
@@ -171,15 +192,23 @@ function createPlain(options: ListenOptions): Server {
   });
 }
 
-function createTls(options: ListenOptions, tls: ServerTls): Server {
+function createTls(options: ListenOptions, tls: () => ServerTls): Server {
   const admit = admission(options);
+  let shown = tls();
   const server = createTlsServer({
     ...socketOptions,
-    ...tls,
+    ...tlsServerOptions,
+    ...shown,
     // A client that offers no protocol at all is accepted, as gRPC in Go does on request.
     ALPNProtocols: ['h2'],
-    minVersion: 'TLSv1.2',
     handshakeTimeout: tlsHandshakeTimeoutMs,
+  });
+  // First of all, so that this connection gets what is current.
+  server.prependListener('connection', () => {
+    const current = tls();
+    if (current === shown) return;
+    shown = current;
+    server.setSecureContext({ ...tlsServerOptions, ...shown });
   });
   server.on('connection', admit);
   server.on('tlsClientError', (error) => options.onRefused?.(error));

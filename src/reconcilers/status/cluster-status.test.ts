@@ -60,6 +60,14 @@ describe('the status of a cluster', () => {
     });
   });
 
+  test('tells the address with TLS if there is one', () => {
+    const tls = { proxy: { secretRef: { name: 'proxy-tls' } } };
+    expect(statusOf({ spec: { tls } }).endpoint).toMatchObject({
+      address: 'tcp://gitaly-proxy.git.svc:8075',
+      tlsAddress: 'tls://gitaly-proxy.git.svc:8076',
+    });
+  });
+
   test('has every condition once, with the generation it is about', () => {
     expect(
       statusOf({}).conditions?.map(({ type, status, observedGeneration }) => [

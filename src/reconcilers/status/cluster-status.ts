@@ -7,7 +7,7 @@ import type {
   ProxyStatus,
   VirtualStorageStatus,
 } from '../../api/generated/gitaly-cluster.ts';
-import { grpcPort, objectNames } from '../../api/names.ts';
+import { grpcPort, grpcTlsPort, objectNames } from '../../api/names.ts';
 import type { ClusterContext } from '../cluster-context.ts';
 import type { ApplyOutcome } from '../observed-cluster.ts';
 import { proxyPart } from '../proxy-objects.ts';
@@ -151,8 +151,10 @@ function totals(
 }
 
 function endpointOf({ name, namespace, spec }: ClusterContext): EndpointStatus {
+  const host = `${objectNames.proxy(name)}.${namespace}.svc`;
   return {
-    address: `tcp://${objectNames.proxy(name)}.${namespace}.svc:${grpcPort}`,
+    address: `tcp://${host}:${grpcPort}`,
+    ...(spec.tls.proxySecret !== undefined && { tlsAddress: `tls://${host}:${grpcTlsPort}` }),
     tokenSecret: spec.clientToken.name,
     tokenKey: spec.clientToken.key,
   };

@@ -9,7 +9,7 @@ import type { ProxyConfig, VirtualStorageConfig } from '../../../src/api/proxy-c
 import { systemClock } from '../../../src/base/clock.ts';
 import { createProxyLogger } from '../../../src/main/proxy-logger.ts';
 import { startProxyServer } from '../../../src/main/proxy-server.ts';
-import { readSecretDir, readSecretFile } from '../../../src/main/secrets.ts';
+import { readTokens } from '../../../src/main/secrets.ts';
 import { replicaPath } from '../../../src/proxy/routing/replica-path.ts';
 import { MemoryDatabase } from '../../../src/proxy/store/memory-database.ts';
 import { createMemoryStore } from '../../../src/proxy/store/memory-store.ts';
@@ -19,8 +19,8 @@ const { values } = parseArgs({
   options: { config: { type: 'string' }, repositories: { type: 'string', default: '0' } },
 });
 const config = JSON.parse(await readFile(values.config ?? '', 'utf8')) as ProxyConfig;
-const clientTokens = [...(await readSecretDir(config.clientTokenDir)).values()];
-const gitalyToken = await readSecretFile(config.gitalyTokenFile);
+const clientTokens = await readTokens(config.clientTokenDir);
+const gitalyTokens = await readTokens(config.gitalyTokenDir);
 const database = new MemoryDatabase({ clock: systemClock });
 const [virtualStorage] = config.virtualStorages;
 if (virtualStorage !== undefined) seed(virtualStorage, Number(values.repositories));
@@ -31,7 +31,7 @@ const server = await startProxyServer({
   openStore: () => Promise.resolve(createMemoryStore({ clock: systemClock, database })),
   logger: createProxyLogger(),
   clientTokens: () => clientTokens,
-  gitalyToken: () => gitalyToken,
+  gitalyTokens: () => gitalyTokens,
 });
 process.once('SIGTERM', () => {
   void server.stop().finally(() => process.exit(0));

@@ -43,10 +43,12 @@ export class FetchSource {
     address: string;
     token: string;
     repository: Repository;
+    trusted: string | undefined;
     clock: Clock;
     signal: AbortSignal;
   }): Promise<FetchSource> {
-    return new FetchSource(await connectToNode(options.address, options.clock), options);
+    const { address, clock, trusted } = options;
+    return new FetchSource(await connectToNode(address, clock, trusted), options);
   }
 
   close(): Promise<void> {

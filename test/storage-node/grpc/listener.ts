@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import type { Clock } from '../../../src/base/clock.ts';
 import type { Logger } from '../../../src/base/logger.ts';
 import { serveMultiplexed } from './multiplexed-connection.ts';
@@ -16,28 +17,47 @@ export interface ListenerOptions {
 }
 
 /**
- * Accepts connections on one port. The first 11 bytes tell what a connection is: plain HTTP/2, or yamux after the
+ * Accepts connections, with TLS or without. The first 11 bytes tell what a connection is: plain HTTP/2, or yamux after the
  * word `backchannel`.
  */
 export class Listener {
   readonly #options: ListenerOptions;
-  readonly #tcp: Server;
+  readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
   #draining = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#tcp = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-    this.#tcp.on('connection', (socket: Socket) => this.#onConnection(socket));
   }
 
   /** @returns where it listens, `host:port` */
   async start(host: string, port: number): Promise<string> {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+    server.on('connection', (socket: Socket) => this.#onConnection(socket));
+    return this.#listen(server, host, port);
+  }
+
+  /** As {@link start}, with TLS. */
+  async startTls(
+    host: string,
+    port: number,
+    certificate: { readonly cert: string; readonly key: string },
+  ): Promise<string> {
+    const options = { allowHalfOpen: true, noDelay: true, ALPNProtocols: ['h2'] };
+    const server = createTlsServer({ ...options, ...certificate, minVersion: 'TLSv1.2' });
+    // Also one whose handshake fails has to go when the node does.
+    server.on('connection', (socket: Socket) => this.#own(socket));
+    server.on('secureConnection', (socket: Socket) => this.#onConnection(socket));
+    return this.#listen(server, host, port);
+  }
+
+  async #listen(server: Server, host: string, port: number): Promise<string> {
     await new Promise<void>((resolve, reject) => {
-      this.#tcp.once('error', reject);
-      this.#tcp.listen({ host, port, backlog: 1024 }, resolve);
+      server.once('error', reject);
+      server.listen({ host, port, backlog: 1024 }, resolve);
     });
-    const address = this.#tcp.address();
+    this.#servers.push(server);
+    const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('not a TCP address');
     return `${host}:${address.port}`;
   }
@@ -53,25 +73,32 @@ export class Listener {
     return this.#options.server.drain(graceMs);
   }
 
-  /** Cuts every connection and closes the port. */
+  /** Cuts every connection and closes the ports. */
   async close(): Promise<void> {
     this.#draining = true;
-    const closed = new Promise<void>((resolve) => {
-      this.#tcp.close(() => resolve());
-    });
+    const closed = this.#servers.map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+        }),
+    );
     for (const socket of this.#sockets) socket.destroy();
     this.#options.server.destroy();
-    await closed;
+    await Promise.all(closed);
   }
 
   #onConnection(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    this.#own(socket);
     socket.on('error', (error) => {
       this.#options.logger.debug({ err: error }, 'socket failed');
     });
     if (this.#draining) return;
     this.#readOpening(socket);
+  }
+
+  #own(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
   }
 
   #readOpening(socket: Socket): void {

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import { type Clock, withTimeout } from '../../../src/base/clock.ts';
 import { deferred } from '../../../src/base/deferred.ts';
@@ -27,10 +28,19 @@ export interface NodeClient extends Stoppable {
   nextSidechannel(): Promise<IncomingStream>;
 }
 
-/** Connects to `tcp://host:port` or `host:port` with the `backchannel` opening. */
-export async function connectToNode(address: string, clock: Clock): Promise<NodeClient> {
-  const authority = address.replace(/^tcp:\/\//, '');
-  const socket = await openSocket(authority, clock);
+/**
+ * Connects to `tcp://host:port`, `host:port` or `tls://host:port` with the `backchannel` opening.
+ *
+ * @param trusted certificates that the server's has to be signed by, in PEM
+ */
+export async function connectToNode(
+  address: string,
+  clock: Clock,
+  trusted?: string,
+): Promise<NodeClient> {
+  const authority = address.replace(/^(?:tcp|tls):\/\//, '');
+  const tls = address.startsWith('tls:') ? { ca: trusted } : undefined;
+  const socket = await openSocket(authority, clock, tls);
   let waiting = deferred<IncomingStream>();
   const accept = async (bytes: Duplex) => {
     bytes.on('error', () => {});
@@ -70,11 +80,16 @@ export async function connectToNode(address: string, clock: Clock): Promise<Node
   };
 }
 
-async function openSocket(authority: string, clock: Clock): Promise<Socket> {
+async function openSocket(
+  authority: string,
+  clock: Clock,
+  tls: { readonly ca: string | undefined } | undefined,
+): Promise<Socket> {
   const match = /^(.*):(\d+)$/.exec(authority);
-  const socket = connect({ host: match?.[1] ?? '', port: Number(match?.[2] ?? 0), noDelay: true });
+  const to = { host: match?.[1] ?? '', port: Number(match?.[2] ?? 0), noDelay: true };
+  const socket = tls === undefined ? connect(to) : connectTls({ ...to, ...tls });
   const connected = new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve);
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', resolve);
     socket.once('error', reject);
   });
   try {

@@ -14,6 +14,8 @@ export interface ServiceContext {
   readonly gitlab: GitLabApi;
   /** The transaction that the metadata of a call names. */
   transactionOf(call: CallContext): Transaction;
+  /** Certificates that other nodes with TLS have to be signed by, in PEM; default: as Node.js. */
+  readonly trusted: string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }

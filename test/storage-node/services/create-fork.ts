@@ -15,7 +15,7 @@ const tagPrefix = 'refs/tags/';
  * wherever the metadata says that its storage is. Votes as every creation does.
  */
 export function createForkHandler(context: ServiceContext): Handler {
-  const { git, storages, clock } = context;
+  const { git, storages, clock, trusted } = context;
   return unary(RepositoryService.method.createFork, async (request, call) => {
     const { sourceRepository } = request;
     if (!sourceRepository)
@@ -28,7 +28,7 @@ export function createForkHandler(context: ServiceContext): Handler {
     }
     try {
       const { address, token } = sourceNode(call, sourceRepository.storageName);
-      const open = { address, token, repository: sourceRepository, clock, signal };
+      const open = { address, token, repository: sourceRepository, trusted, clock, signal };
       const source = await FetchSource.open(open);
       try {
         const { head, objectFormat, references } = await source.references();

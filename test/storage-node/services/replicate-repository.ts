@@ -26,7 +26,7 @@ import { sourceNode } from './source-node.ts';
  * Each step votes if the call has a transaction.
  */
 export function replicateRepositoryHandler(context: ServiceContext): Handler {
-  const { storages, clock } = context;
+  const { storages, clock, trusted } = context;
   return unary(RepositoryService.method.replicateRepository, async (request, call) => {
     const repository = storages.locate(request.repository);
     if (!request.source) throw invalidArgument('source repository cannot be empty');
@@ -35,7 +35,7 @@ export function replicateRepositoryHandler(context: ServiceContext): Handler {
     }
     const { address, token } = sourceNode(call, request.source.storageName);
     const { signal } = call;
-    const open = { address, token, repository: request.source, clock, signal };
+    const open = { address, token, repository: request.source, trusted, clock, signal };
     const source = await FetchSource.open(open).catch((error: unknown) => {
       throw wrapError(Code.UNAVAILABLE, 'checking for repo existence', error);
     });
