@@ -24,8 +24,9 @@ export type TokenVerdict =
 export class StorageToken {
   readonly #options: StorageTokenOptions;
   #secret: string;
-  /** On which connection, and with which configuration, the token was found. */
+  /** Why no token is accepted, as it was logged last. */
   #problem: string | undefined;
+  /** On which connection, and with which configuration, the token was found. */
   #settled: { readonly connection: object; readonly tokens: readonly string[] } | undefined;
   #field = headerField('authorization', '');
   #signedSecret: string | undefined;

@@ -57,6 +57,8 @@ func serve(_ any, stream grpc.ServerStream) error {
 		}
 	}
 	switch method {
+	case "/gitaly.ServerService/ServerInfo":
+		return stream.SendMsg(&rawgrpc.Counted{})
 	case "/gitaly.RepositoryService/GetArchive":
 		return send(stream, wanted(metadata))
 	case "/gitaly.CommitService/CheckObjectsExist":
