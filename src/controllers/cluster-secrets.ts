@@ -16,7 +16,7 @@ import { ownershipOf } from '../reconcilers/ownership.ts';
 import { requiredTlsSecrets, tlsSecretProblem } from '../reconcilers/tls-secrets.ts';
 
 /** A secret text, or why there is none. The text never gets into logs, statuses or events. */
-export type SecretText =
+type SecretText =
   | { readonly kind: 'known'; readonly text: string }
   | { readonly kind: 'unknown'; readonly message: string };
 

@@ -22,7 +22,7 @@ export interface NodeConfig {
 }
 
 /** Where a node listens with TLS, and what it shows there, in PEM. */
-export interface NodeTls {
+interface NodeTls {
   readonly listen: { readonly host: string; readonly port: number };
   readonly cert: string;
   readonly key: string;

@@ -26,7 +26,7 @@ export function startInteropServer(program: string, address = '127.0.0.1:0'): Pr
 }
 
 /** Records the repository that the calls of the interop tests name. */
-export async function createInteropRepository(store: ControlStore): Promise<void> {
+async function createInteropRepository(store: ControlStore): Promise<void> {
   await store.create({
     id: await store.nextRepositoryId(),
     virtualStorage: interopRepository.storageName,
