@@ -30,11 +30,15 @@ const limitMs = 60_000;
 export class SteadyGoClient implements Stoppable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: Interface;
+  #isOver = false;
   #report: Promise<SteadyGoReport> | undefined;
 
   private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
     this.#child = child;
     this.#lines = createInterface({ input: child.stdout });
+    this.#lines.once('close', () => {
+      this.#isOver = true;
+    });
   }
 
   /** Resolves when it has read and written for the first time. */
@@ -70,8 +74,11 @@ export class SteadyGoClient implements Stoppable {
 
   #nextLine(what: string): Promise<string> {
     const next = new Promise<string>((resolve, reject) => {
+      const giveUp = () => reject(new Error(`${what}: it has ended`));
+      if (this.#isOver) giveUp();
       this.#lines.once('line', resolve);
-      this.#child.once('exit', (code) => reject(new Error(`${what}: it has ended with ${code}`)));
+      // Not the end of the process: its last line may arrive after that.
+      this.#lines.once('close', giveUp);
     });
     return withTimeout(systemClock, limitMs, what, next);
   }
