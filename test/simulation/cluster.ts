@@ -25,7 +25,7 @@ export class Cluster {
   readonly proxies: SimulatedProxy[] = [];
   readonly #policy: { readonly replicationFactor: number; readonly minInSyncReplicas: number };
   /** What was wrong the first time that anything was. */
-  violation: unknown;
+  #violation: unknown;
   #isFaulty = false;
   #lastProxy = 0;
 
@@ -61,6 +61,19 @@ export class Cluster {
   get isSettled(): boolean {
     const { record } = this;
     return isSettled(record) && record.replicas.length >= this.#policy.replicationFactor;
+  }
+
+  /**
+   * Lets time pass until `untilMs`, or until `isOver` holds before that. Resolves with whether it did;
+   * rejects with the first violation of an invariant.
+   */
+  async runUntil(untilMs: number, isOver: () => boolean = () => false): Promise<boolean> {
+    const isDone = await this.timeline.run(
+      untilMs,
+      () => this.#violation !== undefined || isOver(),
+    );
+    if (this.#violation !== undefined) throw this.#violation;
+    return isDone;
   }
 
   storage(name: string): SimulatedStorage {
@@ -121,7 +134,7 @@ export class Cluster {
     try {
       check();
     } catch (error) {
-      this.violation ??= error;
+      this.#violation ??= error;
     }
   }
 

@@ -34,10 +34,10 @@ class Contention {
 
   async play(): Promise<void> {
     const cluster = this.#cluster;
-    await this.#until(1000);
+    await cluster.runUntil(1000);
     for (let round = 1; round <= rounds; round++) {
       await this.#playRound(round);
-      await this.#until(this.#nowMs + repairLimitMs, () => cluster.isSettled);
+      await cluster.runUntil(this.#nowMs + repairLimitMs, () => cluster.isSettled);
       if (!cluster.isSettled) throw new Error('a replica stays behind');
       this.#history.checkEnd();
     }
@@ -68,7 +68,7 @@ class Contention {
       isDeadlocked ||= this.#isDeadlocked;
       return answers.length === proxies.length;
     };
-    if (!(await this.#until(this.#nowMs + answerLimitMs, isAnswered))) {
+    if (!(await this.#cluster.runUntil(this.#nowMs + answerLimitMs, isAnswered))) {
       throw new Error(`round ${round}: ${answers.length} of ${proxies.length} writes have ended`);
     }
     if (isDeadlocked) this.deadlocks += 1;
@@ -78,16 +78,6 @@ class Contention {
   get #isDeadlocked(): boolean {
     const holders = [...this.#cluster.storages.values()].map((storage) => storage.lockedBy('main'));
     return new Set(holders.filter((holder) => holder !== undefined)).size > 1;
-  }
-
-  async #until(untilMs: number, isOver: () => boolean = () => false): Promise<boolean> {
-    const cluster = this.#cluster;
-    const isDone = await cluster.timeline.run(
-      untilMs,
-      () => cluster.violation !== undefined || isOver(),
-    );
-    if (cluster.violation !== undefined) throw cluster.violation;
-    return isDone;
   }
 }
 

@@ -78,21 +78,21 @@ class Run {
   async play(): Promise<void> {
     const cluster = this.#cluster;
     const { timeline } = cluster;
-    await this.#until(500);
+    await cluster.runUntil(500);
     causeFaults(cluster, faultyMs);
     for (let client = 0; client < clientCount; client++) this.#writeOn();
     this.#probeOn();
-    await this.#until(faultyMs);
+    await cluster.runUntil(faultyMs);
     healAll(cluster);
     while (cluster.proxies.length < 3) cluster.startProxy();
     const healedMs = timeline.monotonicMs();
     const isAnswered = () => this.#unanswered.every(({ process }) => process.hasCrashed);
-    if (!(await this.#until(healedMs + answerLimitMs, isAnswered))) {
+    if (!(await cluster.runUntil(healedMs + answerLimitMs, isAnswered))) {
       throw new Error('a client gets no answer although all is well');
     }
-    await this.#until(healedMs + recoveryMs);
+    await cluster.runUntil(healedMs + recoveryMs);
     const limitMs = healedMs + repairLimitMs;
-    if (!(await this.#until(limitMs, () => cluster.isSettled))) {
+    if (!(await cluster.runUntil(limitMs, () => cluster.isSettled))) {
       throw new Error(`the repository is never repaired: ${textOf(cluster.record)}`);
     }
     this.history.checkEnd();
@@ -100,21 +100,11 @@ class Run {
       const before = this.history.acknowledged.length;
       this.#write(proxy, this.#newRequest(), votingClass, undefined, () => {});
       const isDone = () => this.history.acknowledged.length > before;
-      if (!(await this.#until(timeline.monotonicMs() + 1000, isDone))) {
+      if (!(await this.#cluster.runUntil(timeline.monotonicMs() + 1000, isDone))) {
         throw new Error(`a write through ${proxy.name} fails although all is well`);
       }
     }
     this.history.checkEnd();
-  }
-
-  async #until(untilMs: number, isOver: () => boolean = () => false): Promise<boolean> {
-    const cluster = this.#cluster;
-    const isDone = await cluster.timeline.run(
-      untilMs,
-      () => cluster.violation !== undefined || isOver(),
-    );
-    if (cluster.violation !== undefined) throw cluster.violation;
-    return isDone;
   }
 
   /** A client that writes, waits for its answer, and writes again, through any proxy. */

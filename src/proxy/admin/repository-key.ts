@@ -1,6 +1,5 @@
 import type { Repository } from '../../gen/gitaly/shared_pb.ts';
-import { statusCodes } from '../../rpc/status.ts';
-import { LocalCallError } from '../relay/local-method.ts';
+import { checkNames } from '../relay/target.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 
 /**
@@ -10,9 +9,6 @@ import type { RepositoryKey } from '../store/control-store.ts';
  */
 export function keyOf(repository: Repository | undefined): RepositoryKey {
   const { storageName = '', relativePath = '' } = repository ?? {};
-  const missing = (text: string) => new LocalCallError(statusCodes.INVALID_ARGUMENT, text);
-  if (storageName === '' && relativePath === '') throw missing('repository not set');
-  if (storageName === '') throw missing('storage name not set');
-  if (relativePath === '') throw missing('repository path not set');
+  checkNames(storageName, relativePath);
   return { virtualStorage: storageName, relativePath };
 }

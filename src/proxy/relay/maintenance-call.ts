@@ -4,7 +4,6 @@ import { routeMaintenance } from '../routing/route.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import { describeAbort } from '../upstream/unary-call.ts';
-import { upstreamHeaders } from './call-head.ts';
 import type { RelayContext } from './context.ts';
 import { LocalCallError } from './local-method.ts';
 import { NodeCall, type NodeCallEnd } from './node-call.ts';
@@ -15,6 +14,7 @@ import {
   type RequestSink,
   type ServerCall,
 } from './server-call.ts';
+import { storageHeaders } from './storage-headers.ts';
 import { repositoryNotFound, rewriteFor } from './target.ts';
 import { isBeingCreated } from './write-admission.ts';
 import { WriteAnswer } from './write-answer.ts';
@@ -113,13 +113,7 @@ class MaintenanceCall implements RequestSink {
     const { storage } = node;
     node.start(
       virtualStorage.session(storage),
-      upstreamHeaders({
-        head: call.head,
-        authority: virtualStorage.authorityOf(storage),
-        authorization: virtualStorage.authorization(storage),
-        virtualStorage: virtualStorage.field,
-        timeoutMs: call.remainingMs,
-      }),
+      storageHeaders(call, virtualStorage, storage),
       rewrite(storage),
       call.isWhole,
     );

@@ -3,7 +3,6 @@ import type { ReadRoute } from '../routing/route.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import { describeAbort } from '../upstream/unary-call.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
-import { upstreamHeaders } from './call-head.ts';
 import type { RelayContext } from './context.ts';
 import { NodeCall, type NodeCallEnd } from './node-call.ts';
 import {
@@ -13,6 +12,7 @@ import {
   type ServerCall,
 } from './server-call.ts';
 import type { OfferedSidechannel } from './sidechannel-registry.ts';
+import { storageHeaders } from './storage-headers.ts';
 
 export interface ReadCallOptions {
   readonly call: ServerCall;
@@ -120,14 +120,7 @@ export class ReadCall implements RequestSink {
     context.metrics.readRouted(virtualStorage.name, storage);
     node.start(
       virtualStorage.session(storage),
-      upstreamHeaders({
-        head: call.head,
-        authority: virtualStorage.authorityOf(storage),
-        authorization: virtualStorage.authorization(storage),
-        virtualStorage: virtualStorage.field,
-        timeoutMs: call.remainingMs,
-        extra: this.#offerSidechannel(),
-      }),
+      storageHeaders(call, virtualStorage, storage, { extra: this.#offerSidechannel() }),
       rewrite(storage),
       isWhole,
     );

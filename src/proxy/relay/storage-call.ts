@@ -1,13 +1,12 @@
 import { pick } from '../../base/random.ts';
 import { statusCodes } from '../../rpc/status.ts';
-import { readTarget } from '../routing/first-message.ts';
 import type { MethodInfo } from '../routing/method-table.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { RelayContext } from './context.ts';
 import { LocalCallError } from './local-method.ts';
 import { ReadCall } from './read-call.ts';
 import type { ServerCall } from './server-call.ts';
-import { rewriteFor } from './target.ts';
+import { readCallTarget, rewriteFor } from './target.ts';
 
 /**
  * Forwards a call about a storage as a whole: any storage of the virtual storage may answer it.
@@ -25,11 +24,8 @@ export function forwardToStorage(
       `${method.name} changes one storage and is not served for a virtual storage`,
     );
   }
-  const target = readTarget(call.firstMessage, method);
-  if (target.kind === 'malformed') {
-    throw new LocalCallError(statusCodes.INTERNAL, `the request cannot be read: ${target.reason}`);
-  }
-  if (target.kind === 'missing') throw invalid('storage scoped: target storage field not found');
+  const target = readCallTarget(call, method);
+  if (target === undefined) throw invalid('storage scoped: target storage field not found');
   if (target.storage === '') throw invalid('storage scoped: target storage is invalid');
   const virtualStorage = context.storages.get(target.storage);
   if (virtualStorage === undefined) throw invalid('virtual storage does not exist');

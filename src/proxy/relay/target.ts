@@ -13,20 +13,38 @@ const prefixBytes = 5;
  * @throws LocalCallError INVALID_ARGUMENT with the text that Gitaly's clients know
  */
 export function readRepository(call: ServerCall, method: MethodInfo): RepositoryTarget {
+  const target = readCallTarget(call, method);
+  if (target === undefined) throw notSet('repository');
+  checkNames(target.storage, target.relativePath);
+  return target;
+}
+
+/**
+ * What a call is about, as its first message names it; undefined if it names nothing.
+ *
+ * @throws LocalCallError INTERNAL if the message is damaged
+ */
+export function readCallTarget(call: ServerCall, method: MethodInfo): RepositoryTarget | undefined {
   const target = readTarget(call.firstMessage, method);
   if (target.kind === 'malformed') {
     throw new LocalCallError(statusCodes.INTERNAL, `the request cannot be read: ${target.reason}`);
   }
-  if (target.kind === 'missing' || (target.storage === '' && target.relativePath === '')) {
-    throw new LocalCallError(statusCodes.INVALID_ARGUMENT, 'repository not set');
-  }
-  if (target.storage === '') {
-    throw new LocalCallError(statusCodes.INVALID_ARGUMENT, 'storage name not set');
-  }
-  if (target.relativePath === '') {
-    throw new LocalCallError(statusCodes.INVALID_ARGUMENT, 'repository path not set');
-  }
-  return target;
+  return target.kind === 'missing' ? undefined : target;
+}
+
+/**
+ * Checks that a repository is named.
+ *
+ * @throws LocalCallError INVALID_ARGUMENT with the text that Gitaly's clients know
+ */
+export function checkNames(storage: string, relativePath: string): void {
+  if (storage === '' && relativePath === '') throw notSet('repository');
+  if (storage === '') throw notSet('storage name');
+  if (relativePath === '') throw notSet('repository path');
+}
+
+function notSet(what: string): LocalCallError {
+  return new LocalCallError(statusCodes.INVALID_ARGUMENT, `${what} not set`);
 }
 
 /** The first message for one storage, with its prefix. */

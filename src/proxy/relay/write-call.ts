@@ -6,13 +6,14 @@ import type { WriteOutcome } from '../transactions/outcome.ts';
 import type { NodeEnd } from '../transactions/voting.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import { transactionHeader } from '../upstream/transaction-header.ts';
-import { upstreamHeaders, type CallHead } from './call-head.ts';
+import type { CallHead } from './call-head.ts';
 import type { RelayContext } from './context.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
 import { NodeCall, type NodeCallEnd } from './node-call.ts';
 import { replicaResults } from './replica-results.ts';
 import { RequestFanOut } from './request-fan-out.ts';
 import type { CallAbort, RequestSink, ServerCall } from './server-call.ts';
+import { storageHeaders } from './storage-headers.ts';
 import { WriteAnswer } from './write-answer.ts';
 import { registerIntent, type IntentOutcome } from './write-intent.ts';
 import { settle, type Settlement } from './write-settlement.ts';
@@ -150,7 +151,7 @@ export class WriteCall implements RequestSink {
   }
 
   #send(id: bigint, storage: string): void {
-    const { call, virtualStorage, primary, rewrite, head = call.head } = this.#options;
+    const { call, virtualStorage, primary, rewrite, head } = this.#options;
     const isPrimary = storage === primary;
     const node = new NodeCall(storage, {
       onHead: (fields) => this.#answer.onHead(storage, fields),
@@ -160,12 +161,8 @@ export class WriteCall implements RequestSink {
     this.#nodes.set(storage, node);
     node.start(
       virtualStorage.session(storage),
-      upstreamHeaders({
+      storageHeaders(call, virtualStorage, storage, {
         head,
-        authority: virtualStorage.authorityOf(storage),
-        authorization: virtualStorage.authorization(storage),
-        virtualStorage: virtualStorage.field,
-        timeoutMs: call.remainingMs,
         extra: [transactionHeader(id, storage, isPrimary)],
       }),
       rewrite(storage),

@@ -40,7 +40,7 @@ describe('asStoreError', () => {
 
 describe('singleError', () => {
   test('takes the first of the errors of a name with many addresses, which alone says something', () => {
-    const first = new Error('connect ECONNREFUSED 10.0.0.1:5432');
+    const first = new Error('connect ECONNREFUSED 198.18.0.1:5432');
     const all = new AggregateError([first, new Error('connect ENETUNREACH ::1:5432')]);
     expect(singleError(all)).toBe(first);
     expect(asStoreError(all).message).toContain(first.message);

@@ -4,8 +4,8 @@ import { StoreUnavailableError } from './control-store.ts';
 import { StoreOutage } from './store-outage.ts';
 import { LogRecorder } from './testing.ts';
 
-const refused = new StoreUnavailableError(new Error('connect ECONNREFUSED 10.0.0.1:5432'));
-const reason = 'the control store cannot be reached: connect ECONNREFUSED 10.0.0.1:5432';
+const refused = new StoreUnavailableError(new Error('connect ECONNREFUSED 198.18.0.1:5432'));
+const reason = 'the control store cannot be reached: connect ECONNREFUSED 198.18.0.1:5432';
 const lost = 'the control store cannot be used; reads go on from what is known';
 const still = 'the control store still cannot be used';
 const back = 'the control store can be used again';

@@ -3,9 +3,8 @@ import { createInterface } from 'node:readline';
 import { expect, test } from '@jest/globals';
 import { describeWithGo } from '../../../../test/support/describe-with-go.ts';
 import { goProgram, goProgramLimitMs } from '../../../../test/support/go-program.ts';
-import { systemClock } from '../../../base/clock.ts';
-import { connectTransport } from '../socket-transport.ts';
-import { Http2Session } from './session.ts';
+import { connectedClient } from './conformance/connected-client.ts';
+import type { Http2Session } from './session.ts';
 import { fieldsOf, Recorder, requestHead } from './testing.ts';
 
 /** A line of the program `h2spec` in test/go. */
@@ -23,19 +22,7 @@ const runLimitMs = 120_000;
 
 /** Connects, and makes a request whose end it does not send, so that the stream stays open. */
 async function connectTo(port: number): Promise<Http2Session> {
-  const address = { kind: 'tcp', host: '127.0.0.1', port, tls: false } as const;
-  const session = new Http2Session({
-    transport: await connectTransport({ address, timeoutMs: runLimitMs, clock: systemClock }),
-    role: 'client',
-    clock: systemClock,
-    events: {
-      onRequest: () => {
-        throw new Error('clients get no requests');
-      },
-      onClosed() {},
-    },
-  });
-  session.start();
+  const session = await connectedClient(port, runLimitMs);
   session.request(fieldsOf(requestHead), true, new Recorder());
   return session;
 }

@@ -1,9 +1,8 @@
 import { createServer, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { systemClock } from '../../../base/clock.ts';
-import { connectTransport } from '../socket-transport.ts';
-import { Http2Session } from './session.ts';
+import { connectedClient } from './conformance/connected-client.ts';
+import type { Http2Session } from './session.ts';
 import { fieldsOf, Recorder, requestHead, type PlainFields } from './testing.ts';
 
 const letters = (alphabet: string, maxLength: number) =>
@@ -52,23 +51,6 @@ async function startNode(headerTableSize: number, answers: OutgoingHttpHeaders[]
   return { asked, port, stop: () => server.close() };
 }
 
-async function connectTo(port: number): Promise<Http2Session> {
-  const address = { kind: 'tcp', host: '127.0.0.1', port, tls: false } as const;
-  const session = new Http2Session({
-    transport: await connectTransport({ address, timeoutMs: 10_000, clock: systemClock }),
-    role: 'client',
-    clock: systemClock,
-    events: {
-      onRequest: () => {
-        throw new Error('clients get no requests');
-      },
-      onClosed() {},
-    },
-  });
-  session.start();
-  return session;
-}
-
 /** Makes a call, and returns the headers of its answer but for those that every answer has. */
 async function ask(session: Http2Session, fields: PlainFields): Promise<PlainFields> {
   const recorder = new Recorder();
@@ -88,7 +70,7 @@ describe('headers that node:http2 gets and gives', () => {
       fc.asyncProperty(exchanges, sizes, async (wanted, tableBytes) => {
         const answers = wanted.map(({ answered }) => byName(answered));
         const node = await startNode(tableBytes, [...answers]);
-        const session = await connectTo(node.port);
+        const session = await connectedClient(node.port);
         for (const [index, { asked }] of wanted.entries()) {
           const got = await ask(session, asked);
           expect(byName(got)).toEqual(answers[index]);
