@@ -13,19 +13,28 @@ export interface FrameSink {
   ): void;
 }
 
+interface FrameReaderOptions {
+  /** Whether the bytes begin with the preface that a client sends. */
+  readonly expectPreface: boolean;
+  /** The largest payload that the peer may send. Default 16,384, where HTTP/2 starts. */
+  readonly maxFrameBytes?: number;
+}
+
 /**
  * Cuts a byte stream into frames. Frames that lie whole in a chunk are passed on where they are;
  * only one that goes over the end of a chunk is copied together.
  */
 export class FrameReader {
   readonly #sink: FrameSink;
+  readonly #maxFrameBytes: number;
   #prefaceRead: number;
   #partial: Buffer | undefined;
   #partialBytes = 0;
   #isStopped = false;
 
-  constructor(sink: FrameSink, options: { readonly expectPreface: boolean }) {
+  constructor(sink: FrameSink, options: FrameReaderOptions) {
     this.#sink = sink;
+    this.#maxFrameBytes = options.maxFrameBytes ?? defaultMaxFrameBytes;
     this.#prefaceRead = options.expectPreface ? 0 : clientPreface.length;
   }
 
@@ -46,7 +55,7 @@ export class FrameReader {
     let position = this.#readPreface(chunk);
     if (this.#partialBytes > 0) position = this.#completePartial(chunk, position);
     while (chunk.length - position >= frameHeaderBytes && !this.#isStopped) {
-      const end = position + frameHeaderBytes + payloadLength(chunk, position);
+      const end = position + frameHeaderBytes + this.#payloadLength(chunk, position);
       if (end > chunk.length) break;
       this.#emit(chunk, position, end);
       position = end;
@@ -74,7 +83,7 @@ export class FrameReader {
       if (this.#partialBytes < frameHeaderBytes) return position;
     }
     const partial = this.#partialBuffer();
-    const frameBytes = frameHeaderBytes + payloadLength(partial, 0);
+    const frameBytes = frameHeaderBytes + this.#payloadLength(partial, 0);
     const missing = frameBytes - this.#partialBytes;
     position = this.#keep(chunk, position, Math.min(chunk.length, position + missing));
     if (this.#partialBytes < frameBytes) return position;
@@ -90,8 +99,20 @@ export class FrameReader {
   }
 
   #partialBuffer(): Buffer {
-    this.#partial ??= Buffer.allocUnsafeSlow(frameHeaderBytes + defaultMaxFrameBytes);
+    this.#partial ??= Buffer.allocUnsafeSlow(frameHeaderBytes + this.#maxFrameBytes);
     return this.#partial;
+  }
+
+  /** The payload length in the frame header at `bytes[position]`. */
+  #payloadLength(bytes: Buffer, position: number): number {
+    const length =
+      ((bytes[position] ?? 0) << 16) |
+      ((bytes[position + 1] ?? 0) << 8) |
+      (bytes[position + 2] ?? 0);
+    if (length > this.#maxFrameBytes) {
+      throw new ConnectionError(errorCodes.frameSizeError, `a frame has ${length} bytes`);
+    }
+    return length;
   }
 
   #emit(bytes: Buffer, start: number, end: number): void {
@@ -100,16 +121,6 @@ export class FrameReader {
     const streamId = uint32(bytes, start + 5) & maxStreamId;
     this.#sink.onFrame(bytes, start + frameHeaderBytes, end, type, flags, streamId);
   }
-}
-
-/** The payload length in the frame header at `bytes[position]`. */
-function payloadLength(bytes: Buffer, position: number): number {
-  const length =
-    ((bytes[position] ?? 0) << 16) | ((bytes[position + 1] ?? 0) << 8) | (bytes[position + 2] ?? 0);
-  if (length > defaultMaxFrameBytes) {
-    throw new ConnectionError(errorCodes.frameSizeError, `a frame has ${length} bytes`);
-  }
-  return length;
 }
 
 /** The caller has checked the bounds. */

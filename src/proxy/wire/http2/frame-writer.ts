@@ -34,7 +34,7 @@ const firstBufferBytes = 512;
 const smallBufferBytes = 16_384;
 const largeBufferBytes = 131_072;
 /** Larger frames would make other streams wait. */
-const maxSentFrameBytes = 65_536;
+export const maxSentFrameBytes = 65_536;
 /** Shorter payloads are faster copied in a loop than by a call of native code. */
 const shortPayload = 48;
 

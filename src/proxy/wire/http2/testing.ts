@@ -10,6 +10,7 @@ import {
 import type { Transport } from '../transport.ts';
 import { FrameReader, uint32, type FrameSink } from './frame-reader.ts';
 import { clientPreface, frameFlags, frameHeaderBytes, frameTypes } from './frames.ts';
+import { maxSentFrameBytes } from './frame-writer.ts';
 import type { Http2Limits } from './limits.ts';
 import { Http2Session, type Http2SessionOptions } from './session.ts';
 import type { Role } from './settings.ts';
@@ -136,7 +137,10 @@ class FramePeer implements FrameSink {
 
   constructor(transport: Transport, peerRole: Role) {
     this.#transport = transport;
-    const reader = new FrameReader(this, { expectPreface: peerRole === 'client' });
+    const reader = new FrameReader(this, {
+      expectPreface: peerRole === 'client',
+      maxFrameBytes: maxSentFrameBytes,
+    });
     transport.start({
       onData: (chunk) => {
         reader.read(chunk);
