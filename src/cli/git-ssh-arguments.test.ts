@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../test/support/properties.ts';
 import { parseGitSshArguments } from './git-ssh-arguments.ts';
 
 /** Quotes as git does (git repository, `quote.c`). */

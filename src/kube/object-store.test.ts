@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../test/support/properties.ts';
 
 import type { KubeObject } from '../api/kubernetes.ts';
 import { ObjectStore } from './object-store.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../test/support/properties.ts';
 import { parse } from 'smol-toml';
 
 import { clusterContext } from '../../test/support/gitaly-cluster.ts';

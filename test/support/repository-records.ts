@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from './properties.ts';
 import type { NodeStatus, NodeView } from '../../src/proxy/routing/node-view.ts';
 import type {
   Intent,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../support/properties.ts';
 import { hashInputs } from './cache.ts';
 
 const inputs = fc.dictionary(fc.string(), fc.string());

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import * as fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { initialHealth, stepHealth, type HealthEvidence, type HealthState } from './node-health.ts';
 
 const passed: HealthEvidence = { kind: 'checkPassed' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { preferredOwner } from './preferred-owner.ts';
 
 const anyId = fc.bigInt({ min: 1n, max: 2n ** 63n - 1n });

@@ -1,6 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { damaged } from '../../../test/support/damaged-bytes.ts';
 import { CreateObjectPoolRequestSchema } from '../../gen/gitaly/objectpool_pb.ts';
 import { RepositorySchema } from '../../gen/gitaly/shared_pb.ts';

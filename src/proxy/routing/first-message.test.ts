@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { LinkRepositoryToObjectPoolRequestSchema } from '../../gen/gitaly/objectpool_pb.ts';
 import { UserCommitFilesRequestSchema } from '../../gen/gitaly/operations_pb.ts';
 import { WriteRefRequestSchema } from '../../gen/gitaly/repository_pb.ts';

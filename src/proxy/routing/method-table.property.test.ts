@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { methodRows, type MethodRow } from './conformance/method-rows.ts';
 import { readTarget, rewriteRepository } from './first-message.ts';
 import { lookupMethod } from './method-table.ts';

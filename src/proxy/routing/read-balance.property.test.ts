@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { nodesOf, recordWith } from '../../../test/support/repository-records.ts';
 import { pick, seededRandom, type Random } from '../../base/random.ts';
 import { routeRead } from './route.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { seededRandom } from '../../base/random.ts';
 import { isHealthy, type NodeView } from './node-view.ts';
 import { inSyncVoters } from './repository-record.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import type { Replica, RepositoryRecord } from '../routing/repository-record.ts';
 import { anyParts } from './conformance/support.ts';
 import { decodePlacement, encodePlacement, isSettled, placementOf } from './placement.ts';

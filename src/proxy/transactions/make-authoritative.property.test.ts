@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { intentOf, recordWith, replica } from '../../../test/support/repository-records.ts';
 import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
 import { makeAuthoritative, settleWrite, takeIntent } from './record-changes.ts';

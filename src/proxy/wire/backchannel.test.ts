@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { TimeoutError } from '../../base/clock.ts';
 import {

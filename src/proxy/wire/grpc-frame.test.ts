@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { damaged, inPieces, pieceSizes } from '../../../test/support/damaged-bytes.ts';
 import { MessageBoundary } from '../relay/message-boundary.ts';
 import { encodeMessage, GrpcMessageReader } from './grpc-frame.ts';

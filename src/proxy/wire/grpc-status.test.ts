@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../test/support/properties.ts';
 import { formatTimeout, parseTimeoutMs, readStatus, statusTrailers } from './grpc-status.ts';
 import { headerField } from './hpack/header-field.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.ts';
 import type { RepositoryRecord } from '../../routing/repository-record.ts';
 import type { ControlStore, ListQuery, StoreSummary, SummaryQuery } from '../control-store.ts';
 import { anyParts, change, create, useStores, type Harness } from './support.ts';

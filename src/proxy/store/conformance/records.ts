@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.ts';
 import { StoreUnavailableError } from '../control-store.ts';
 import { anyParts, change, create, newRecord, race, useStores, type Harness } from './support.ts';
 

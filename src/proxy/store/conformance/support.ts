@@ -1,5 +1,5 @@
 import { afterEach } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.ts';
 import { sleep, systemClock } from '../../../base/clock.ts';
 import type { Stoppable } from '../../../base/scope.ts';
 import type {

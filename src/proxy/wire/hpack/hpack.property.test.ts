@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.ts';
 import { damaged } from '../../../../test/support/damaged-bytes.ts';
 import { Decoder, type DecoderLimits } from './decoder.ts';
 import { Encoder } from './encoder.ts';

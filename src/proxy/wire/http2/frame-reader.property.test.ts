@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.ts';
 import { damaged, inPieces, pieceSizes } from '../../../../test/support/damaged-bytes.ts';
 import { ConnectionError } from './errors.ts';
 import { FrameReader } from './frame-reader.ts';

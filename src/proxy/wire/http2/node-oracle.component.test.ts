@@ -1,6 +1,6 @@
 import { createServer, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.ts';
 import { connectedClient } from './conformance/connected-client.ts';
 import type { Http2Session } from './session.ts';
 import { fieldsOf, Recorder, requestHead, type PlainFields } from './testing.ts';

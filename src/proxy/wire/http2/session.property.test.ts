@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.ts';
 import { damaged, inPieces, pieceSizes } from '../../../../test/support/damaged-bytes.ts';
 import { recordedConnections } from '../../../../test/support/recorded-bytes.ts';
 import { headerField } from '../hpack/header-field.ts';

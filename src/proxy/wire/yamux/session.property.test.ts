@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { fc } from '../../../../test/support/properties.ts';
 import { ManualClock } from '../../../../test/support/manual-clock.ts';
 import { seededRandom } from '../../../base/random.ts';
 import type { TransportEvents } from '../transport.ts';
