@@ -219,7 +219,11 @@ function afterRepair(record: RepositoryRecord, storage: string): RepositoryRecor
   const barrier = { owner: 'p', expiresAtMs: 1 };
   const quiet = raiseBarrier(current, barrier, 0);
   if (quiet.kind === 'refuse') throw new Error(quiet.reason);
-  const promoted = promote(quiet.next, claim, { barrier, source: record.primary });
+  const promoted = promote(quiet.next, claim, {
+    barrier,
+    source: record.primary,
+    lsn: quiet.next.lsn,
+  });
   if (promoted.kind === 'refuse') throw new Error(promoted.reason);
   return promoted.next;
 }

@@ -153,7 +153,7 @@ async function compareAndPromote(
   const fault = await membershipFault({ ...repair, record: quiet }, options);
   if (fault !== undefined) return notYet(fault);
   const promoted = await options.view.change(quiet, (current) =>
-    promote(current, claim, { barrier, source }),
+    promote(current, claim, { barrier, source, lsn: quiet.lsn }),
   );
   if (promoted.kind === 'changed') return { kind: 'inSync' };
   const reason = promoted.kind === 'refused' ? promoted.reason : promoted.kind;

@@ -205,7 +205,9 @@ describe('bringing a replica in sync', () => {
     const learning = changed(claimRepair(behind, 'c', claim));
     const quiet = changed(raiseBarrier(learning, barrier, 1000));
     const other = { id: 'proxy-1/repair/2', owner: 'proxy-1' };
-    expect(promote(quiet, other, { barrier, source: 'a' })).toMatchObject({ reason: 'claimLost' });
+    expect(promote(quiet, other, { barrier, source: 'a', lsn: 5n })).toMatchObject({
+      reason: 'claimLost',
+    });
   });
 
   it('ends when the replica is leaving', () => {
@@ -213,7 +215,9 @@ describe('bringing a replica in sync', () => {
     const leaving = { ...replica('c', 3n, 'leaving'), repair: claim };
     const record = recordWith({ barrier, replicas: [replica('a', 5n), leaving] });
     expect(claimRepair(record, 'c', claim, claim)).toMatchObject({ reason: 'leaving' });
-    expect(promote(record, claim, { barrier, source: 'a' })).toMatchObject({ reason: 'claimLost' });
+    expect(promote(record, claim, { barrier, source: 'a', lsn: 5n })).toMatchObject({
+      reason: 'claimLost',
+    });
   });
 
   it('takes it as a learner, and as a voter once it was found equal under the barrier', () => {
@@ -221,7 +225,7 @@ describe('bringing a replica in sync', () => {
     expect(inSyncVoters(learning)).toEqual(['a', 'b']);
     const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
     const quiet = changed(raiseBarrier(learning, barrier, 1000));
-    const done = changed(promote(quiet, claim, { barrier, source: 'b' }));
+    const done = changed(promote(quiet, claim, { barrier, source: 'b', lsn: 5n }));
     expect(inSyncVoters(done).toSorted()).toEqual(['a', 'b', 'c']);
     expect(done.barrier).toBeUndefined();
     expect(done.replicas.some(({ repair }) => repair !== undefined)).toBe(false);
@@ -230,7 +234,7 @@ describe('bringing a replica in sync', () => {
   it('is refused while a write is in flight, and to a proxy without the barrier', () => {
     const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
     const busy = recordWith({ barrier, intents: [intentOf('t')] });
-    const equal = { barrier, source: 'a' };
+    const equal = { barrier, source: 'a', lsn: 5n };
     expect(promote(busy, claim, equal)).toMatchObject({ reason: 'writesInFlight' });
     const gone = { reason: 'barrierGone' };
     expect(promote(recordWith(), claim, equal)).toMatchObject(gone);
@@ -243,10 +247,19 @@ describe('bringing a replica in sync', () => {
     }
   });
 
+  it('is refused when a write was recorded since the contents were compared', () => {
+    const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
+    const learning = changed(claimRepair({ ...behind, intents: [intentOf('t')] }, 'c', claim));
+    const compared = changed(raiseBarrier(learning, barrier, 1000));
+    const written = changed(settleWrite(compared, 't', ['a', 'b']));
+    const equal = { barrier, source: 'b', lsn: compared.lsn };
+    expect(promote(written, claim, equal)).toEqual({ kind: 'refuse', reason: 'written' });
+  });
+
   it('is refused when the replica that it is equal to has fallen behind', () => {
     const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
     const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 4n, 'learner')];
-    const equal = { barrier, source: 'b' };
+    const equal = { barrier, source: 'b', lsn: 5n };
     expect(promote(recordWith({ barrier, replicas }), claim, equal)).toMatchObject({
       reason: 'sourceBehind',
     });
@@ -329,7 +342,9 @@ describe('after any sequence of changes', () => {
     ),
     fc.constant<Change>((record) => raiseBarrier(record, barrier, 1000)),
     fc.constant<Change>((record) => lowerBarrier(record, barrier)),
-    fc.constant<Change>((record) => promote(record, claim, { barrier, source: record.primary })),
+    fc.constant<Change>((record) =>
+      promote(record, claim, { barrier, source: record.primary, lsn: record.lsn }),
+    ),
     fc.constant<Change>((record) => releaseRepair(record, claim)),
     subsets.map(
       (equal): Change =>

@@ -221,21 +221,27 @@ function withoutClaim(replica: Replica): Replica {
 }
 
 /** Why contents that were found equal cannot be relied on. */
-export type PromoteRefusal = 'writesInFlight' | 'barrierGone' | 'sourceBehind' | 'claimLost';
+export type PromoteRefusal =
+  'writesInFlight' | 'barrierGone' | 'sourceBehind' | 'written' | 'claimLost';
 
 /**
  * Declares the storage of `claim` in sync, whose contents were found equal to those of `source` under
  * `barrier`, with no write in flight. The source may have fallen behind while it was copied. Lowers
  * the barrier and gives the claim back.
+ *
+ * A write may have been recorded since `lsn`, the record's before contents were compared: one that was
+ * in flight, whose owner had lost its lease, and which storages carried out too late to be seen.
  */
 export function promote(
   record: RepositoryRecord,
   claim: RepairClaim,
-  { barrier, source }: { readonly barrier: Barrier; readonly source: string },
+  equal: { readonly barrier: Barrier; readonly source: string; readonly lsn: bigint },
 ): RecordChange<PromoteRefusal> {
+  const { barrier, source, lsn } = equal;
   if (!isUnder(record, barrier)) return { kind: 'refuse', reason: 'barrierGone' };
   if (record.intents.length > 0) return { kind: 'refuse', reason: 'writesInFlight' };
   if (!inSyncVoters(record).includes(source)) return { kind: 'refuse', reason: 'sourceBehind' };
+  if (record.lsn !== lsn) return { kind: 'refuse', reason: 'written' };
   const isClaimed = ({ repair, role }: Replica) => repair?.id === claim.id && role !== 'leaving';
   if (!record.replicas.some(isClaimed)) return { kind: 'refuse', reason: 'claimLost' };
   const replicas = record.replicas.map((replica) =>
