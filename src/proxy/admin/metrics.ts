@@ -133,6 +133,7 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
   /** @param certificate what clients are shown, if they are shown one */
   constructor(storages: StorageDirectory, certificate?: () => { readonly notAfterMs: number }) {
     this.registry.registerMetric(healthGauge(storages));
+    this.registry.registerMetric(waitingGauge(storages));
     this.registry.registerMetric(storageCertificateGauge(storages));
     if (certificate) this.registry.registerMetric(certificateGauge(certificate));
   }
@@ -256,6 +257,22 @@ function healthGauge(storages: StorageDirectory): Gauge {
       for (const { name, storages: members } of storages.all) {
         for (const { name: storage, health } of members) {
           this.set({ virtual_storage: name, storage }, health.kind === 'healthy' ? 1 : 0);
+        }
+      }
+    },
+  });
+}
+
+function waitingGauge(storages: StorageDirectory): Gauge {
+  return new Gauge({
+    name: 'gitaly_proxy_storage_waiting_calls',
+    help: 'Calls that wait for room, since the storage takes no more at a time.',
+    labelNames: ['virtual_storage', 'storage'],
+    registers: [],
+    collect() {
+      for (const { name, storages: members } of storages.all) {
+        for (const { name: storage, calls } of members) {
+          this.set({ virtual_storage: name, storage }, calls.waiting);
         }
       }
     },

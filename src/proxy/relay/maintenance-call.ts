@@ -112,7 +112,7 @@ class MaintenanceCall implements RequestSink {
     const { call, virtualStorage, rewrite } = this.#options;
     const { storage } = node;
     node.start(
-      virtualStorage.session(storage),
+      virtualStorage.calls(storage),
       storageHeaders(call, virtualStorage, storage),
       rewrite(storage),
       call.isWhole,

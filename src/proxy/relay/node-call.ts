@@ -1,8 +1,8 @@
 import { statusCodes } from '../../rpc/status.ts';
 import { readStatusCode } from '../wire/grpc-status.ts';
 import type { HeaderField } from '../wire/hpack/header-field.ts';
-import type { Http2Session } from '../wire/http2/session.ts';
-import type { Http2Stream, StreamAbort, StreamEvents } from '../wire/http2/stream.ts';
+import type { CallOpener, CallStream } from '../upstream/waiting-call.ts';
+import type { StreamAbort, StreamEvents } from '../wire/http2/stream.ts';
 
 /** What one storage answers. */
 export interface NodeCallEvents {
@@ -26,7 +26,7 @@ export type NodeCallEnd =
 export class NodeCall implements StreamEvents {
   readonly storage: string;
   readonly #events: NodeCallEvents;
-  #stream: Http2Stream | undefined;
+  #stream: CallStream | undefined;
   #hasHead = false;
   #end: NodeCallEnd | undefined;
 
@@ -36,7 +36,7 @@ export class NodeCall implements StreamEvents {
   }
 
   /** The stream, or undefined if the storage took no call. */
-  get stream(): Http2Stream | undefined {
+  get stream(): CallStream | undefined {
     return this.#stream;
   }
 
@@ -46,12 +46,12 @@ export class NodeCall implements StreamEvents {
 
   /** Opens the stream and sends the first message. `message` has its prefix. */
   start(
-    session: Http2Session | undefined,
+    calls: CallOpener,
     fields: readonly HeaderField[],
     message: Buffer,
     isWhole: boolean,
   ): void {
-    this.#stream = session?.request(fields, false, this);
+    this.#stream = calls.request(fields, false, this);
     if (this.#stream === undefined) this.#finish({ kind: 'lost', cause: { kind: 'refused' } });
     else this.#stream.sendData(message, 0, message.length, isWhole, undefined);
   }

@@ -119,7 +119,7 @@ export class ReadCall implements RequestSink {
     const isWhole = this.#requestEnded && replay.length === 0;
     context.metrics.readRouted(virtualStorage.name, storage);
     node.start(
-      virtualStorage.session(storage),
+      virtualStorage.calls(storage),
       storageHeaders(call, virtualStorage, storage, { extra: this.#offerSidechannel() }),
       rewrite(storage),
       isWhole,

@@ -16,6 +16,7 @@ import type { CallAbort, RequestSink, ServerCall } from './server-call.ts';
 import { storageHeaders } from './storage-headers.ts';
 import { WriteAnswer } from './write-answer.ts';
 import { registerIntent, type IntentOutcome } from './write-intent.ts';
+import { WriteRooms } from './write-rooms.ts';
 import { settle, type Settlement } from './write-settlement.ts';
 
 export interface WriteCallOptions {
@@ -69,6 +70,7 @@ export class WriteCall implements RequestSink {
   readonly #write: ActiveWrite;
   readonly #fanOut: RequestFanOut;
   readonly #answer: WriteAnswer;
+  readonly #rooms: WriteRooms;
   readonly #nodes = new Map<string, NodeCall>();
   readonly #settled = deferred<WriteEnd>();
   #leaseTerm: number;
@@ -84,6 +86,7 @@ export class WriteCall implements RequestSink {
     this.#leaseTerm = context.membership.leaseTerm;
     this.#fanOut = new RequestFanOut(call.credit);
     this.#answer = new WriteAnswer(call);
+    this.#rooms = new WriteRooms(virtualStorage);
     this.#write = new ActiveWrite({
       primary: options.primary,
       voters: options.voters,
@@ -103,12 +106,23 @@ export class WriteCall implements RequestSink {
   }
 
   /**
-   * Sends the call out. Resolves when the write is settled and the client has its answer, unless the
-   * write is to be routed again.
+   * Sends the call out, as soon as there is room for it. Resolves when the write is settled and the
+   * client has its answer, unless the write is to be routed again.
    *
    * @throws LocalCallError UNAVAILABLE if the intent is refused before anything was sent
    */
   async run(): Promise<WriteEnd> {
+    const { call } = this.#options;
+    const { nodes } = this.#write;
+    try {
+      if (!this.#rooms.areFree(nodes)) await this.#rooms.take(nodes, () => !call.ended);
+      return call.ended ? notBegun : await this.#carryOut();
+    } finally {
+      this.#rooms.leave();
+    }
+  }
+
+  async #carryOut(): Promise<WriteEnd> {
     const { context, call, intent, transaction, virtualStorage, voters } = this.#options;
     const id = context.writes.add(this.#write);
     const release = context.writes.hold(transaction);
@@ -160,7 +174,7 @@ export class WriteCall implements RequestSink {
     });
     this.#nodes.set(storage, node);
     node.start(
-      virtualStorage.session(storage),
+      this.#rooms.use(storage),
       storageHeaders(call, virtualStorage, storage, {
         head,
         extra: [transactionHeader(id, storage, isPrimary)],
@@ -289,6 +303,9 @@ export class WriteCall implements RequestSink {
     }
   }
 }
+
+/** The client has gone before the storages got anything. */
+const notBegun: WriteEnd = { kind: 'unchanged', isCalledOff: false };
 
 function notWritten(reason: string): LocalCallError {
   return new LocalCallError(statusCodes.UNAVAILABLE, `not written: ${reason}`);

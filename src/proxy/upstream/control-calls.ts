@@ -17,15 +17,15 @@ import {
 import { Health, HealthCheckResponse_ServingStatus } from '../../gen/grpc/health/v1/health_pb.ts';
 import { statusCodes } from '../../rpc/status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
-import type { Http2Session } from '../wire/http2/session.ts';
+import type { StorageCalls } from './storage-calls.ts';
 import type { TokenVerdict } from './storage-token.ts';
 import { transactionHeader } from './transaction-header.ts';
-import { callUnary, UpstreamError } from './unary-call.ts';
+import { callUnary, UpstreamError, type UnaryCallOptions } from './unary-call.ts';
 
 export interface ControlCallsOptions {
   /** The storage's name in Gitaly's own configuration. */
   readonly storage: string;
-  session(): Http2Session | undefined;
+  readonly calls: Pick<StorageCalls, 'isConnected' | 'request' | 'checks'>;
   authorization(): HeaderField;
   readonly clock: Clock;
 }
@@ -61,7 +61,10 @@ export class ControlCalls {
 
   /** Whether the storage says that it serves. */
   async isServing(limitMs: number): Promise<boolean> {
-    const { status } = await this.#call(Health.method.check, { service: '' }, limitMs);
+    const { checks } = this.#options.calls;
+    const { status } = await this.#call(Health.method.check, { service: '' }, limitMs, {
+      calls: checks,
+    });
     return status === HealthCheckResponse_ServingStatus.SERVING;
   }
 
@@ -105,7 +108,7 @@ export class ControlCalls {
         source: { storageName: storage, relativePath: replicaPath },
       },
       limitMs,
-      metadata,
+      { metadata },
     );
   }
 
@@ -119,7 +122,7 @@ export class ControlCalls {
     const metadata = transaction === undefined ? [] : [this.#votesFor(transaction)];
     const method = RepositoryService.method.removeRepository;
     try {
-      await this.#call(method, { repository }, quickMs, metadata);
+      await this.#call(method, { repository }, quickMs, { metadata });
     } catch (error) {
       if (!(error instanceof UpstreamError) || error.code !== statusCodes.NOT_FOUND) throw error;
     }
@@ -141,7 +144,7 @@ export class ControlCalls {
     const objectPool = { repository: pool };
     const method = ObjectPoolService.method.createObjectPool;
     const { limitMs, metadata } = options;
-    await this.#call(method, { objectPool, origin }, limitMs, metadata);
+    await this.#call(method, { objectPool, origin }, limitMs, { metadata });
   }
 
   /** The path of the object pool that a replica borrows from, if it borrows from one that is there. */
@@ -162,7 +165,7 @@ export class ControlCalls {
     const objectPool = { repository: this.#repository(poolPath) };
     const method = ObjectPoolService.method.linkRepositoryToObjectPool;
     const metadata = [this.#votesFor(transaction)];
-    await this.#call(method, { repository, objectPool }, quickMs, metadata);
+    await this.#call(method, { repository, objectPool }, quickMs, { metadata });
   }
 
   /**
@@ -176,7 +179,7 @@ export class ControlCalls {
   ): Promise<void> {
     const repository = this.#repository(replicaPath);
     const method = ObjectPoolService.method.disconnectGitAlternates;
-    await this.#call(method, { repository }, limitMs, [this.#votesFor(transaction)]);
+    await this.#call(method, { repository }, limitMs, { metadata: [this.#votesFor(transaction)] });
   }
 
   serverInfo(): Promise<ServerInfoResponse> {
@@ -195,7 +198,8 @@ export class ControlCalls {
   /** Whether the storage accepts a call that is signed like this. */
   async tryToken(authorization: HeaderField, limitMs: number): Promise<TokenVerdict> {
     try {
-      await this.#call(ServerService.method.serverInfo, {}, limitMs, [], authorization);
+      const calls = this.#options.calls.checks;
+      await this.#call(ServerService.method.serverInfo, {}, limitMs, { calls, authorization });
     } catch (error) {
       if (!(error instanceof UpstreamError) || undecided.has(error.code)) throw error;
       const { UNAUTHENTICATED, PERMISSION_DENIED } = statusCodes;
@@ -218,23 +222,21 @@ export class ControlCalls {
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
     limitMs: number,
-    metadata: readonly HeaderField[] = [],
-    authorization = this.#options.authorization(),
+    options: Partial<Pick<UnaryCallOptions, 'calls' | 'authorization' | 'metadata'>> = {},
   ): Promise<MessageShape<O>> {
-    const { session, clock, storage } = this.#options;
-    const open = session();
-    if (open === undefined) {
+    const { calls, clock, storage } = this.#options;
+    if (!calls.isConnected) {
       const message = `there is no connection to storage ${storage}`;
       throw new UpstreamError(method.name, { code: statusCodes.UNAVAILABLE, message });
     }
-    const options = {
-      session: open,
+    const authorization = options.authorization ?? this.#options.authorization();
+    return callUnary(method, request, {
+      calls,
+      ...options,
       authority: storage,
       authorization,
       clock,
       limitMs,
-      metadata,
-    };
-    return callUnary(method, request, options);
+    });
   }
 }

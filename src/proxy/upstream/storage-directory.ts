@@ -2,8 +2,8 @@ import type { Stoppable } from '../../base/scope.ts';
 import type { NodeStatus, NodeView } from '../routing/node-view.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
-import type { Http2Session } from '../wire/http2/session.ts';
 import type { ControlCalls, ReplicationSource } from './control-calls.ts';
+import type { StorageCalls } from './storage-calls.ts';
 import type { Storage } from './storage.ts';
 
 /** A storage name that GitLab knows, and the Gitaly storages behind it. */
@@ -41,9 +41,9 @@ export class VirtualStorage {
     return this.storages.some((storage) => storage.health.kind === 'unknown');
   }
 
-  /** The session to a storage, or undefined while there is none. */
-  session(storage: string): Http2Session | undefined {
-    return this.#storages.get(storage)?.session;
+  /** Where calls to a storage begin. @throws Error if the virtual storage has no such storage */
+  calls(storage: string): StorageCalls {
+    return this.#storage(storage).calls;
   }
 
   /** The `:authority` of calls to a storage. @throws Error if the virtual storage has no such storage */

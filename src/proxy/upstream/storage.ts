@@ -4,10 +4,12 @@ import type { Random } from '../../base/random.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import { HealthMonitor } from '../health/monitor.ts';
 import type { NodeHealth } from '../health/node-health.ts';
-import type { Http2Session, SessionEvents } from '../wire/http2/session.ts';
+import type { SessionEvents } from '../wire/http2/session.ts';
 import type { SidechannelStream } from '../wire/backchannel.ts';
 import type { Transport } from '../wire/transport.ts';
 import { ControlCalls } from './control-calls.ts';
+import { FurtherConnections } from './further-connections.ts';
+import { StorageCalls } from './storage-calls.ts';
 import { StorageConnection } from './storage-connection.ts';
 import { StorageToken } from './storage-token.ts';
 
@@ -29,13 +31,15 @@ export interface StorageOptions {
   readonly logger: Logger;
 }
 
-/** One Gitaly storage: its connection, its health, and the calls that the proxy makes itself. */
+/** One Gitaly storage: its connections, its health, and the calls that go there. */
 export class Storage implements Stoppable {
   readonly name: string;
   readonly address: string;
   readonly control: ControlCalls;
   readonly token: StorageToken;
+  readonly calls: StorageCalls;
   readonly #connection: StorageConnection;
+  readonly #further: FurtherConnections;
   readonly #monitor: HealthMonitor;
   #certificateNotAfterMs: number | undefined;
 
@@ -44,24 +48,33 @@ export class Storage implements Stoppable {
     this.name = name;
     this.address = address;
     this.token = new StorageToken({ storage: name, tokens, clock, logger });
-    this.#connection = new StorageConnection({
+    this.calls = new StorageCalls({
       storage: name,
-      connect: (signal) =>
+      connectFurther: () => this.#further.connect(),
+      clock,
+    });
+    const connection = {
+      storage: name,
+      connect: (signal: AbortSignal) =>
         options.connect(address, signal, (notAfterMs) => {
           this.#certificateNotAfterMs = notAfterMs;
         }),
       backchannel: options.backchannel,
       onSidechannel: options.onSidechannel,
+      calls: this.calls,
+      clock,
+    };
+    this.#connection = new StorageConnection({
+      ...connection,
       onConnected: () => this.#monitor.connected(),
       onDraining: () => this.#monitor.connectionLost('the storage is stopping'),
       onLost: (reason) => this.#monitor.connectionLost(reason),
-      clock,
       random,
-      logger,
     });
+    this.#further = new FurtherConnections({ ...connection, logger });
     this.control = new ControlCalls({
       storage: name,
-      session: () => this.#connection.session,
+      calls: this.calls,
       authorization: () => this.token.authorization(),
       clock,
     });
@@ -70,7 +83,7 @@ export class Storage implements Stoppable {
       check: (limitMs) => this.#isServing(limitMs),
       receivedBytes: () => this.#connection.receivedBytes,
       // The calls that hang there end now, not when their own time is up.
-      onHung: (reason) => this.#connection.drop(`the storage hangs: ${reason}`),
+      onHung: (reason) => this.#drop(`the storage hangs: ${reason}`),
       clock,
       logger,
     });
@@ -85,13 +98,9 @@ export class Storage implements Stoppable {
     return this.#certificateNotAfterMs;
   }
 
-  /** Calls of this proxy that run there. */
+  /** Calls of this proxy that run there, or wait for room. */
   get outstanding(): number {
-    return this.#connection.outstanding;
-  }
-
-  get session(): Http2Session | undefined {
-    return this.#connection.session;
+    return this.#connection.outstanding + this.#further.outstanding + this.calls.waiting;
   }
 
   start(): void {
@@ -114,8 +123,14 @@ export class Storage implements Stoppable {
     await this.token.settle(session, (signed) => this.control.tryToken(signed, limitMs));
   }
 
+  #drop(reason: string): void {
+    this.#connection.drop(reason);
+    this.#further.drop(reason);
+  }
+
   async stop(): Promise<void> {
     await this.#monitor.stop();
+    await this.#further.stop();
     await this.#connection.stop();
   }
 }

@@ -12,11 +12,11 @@ import { statusCodes, statusName } from '../../rpc/status.ts';
 import { encodeMessage, GrpcMessageReader } from '../wire/grpc-frame.ts';
 import { formatTimeout, readStatus, type GrpcStatus } from '../wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
-import type { Http2Session } from '../wire/http2/session.ts';
 import type { StreamAbort } from '../wire/http2/stream.ts';
+import type { CallOpener } from './waiting-call.ts';
 
 export interface UnaryCallOptions {
-  readonly session: Http2Session;
+  readonly calls: CallOpener;
   /** What the server takes for its own name. */
   readonly authority: string;
   readonly authorization: HeaderField | undefined;
@@ -57,7 +57,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
   options: UnaryCallOptions,
 ): Promise<MessageShape<O>> {
-  const { session, authority, authorization, clock, limitMs, metadata = [] } = options;
+  const { calls, authority, authorization, clock, limitMs, metadata = [] } = options;
   const path = `/${method.parent.typeName}/${method.name}`;
   const fields = [
     postHeader,
@@ -88,7 +88,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
       }
     };
     const reader = new GrpcMessageReader({ maxBytes: maxResponseBytes });
-    const stream = session.request(fields, false, {
+    const stream = calls.request(fields, false, {
       onHeaders: (received, endStream) => {
         if (endStream) finish(received);
       },
@@ -106,7 +106,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
       stream?.reset(cancelCode);
       fail(statusCodes.DEADLINE_EXCEEDED, `no answer within ${limitMs} ms`);
     });
-    if (stream === undefined) fail(statusCodes.UNAVAILABLE, 'the connection takes no more calls');
+    if (stream === undefined) fail(statusCodes.UNAVAILABLE, 'the storage takes no more calls');
     else stream.sendData(body, 0, body.length, true, undefined);
   });
 }
@@ -120,7 +120,7 @@ export function describeAbort(cause: StreamAbort): string {
     case 'reset':
       return `the stream was reset with code ${cause.code}`;
     case 'refused':
-      return 'the stream was refused';
+      return cause.reason ?? 'the stream was refused';
     case 'connectionLost':
       return `the connection was lost: ${cause.error.message}`;
   }

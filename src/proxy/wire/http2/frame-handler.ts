@@ -35,8 +35,8 @@ export interface FrameHandlerOptions {
   readonly pings: Pings;
   readonly blocks: HeaderBlocks;
   onRequest(stream: ActiveStream, fields: readonly HeaderField[], endStream: boolean): StreamEvents;
-  /** The peer's first SETTINGS have arrived. */
-  onHandshake(): void;
+  /** SETTINGS of the peer have arrived, and apply. */
+  onSettings(): void;
   onGoAway(lastStreamId: number, code: number, debugData: string): void;
 }
 
@@ -292,7 +292,7 @@ export class FrameHandler implements FrameSink {
     );
     output.settingsAck();
     this.#hasSettings = true;
-    if (isFirst) this.#options.onHandshake();
+    this.#options.onSettings();
   }
 
   #applySettings(settings: ReturnType<typeof readSettings>, isFirst: boolean): void {

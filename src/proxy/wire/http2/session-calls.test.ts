@@ -150,6 +150,27 @@ describe('a client', () => {
     expect(harness.session.activeStreams).toBe(200);
   });
 
+  test('tells how many more streams the server takes, as that changes', () => {
+    const { turns, harness, peer } = sessionWithPeer('client');
+    expect(harness.session.room).toBe(0);
+    peer.settings([3, 2]);
+    turns.run();
+    harness.request();
+    harness.request();
+    turns.run();
+    expect(harness.session.room).toBe(0);
+    peer.headers(1, [...responseHead, ...okTrailers], true);
+    turns.run();
+    peer.settings([3, 0]);
+    turns.run();
+    peer.settings([3, 5]);
+    turns.run();
+    expect(harness.rooms).toEqual([2, 1, 0, 4]);
+    peer.goAway(3, 0);
+    turns.run();
+    expect(harness.session.room).toBe(0);
+  });
+
   test('leaves interim responses out', () => {
     const { turns, harness, peer } = connectedSession('client');
     const call = harness.request();

@@ -37,6 +37,11 @@ export interface SessionEvents {
   /** The peer takes no more streams. Those that it will not process were aborted before. */
   onGoAway?(code: number, debugData: string): void;
   /**
+   * At a client: {@link Http2Session.room} may have grown, since a stream has ended or the server has
+   * told its limit. May come from inside a method of a stream.
+   */
+  onRoom?(): void;
+  /**
    * The connection is gone, and all streams were aborted. Called exactly once.
    *
    * @param error undefined if the session had drained, or was not in use when the peer closed it
@@ -71,6 +76,7 @@ export class Http2Session implements StreamSession {
   #goAway: GoAwayState = 'none';
   #peerGoesAway = false;
   #isClosed = false;
+  #hasPeerSettings = false;
   #receivedChunks = 0;
   /** Why the session was closed, for `onClosed`. */
   #error: Error | undefined;
@@ -137,7 +143,7 @@ export class Http2Session implements StreamSession {
       pings: this.#pings,
       blocks: this.#blocks,
       onRequest: (stream, fields, endStream) => events.onRequest(stream, fields, endStream),
-      onHandshake: () => this.#handshakeTimer?.cancel(),
+      onSettings: () => this.#onSettings(),
       onGoAway: (lastStreamId, code, debugData) => this.#onGoAway(lastStreamId, code, debugData),
     });
     this.#reader = new FrameReader(this.#handler, { expectPreface: role === 'server' });
@@ -157,6 +163,14 @@ export class Http2Session implements StreamSession {
 
   get activeStreams(): number {
     return this.#streams.size;
+  }
+
+  /**
+   * At a client: how many more streams the server takes now, maybe Infinity. None before it has told
+   * its limit: until then {@link request} goes by a guess.
+   */
+  get room(): number {
+    return this.#hasPeerSettings && this.state === 'open' ? this.#streams.room : 0;
   }
 
   /** Sends our preface and begins to read. Called once. */
@@ -288,6 +302,13 @@ export class Http2Session implements StreamSession {
     this.#streams.remove(stream.id, how === 'givenUp');
     if (how === 'inOrder') this.#guard.onOrderlyEnd();
     this.#closeIfDrained();
+    this.#options.events.onRoom?.();
+  }
+
+  #onSettings(): void {
+    this.#hasPeerSettings = true;
+    this.#handshakeTimer?.cancel();
+    this.#options.events.onRoom?.();
   }
 
   #onGoAway(lastStreamId: number, code: number, debugData: string): void {

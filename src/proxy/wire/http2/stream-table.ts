@@ -93,9 +93,14 @@ export class StreamTable {
     this.#peerMaxStreams = count;
   }
 
+  /** How many more streams of ours the peer takes now. */
+  get room(): number {
+    return this.isUsedUp ? 0 : Math.max(0, this.#peerMaxStreams - this.#open.size);
+  }
+
   /** The identifier for a new stream of ours, or undefined if none can be opened now. */
   takeLocalId(): number | undefined {
-    if (this.#open.size >= this.#peerMaxStreams || this.isUsedUp) return undefined;
+    if (this.room === 0) return undefined;
     const id = this.#nextLocalId;
     this.#nextLocalId += 2;
     return id;

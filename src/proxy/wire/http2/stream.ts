@@ -35,7 +35,7 @@ export type StreamAbort =
    * The peer has certainly not processed it: it said so (REFUSED_STREAM, or GOAWAY with a lower
    * last stream), or the request has never left this machine. It may be made again elsewhere.
    */
-  | { readonly kind: 'refused' }
+  | { readonly kind: 'refused'; readonly reason?: string }
   | { readonly kind: 'connectionLost'; readonly error: Error };
 
 /** What a stream shows of the session that it belongs to. */

@@ -296,6 +296,8 @@ class SessionHarness {
   readonly requests: RecordedRequest[] = [];
   readonly goAways: { code: number; debugData: string }[] = [];
   readonly ends: SessionEnd[] = [];
+  /** Its room, each time that it may have grown. */
+  readonly rooms: number[] = [];
   /** Called with each request after it was recorded. */
   onRequest: (request: RecordedRequest) => void = () => {};
 
@@ -310,6 +312,7 @@ class SessionHarness {
           return request;
         },
         onGoAway: (code, debugData) => this.goAways.push({ code, debugData }),
+        onRoom: () => this.rooms.push(this.session.room),
         onClosed: (error) => this.ends.push({ error }),
       },
     });
