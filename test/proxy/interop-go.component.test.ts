@@ -23,6 +23,7 @@ const cases = [
   'keys that repeat, and binary ones',
   'a client that cancels',
   'a deadline',
+  'more calls at once than the proxy takes',
   'no message at all',
   'a first message that is too long',
   'a message that is too long for the storage',

@@ -20,9 +20,20 @@ export const interopMethods = {
 /** The one storage, for a proxy's configuration. */
 export const interopStorage = 'gitaly-0';
 
+export interface InteropServerOptions {
+  /** Default: any free one of loopback. */
+  readonly address?: string;
+  /** Calls that it takes on a connection. Default: any number. */
+  readonly maxStreams?: number;
+}
+
 /** Starts the program `interop` of test/go in place of a storage. Its first line is its address. */
-export function startInteropServer(program: string, address = '127.0.0.1:0'): Promise<LineProcess> {
-  return LineProcess.start(program, ['server', address]);
+export function startInteropServer(
+  program: string,
+  { address = '127.0.0.1:0', maxStreams = 0 }: InteropServerOptions = {},
+): Promise<LineProcess> {
+  const args = ['server', '-address', address, '-max-streams', String(maxStreams)];
+  return LineProcess.start(program, args);
 }
 
 /** Records the repository that the calls of the interop tests name. */
@@ -55,9 +66,12 @@ export class InteropProxy implements Stoppable {
   }
 
   /** @param program the built program */
-  static async start(program: string): Promise<InteropProxy> {
+  static async start(
+    program: string,
+    options: Pick<InteropServerOptions, 'maxStreams'> = {},
+  ): Promise<InteropProxy> {
     const scope = new Scope();
-    const server = await startInteropServer(program);
+    const server = await startInteropServer(program, options);
     const store = createMemoryStore({ clock: systemClock });
     await createInteropRepository(store);
     const storages = [{ name: interopStorage, address: `tcp://${server.firstLine}` }];
@@ -87,7 +101,7 @@ export class InteropProxy implements Stoppable {
   /** The storage's process dies, and another one begins at its address. */
   async restartServer(): Promise<void> {
     await this.#server.kill();
-    this.#server = await startInteropServer(this.#program, this.#server.firstLine);
+    this.#server = await startInteropServer(this.#program, { address: this.#server.firstLine });
   }
 
   async stop(): Promise<void> {

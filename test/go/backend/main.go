@@ -22,14 +22,19 @@ import (
 
 func main() {
 	storages := flag.Int("storages", 3, "how many storages there are")
+	maxStreams := flag.Uint("max-streams", 0, "calls on a connection; 0 for any number")
 	flag.Parse()
-	if err := run(*storages); err != nil {
+	var options []grpc.ServerOption
+	if *maxStreams > 0 {
+		options = append(options, grpc.MaxConcurrentStreams(uint32(*maxStreams)))
+	}
+	if err := run(*storages, options); err != nil {
 		fmt.Fprintln(os.Stderr, "backend:", err)
 		os.Exit(1)
 	}
 }
 
-func run(storages int) error {
+func run(storages int, options []grpc.ServerOption) error {
 	var addresses []string
 	for range storages {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -37,7 +42,7 @@ func run(storages int) error {
 			return err
 		}
 		addresses = append(addresses, listener.Addr().String())
-		go newServer().Serve(listener)
+		go newServer(options).Serve(listener)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(addresses); err != nil {
 		return err
@@ -46,11 +51,11 @@ func run(storages int) error {
 	return err
 }
 
-func newServer() *grpc.Server {
+func newServer(options []grpc.ServerOption) *grpc.Server {
 	callBack := grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawgrpc.CountingCodec{}))
-	return grpc.NewServer(
+	return grpc.NewServer(append(options,
 		grpc.Creds(backchannel.Credentials(callBack)),
 		grpc.ForceServerCodecV2(rawgrpc.CountingCodec{}),
 		grpc.UnknownServiceHandler(serve),
-	)
+	)...)
 }

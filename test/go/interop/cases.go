@@ -41,6 +41,7 @@ var cases = []testCase{
 	{"keys that repeat, and binary ones", repeatedKeys},
 	{"a client that cancels", clientCancels},
 	{"a deadline", deadline},
+	{"more calls at once than the proxy takes", manyCalls},
 	{"no message at all", noMessage},
 	{"a first message that is too long", longFirstMessage},
 	{"a message that is too long for the storage", longMessage},

@@ -31,15 +31,15 @@ const argumentKey = "interop-argument"
 
 const healthMethod = "/grpc.health.v1.Health/Check"
 
-func newServer(cutter *cutter) *grpc.Server {
+func newServer(cutter *cutter, more ...grpc.ServerOption) *grpc.Server {
 	callBack := grpc.WithDefaultCallOptions(grpc.ForceCodec(rawgrpc.Codec{}))
 	storage := &storage{cutter: cutter, hung: map[string]hungCall{}}
-	return grpc.NewServer(
+	return grpc.NewServer(append(more,
 		grpc.Creds(backchannel.Credentials(callBack)),
 		grpc.ForceServerCodec(rawgrpc.Codec{}),
 		grpc.UnknownServiceHandler(storage.handle),
 		grpc.MaxSendMsgSize(64<<20),
-	)
+	)...)
 }
 
 // hungCall is what is known of a call that waited until it was given up.
