@@ -162,6 +162,8 @@ async function startWriteProxy(scope: Scope) {
       clientTokens: () => [interopToken],
       gitalyTokens: () => ['token of the storages'],
       logger: silentLogger,
+      // A slow machine is not what is tested here.
+      lateLimitMs: 60_000,
     }),
   );
   const pattern = /gitaly_proxy_storage_healthy\{[^}]*\} 1/g;
