@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { RelayContext } from '../proxy/relay/context.ts';
+import type { GrpcListenerOptions } from '../proxy/relay/grpc-listener.ts';
 import type { ControlStore } from '../proxy/store/control-store.ts';
 import type { Certificate } from './certificate.ts';
 import type { GrpcListenConfig } from './listen-address.ts';
@@ -32,6 +33,8 @@ export interface ProxyServerOptions {
   /** See {@link Membership}. */
   readonly leaseMs?: number;
   readonly lateLimitMs?: RelayContext['lateLimitMs'];
+  /** See {@link GrpcListenerOptions}. */
+  readonly clientLimits?: GrpcListenerOptions['limits'];
   /** Gives up a start that waits for the store. */
   readonly signal?: AbortSignal;
 }

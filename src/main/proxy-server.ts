@@ -71,6 +71,7 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
         clock,
         logger,
         readBuffer: base.readBuffer,
+        ...(options.clientLimits === undefined ? {} : { limits: options.clientLimits }),
         onConnection: (kind) => base.metrics.connectionAccepted(kind),
       }),
     );

@@ -7,6 +7,9 @@ import { InteropProxy, interopMethods, interopToken } from '../support/interop-p
 
 const runLimitMs = 240_000;
 
+/** Calls that the proxy takes on a connection. */
+const maxCalls = 50;
+
 /** The cases of the program, in test/go/interop/cases.go. */
 const cases = [
   'one message each way',
@@ -47,14 +50,14 @@ describeWithGo('grpc-go on both sides of the proxy (skipped without Go)', () => 
 
   beforeAll(async () => {
     program = await goProgram('interop');
-    proxy = await InteropProxy.start(program);
+    proxy = await InteropProxy.start(program, { maxCalls });
   }, goProgramLimitMs);
 
   afterAll(() => proxy.stop());
 
   async function runCases(method: string, isMultiplexed: boolean): Promise<readonly CaseResult[]> {
     const address = `127.0.0.1:${proxy.port}`;
-    const args = ['client', '-address', address, '-method', method];
+    const args = ['client', '-address', address, '-method', method, '-served', String(maxCalls)];
     if (method === interopMethods.write) args.push('-write');
     if (isMultiplexed) args.push('-backchannel');
     const { stdout } = await promisify(execFile)(program, args, {

@@ -68,7 +68,10 @@ export class InteropProxy implements Stoppable {
   /** @param program the built program */
   static async start(
     program: string,
-    options: Pick<InteropServerOptions, 'maxStreams'> = {},
+    options: Pick<InteropServerOptions, 'maxStreams'> & {
+      /** Calls that the proxy takes on a connection. Default: as many as it usually does. */
+      readonly maxCalls?: number;
+    } = {},
   ): Promise<InteropProxy> {
     const scope = new Scope();
     const server = await startInteropServer(program, options);
@@ -90,6 +93,9 @@ export class InteropProxy implements Stoppable {
         clientTokens: () => [interopToken],
         gitalyTokens: () => ['token of the storages'],
         logger: silentLogger,
+        ...(options.maxCalls !== undefined && {
+          clientLimits: { maxConcurrentStreams: options.maxCalls },
+        }),
       }),
     );
     const interop = new InteropProxy(proxy.grpcPort, scope, program, server);

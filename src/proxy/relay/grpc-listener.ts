@@ -3,6 +3,7 @@ import type { Logger } from '../../base/logger.ts';
 import { Scope, type Stoppable } from '../../base/scope.ts';
 import { acceptConnection } from '../wire/backchannel.ts';
 import { Keepalive } from '../wire/http2/keepalive.ts';
+import type { Http2Limits } from '../wire/http2/limits.ts';
 import { Http2Session } from '../wire/http2/session.ts';
 import { listenTransport, type Endpoint, type ServerTls } from '../wire/socket-transport.ts';
 import type { Transport } from '../wire/transport.ts';
@@ -29,6 +30,8 @@ export interface GrpcListenerOptions {
   readonly logger: Logger;
   /** See {@link createReadBuffer}. */
   readonly readBuffer: Buffer;
+  /** Of each connection. Default: see {@link Http2Session}. */
+  readonly limits?: Partial<Http2Limits>;
   /** A connection was accepted. Default: nobody wants to know. */
   onConnection?(kind: GrpcAddress['kind']): void;
 }
@@ -48,7 +51,7 @@ export interface GrpcListener extends Stoppable {
 
 /** Listens for clients: plain HTTP/2, or yamux after the `backchannel` magic. */
 export async function startGrpcListener(options: GrpcListenerOptions): Promise<GrpcListener> {
-  const { addresses, dispatcher, clock, logger, readBuffer } = options;
+  const { addresses, dispatcher, clock, logger, readBuffer, limits = {} } = options;
   const sessions = new Set<Http2Session>();
   let isClosing = false;
   const serve = (http2: Transport, mux: YamuxSession | undefined) => {
@@ -56,6 +59,7 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<G
       transport: http2,
       role: 'server',
       clock,
+      limits,
       events: {
         onRequest: (stream, fields, endStream) =>
           dispatcher.onRequest(stream, fields, endStream, mux),

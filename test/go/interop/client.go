@@ -30,8 +30,8 @@ type client struct {
 	token  string
 	// lost is how a call ends whose storage is lost in the middle of a message.
 	lost codes.Code
-	// atOnce is how many calls are made at the same time, and served how many of them.
-	atOnce, served int
+	// served is how many calls the proxy takes on a connection.
+	served int
 }
 
 // result is a line of the report. An empty problem is success.
@@ -45,6 +45,7 @@ func runCases(args []string) error {
 	address := flags.String("address", "", "of the proxy")
 	method := flags.String("method", "", "that is called")
 	isWrite := flags.Bool("write", false, "the method is a write")
+	served := flags.Int("served", 50, "calls that the proxy takes on a connection")
 	isMultiplexed := flags.Bool("backchannel", false, "connect with a backchannel")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -63,13 +64,10 @@ func runCases(args []string) error {
 	}
 	defer conn.Close()
 	// Secrets are no arguments.
-	client := &client{conn: conn, method: *method, token: os.Getenv("INTEROP_TOKEN"), lost: codes.Unavailable}
-	// The proxy takes 2000 calls on a connection, and 64 writes of a repository.
-	client.atOnce, client.served = 2100, 2000
+	client := &client{conn: conn, method: *method, token: os.Getenv("INTEROP_TOKEN"), lost: codes.Unavailable, served: *served}
 	if *isWrite {
 		// Who is told UNAVAILABLE by a reset may repeat the call unasked.
 		client.lost = codes.Internal
-		client.atOnce, client.served = 60, 60
 	}
 	report := json.NewEncoder(os.Stdout)
 	for _, each := range cases {

@@ -8,10 +8,11 @@ import (
 
 // manyCalls makes calls at the same time that all want to go on until as many as can have an answer.
 func manyCalls(ctx context.Context, client *client) error {
-	answered := make(chan struct{}, client.atOnce)
+	atOnce := client.served + 10
+	answered := make(chan struct{}, atOnce)
 	goOn := make(chan struct{})
-	ends := make(chan error, client.atOnce)
-	for range client.atOnce {
+	ends := make(chan error, atOnce)
+	for range atOnce {
 		go func() { ends <- oneOfMany(ctx, client, answered, goOn) }()
 	}
 	for range client.served {
@@ -23,7 +24,7 @@ func manyCalls(ctx context.Context, client *client) error {
 	}
 	close(goOn)
 	var errs []error
-	for range client.atOnce {
+	for range atOnce {
 		errs = append(errs, <-ends)
 	}
 	return errors.Join(errs...)
