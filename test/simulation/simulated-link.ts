@@ -3,11 +3,11 @@ import type { NodeHealth } from '../../src/proxy/health/node-health.ts';
 import type { Answer } from '../../src/proxy/transactions/voting.ts';
 import type { WriteRegistry } from '../../src/proxy/transactions/write-registry.ts';
 import type { ControlCalls } from '../../src/proxy/upstream/control-calls.ts';
+import type { StorageCalls } from '../../src/proxy/upstream/storage-calls.ts';
 import type { Storage } from '../../src/proxy/upstream/storage.ts';
 import { UpstreamError } from '../../src/proxy/upstream/unary-call.ts';
 import { statusTrailers } from '../../src/proxy/wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../../src/proxy/wire/hpack/header-field.ts';
-import type { Http2Session } from '../../src/proxy/wire/http2/session.ts';
 import type { Http2Stream, StreamEvents } from '../../src/proxy/wire/http2/stream.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 import type {
@@ -73,13 +73,15 @@ export class SimulatedLink {
     return this.#connection?.calls.size ?? 0;
   }
 
-  get session(): Http2Session | undefined {
+  /** The storage takes any number of calls. */
+  get calls(): Pick<StorageCalls, 'hasRoom' | 'request' | 'takeRoom'> {
     const connection = this.#connection;
-    if (connection === undefined) return undefined;
-    const request = (fields: readonly HeaderField[], _: boolean, events: StreamEvents) =>
-      this.#request(connection, fields, events);
-    const session: Pick<Http2Session, 'request'> = { request };
-    return session as Http2Session;
+    return {
+      hasRoom: true,
+      takeRoom: async () => undefined,
+      request: (fields, _, events) =>
+        connection === undefined ? undefined : this.#request(connection, fields, events),
+    };
   }
 
   /** The network between the two fails, until {@link SimulatedLink.mend}. */
