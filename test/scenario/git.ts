@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Stoppable } from '../../src/base/scope.ts';
@@ -10,6 +10,8 @@ export interface GitRemote {
   readonly port: number;
   readonly token: string;
   readonly virtualStorage: string;
+  /** A file with the authority that the server's certificate is signed by. Default: no TLS. */
+  readonly caFile?: string;
 }
 
 const identity = {
@@ -39,8 +41,16 @@ export class Git implements Stoppable {
 
   static async create(remote: GitRemote): Promise<Git> {
     const scratch = await mkdtemp(join(tmpdir(), 'gitaly-scenario-'));
-    await writeFile(join(scratch, 'token'), remote.token, { mode: 0o600 });
-    return new Git(remote, scratch);
+    const git = new Git(remote, scratch);
+    await git.useToken(remote.token);
+    return git;
+  }
+
+  /** Logs in with another token from now on. */
+  async useToken(token: string): Promise<void> {
+    // At once, as a command that starts just now may read it.
+    await writeFile(join(this.#scratch, 'new-token'), token, { mode: 0o600 });
+    await rename(join(this.#scratch, 'new-token'), join(this.#scratch, 'token'));
   }
 
   /** An empty folder's name that nobody else uses. */
@@ -76,7 +86,9 @@ export class Git implements Stoppable {
   }
 
   #environment(): Readonly<Record<string, string>> {
+    const { host, port, caFile } = this.#remote;
     return {
+      ...(caFile && { GITALY_HA_ADDRESS: `tls://${host}:${port}`, GITALY_HA_CA_FILE: caFile }),
       ...identity,
       GIT_SSH_COMMAND: this.sshCommand,
       GIT_SSH_VARIANT: 'ssh',

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { load } from 'js-yaml';
+import type { GitalyClusterStatus } from '../../src/api/generated/gitaly-cluster.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
 import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
@@ -71,10 +72,10 @@ export class GitalyClusterUnderTest implements Stoppable {
     );
   }
 
-  async status(): Promise<Readonly<Record<string, string>>> {
+  async status(): Promise<GitalyClusterStatus> {
     const path = ['-n', this.namespace, 'get', 'glc', this.name, '-o', 'jsonpath={.status}'];
     const text = await this.cluster.kubectl(path);
-    return text === '' ? {} : (JSON.parse(text) as Record<string, string>);
+    return text === '' ? {} : (JSON.parse(text) as GitalyClusterStatus);
   }
 
   /** What a person sees. */
@@ -96,9 +97,13 @@ export class GitalyClusterUnderTest implements Stoppable {
 
   /** A client of one storage, past the proxies. */
   async storageClient(storage: string): Promise<GitalyClient> {
-    const target = { namespace: this.namespace, kind: 'pod', name: storage } as const;
+    return this.podClient(storage, await this.token('gitaly-token'));
+  }
+
+  /** A client of one pod, whatever it is, that signs with a token. */
+  async podClient(name: string, token: string): Promise<GitalyClient> {
+    const target = { namespace: this.namespace, kind: 'pod', name } as const;
     const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
-    const token = await this.token('gitaly-token');
     return this.#scope.own(createGitalyClient({ address: `tcp://${host}:${port}`, token }));
   }
 

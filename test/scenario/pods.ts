@@ -34,6 +34,27 @@ export async function podsOf(
     .map(({ metadata, spec }) => ({ name: metadata.name, node: spec.nodeName ?? '' }));
 }
 
+/** How often the containers of each pod were started again, by the pod's name and unique id. */
+export async function restartsOf(
+  cluster: Cluster,
+  namespace: string,
+  selector: string,
+): Promise<ReadonlyMap<string, number>> {
+  const path = ['-n', namespace, 'get', 'pods', '-l', selector, '-o', 'json'];
+  const { items } = JSON.parse(await cluster.kubectl(path)) as {
+    items: {
+      metadata: { name: string; uid: string };
+      status: { containerStatuses?: { restartCount: number }[] };
+    }[];
+  };
+  return new Map(
+    items.map(({ metadata, status }) => {
+      const counts = (status.containerStatuses ?? []).map(({ restartCount }) => restartCount);
+      return [`${metadata.name} ${metadata.uid}`, counts.reduce((sum, count) => sum + count, 0)];
+    }),
+  );
+}
+
 /** As when a kernel kills it: no grace, no goodbye. */
 export async function killPod(cluster: Cluster, namespace: string, name: string): Promise<void> {
   await cluster.kubectl(['-n', namespace, 'delete', 'pod', name, '--grace-period=0', '--force']);

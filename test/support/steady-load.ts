@@ -1,3 +1,4 @@
+import { sleep, systemClock } from '../../src/base/clock.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 
@@ -16,9 +17,12 @@ export class SteadyLoad implements Stoppable {
   readonly failures: string[] = [];
   readonly #done = new Map<string, number>();
   readonly #running: readonly Promise<void>[];
+  readonly #pauseMs: number;
   #isStopping = false;
 
-  constructor(tasks: readonly LoadTask[]) {
+  /** `pauseMs`: how long each task rests between its rounds. Default: not at all. */
+  constructor(tasks: readonly LoadTask[], { pauseMs = 0 }: { readonly pauseMs?: number } = {}) {
+    this.#pauseMs = pauseMs;
     this.#running = tasks.map((task) => this.#repeat(task));
   }
 
@@ -46,6 +50,7 @@ export class SteadyLoad implements Stoppable {
       } catch (error) {
         this.failures.push(`${name}, round ${round}: ${String(error)}`);
       }
+      if (this.#pauseMs > 0) await sleep(systemClock, this.#pauseMs);
     }
   }
 }
