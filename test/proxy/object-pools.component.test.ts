@@ -3,7 +3,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { statusCodes } from '../../src/rpc/status.ts';
-import { ForkNetwork, named } from '../support/fork-network.ts';
+import { named } from '../support/fork-network.ts';
+import { LocalForkNetwork } from '../support/local-fork-network.ts';
 import { ProxyCluster, waitUntil } from '../support/proxy-cluster.ts';
 
 let cluster: ProxyCluster | undefined;
@@ -14,7 +15,7 @@ afterEach(async () => {
 
 async function start(options: Parameters<typeof ProxyCluster.start>[0] = {}) {
   cluster = await ProxyCluster.start(options);
-  return { running: cluster, network: new ForkNetwork(cluster) };
+  return { running: cluster, network: new LocalForkNetwork(cluster) };
 }
 
 describe('a source, its fork and their object pool', () => {

@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { RpcError } from '../../src/rpc/rpc-error.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
-import { ForkNetwork, named, type Named } from '../support/fork-network.ts';
+import { named, type Named } from '../support/fork-network.ts';
+import { LocalForkNetwork } from '../support/local-fork-network.ts';
 import { ProxyCluster, waitUntil } from '../support/proxy-cluster.ts';
 
 let cluster: ProxyCluster | undefined;
@@ -14,7 +15,7 @@ afterEach(async () => {
 async function start(options: Parameters<typeof ProxyCluster.start>[0] = {}) {
   cluster = await ProxyCluster.start(options);
   const running = cluster;
-  const network = new ForkNetwork(running);
+  const network = new LocalForkNetwork(running);
   const storages = running.nodes.map(({ name }) => name);
   /** Every replica is whole, and borrows from the pool or from nothing, as `members` and `others` say. */
   const expectWhole = async (members: readonly Named[], others: readonly Named[] = []) => {

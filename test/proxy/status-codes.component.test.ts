@@ -233,10 +233,14 @@ describe('a call that no storage can serve', () => {
   test('is any call once none is left', async () => {
     await cluster.stopStorage('gitaly-2');
     const names = 'gitaly-0, gitaly-1, gitaly-2';
-    expect(await cluster.call(read, requestAbout(known))).toMatchObject({
+    const refusal = {
       code: UNAVAILABLE,
-      message: `none of the in-sync replicas (${names}) can be reached`,
-    });
+      message:
+        `none of the in-sync replicas (${names}) can be reached: bring one of them back, ` +
+        'or, if they are lost, see "gitaly-ha repository dataloss"',
+    };
+    expect(await cluster.call(read, requestAbout(known))).toMatchObject(refusal);
+    expect(await cluster.call(write, requestAbout(known))).toMatchObject(refusal);
     expect(await cluster.call(maintenance, requestAbout(known))).toMatchObject({
       code: UNAVAILABLE,
       message: `none of the replicas (${names}) can be reached`,

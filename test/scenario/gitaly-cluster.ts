@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { load } from 'js-yaml';
 import type { GitalyClusterStatus } from '../../src/api/generated/gitaly-cluster.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
 import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
 import type { Cluster } from '../testbed/cluster.ts';
+import { tryRun, type RunResult } from '../testbed/run.ts';
 import { Git } from './git.ts';
 import { gitlabSpec } from './gitlab.ts';
 import { reach } from './reach.ts';
@@ -116,6 +118,29 @@ export class GitalyClusterUnderTest implements Stoppable {
     const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
     const token = await this.token('client-token');
     return this.#scope.own(await Git.create({ host, port, token, virtualStorage }));
+  }
+
+  /** Plain git against one storage, past the proxies; its repositories are at their replica paths. */
+  async storageGit(storage: string): Promise<Git> {
+    const target = { namespace: this.namespace, kind: 'pod', name: storage } as const;
+    const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
+    const token = await this.token('gitaly-token');
+    return this.#scope.own(await Git.create({ host, port, token, virtualStorage: storage }));
+  }
+
+  /** Runs `gitaly-ha` against the proxies, to its end, whatever its exit status. */
+  async gitalyHa(args: readonly string[]): Promise<RunResult> {
+    const target = {
+      namespace: this.namespace,
+      kind: 'service',
+      name: `${this.name}-proxy`,
+    } as const;
+    const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
+    const env = {
+      GITALY_HA_ADDRESS: `tcp://${host}:${port}`,
+      GITALY_HA_TOKEN: await this.token('client-token'),
+    };
+    return tryRun(process.execPath, [resolve('dist/cli.js'), ...args], { env });
   }
 
   async token(suffix: 'client-token' | 'gitaly-token'): Promise<string> {

@@ -1,14 +1,8 @@
 import { createHash } from 'node:crypto';
-import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
 import { commitFile } from './commit-file.ts';
-import { ProxyCluster, waitUntil } from './proxy-cluster.ts';
-
-const run = promisify(execFile);
+import { eventually } from './eventually.ts';
 
 export interface Named {
   readonly storageName: string;
@@ -25,22 +19,30 @@ function poolNamed(number: number): Named {
   return named(`@pools/${name.slice(0, 2)}/${name.slice(2, 4)}/${name}.git`);
 }
 
-/** A cluster's client, doing with a source, its forks and their pool what GitLab does. */
+/** How the proxies are reached. */
+export interface ProxyAccess {
+  readonly client: GitalyClient;
+  /** For the storages, which fetch forks through the proxies. */
+  readonly address: string;
+  readonly token: string;
+}
+
+/** A client that does with a source, its forks and their pool what GitLab does. */
 export class ForkNetwork {
   readonly source = named('group/source.git');
   readonly pool = poolNamed(1);
   readonly client: GitalyClient;
-  readonly #cluster: ProxyCluster;
+  readonly #access: ProxyAccess;
 
-  constructor(cluster: ProxyCluster) {
-    this.#cluster = cluster;
-    this.client = cluster.client();
+  constructor(access: ProxyAccess) {
+    this.#access = access;
+    this.client = access.client;
   }
 
   /** What a storage needs to fetch from a repository through the proxies. */
   get gitalyServers(): Readonly<Record<string, string>> {
-    const address = `tcp://127.0.0.1:${this.#cluster.proxies[0]?.grpcPort}`;
-    const servers = { default: { address, token: ProxyCluster.clientToken } };
+    const { address, token } = this.#access;
+    const servers = { default: { address, token } };
     return { 'gitaly-servers': Buffer.from(JSON.stringify(servers)).toString('base64') };
   }
 
@@ -108,33 +110,7 @@ export class ForkNetwork {
         const { replicas = [], intents = 1 } = (await this.status(repository)) ?? {};
         return intents === 0 && replicas.every((replica) => replica.inSync);
       };
-      await waitUntil(`${repository.relativePath} is in sync everywhere`, isSettled, 60_000);
+      await eventually(`${repository.relativePath} is in sync everywhere`, isSettled, 60_000);
     }
-  }
-
-  /** The folder of a repository on a storage's disk. */
-  async folder(repository: Named, storage: string): Promise<string> {
-    const status = await this.status(repository);
-    if (status === undefined) throw new Error(`${repository.relativePath} is not listed`);
-    return join(this.#cluster.node(storage).storagePath, status.replicaPath);
-  }
-
-  /** What git finds wrong with a replica, in which every object has to be there. Empty: nothing. */
-  async faultsOf(repository: Named, storage: string): Promise<string> {
-    const folder = await this.folder(repository, storage);
-    try {
-      const { stdout } = await run('git', ['-C', folder, 'fsck', '--no-dangling', '--no-progress']);
-      return stdout;
-    } catch (error) {
-      return String((error as { stderr?: string }).stderr ?? error);
-    }
-  }
-
-  /** The folder, relative to the storage, that a replica borrows objects from. */
-  async borrowsFrom(repository: Named, storage: string): Promise<string | undefined> {
-    const objects = join(await this.folder(repository, storage), 'objects');
-    const file = await readFile(join(objects, 'info', 'alternates'), 'utf8').catch(() => undefined);
-    if (file === undefined) return undefined;
-    return join(objects, file).slice(this.#cluster.node(storage).storagePath.length + 1);
   }
 }

@@ -70,13 +70,17 @@ describe('a read', () => {
     });
   });
 
-  it('names the in-sync replicas if none of them can be reached', () => {
+  it('names the in-sync replicas if none of them can be reached, and what helps, as a write does', () => {
     const record = recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', 4n)] });
     const nodes = nodesOf(['a', 'b', 'c'], { a: { healthy: false }, b: { healthy: false } });
-    expect(routeRead(record, nodes, options)).toEqual({
+    const refusal = {
       kind: 'unavailable',
-      reason: 'none of the in-sync replicas (a, b) can be reached',
-    });
+      reason:
+        'none of the in-sync replicas (a, b) can be reached: bring one of them back, ' +
+        'or, if they are lost, see "gitaly-ha repository dataloss"',
+    };
+    expect(routeRead(record, nodes, options)).toEqual(refusal);
+    expect(routeWrite(record, nodes, policy)).toEqual(refusal);
   });
 });
 

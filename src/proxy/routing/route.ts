@@ -42,10 +42,16 @@ export function routeRead(
   if (storage !== undefined) return { kind: 'read', storage };
   return {
     kind: 'unavailable',
-    reason: primaryOnly
-      ? `the primary ${record.primary} cannot be reached`
-      : `none of the in-sync replicas (${inSync.join(', ') || 'none'}) can be reached`,
+    reason: primaryOnly ? `the primary ${record.primary} cannot be reached` : noneInSync(inSync),
   };
+}
+
+/** Nobody but a person can say what is to be done then: the text names the command that helps. */
+function noneInSync(inSync: readonly string[]): string {
+  return (
+    `none of the in-sync replicas (${inSync.join(', ') || 'none'}) can be reached: bring one of them back, ` +
+    'or, if they are lost, see "gitaly-ha repository dataloss"'
+  );
 }
 
 function leastBusy(
@@ -86,7 +92,8 @@ export function routeWrite(
   const inSync = inSyncVoters(record);
   const voters = inSync.filter((storage) => isHealthy(nodes, storage));
   const [successor] = voters;
-  if (successor === undefined || voters.length < policy.minInSyncReplicas) {
+  if (successor === undefined) return { kind: 'unavailable', reason: noneInSync(inSync) };
+  if (voters.length < policy.minInSyncReplicas) {
     return {
       kind: 'unavailable',
       reason:
