@@ -30,7 +30,7 @@ describe('the effective spec', () => {
       virtualStorages: [{ name: 'default', volume: { size: '50Gi' } }],
       gitaly: { gracefulRestartTimeoutSeconds: 60 },
       gitlab: undefined,
-      proxy: { replicas: 2, image: 'operator:1' },
+      proxy: { replicas: 2, workers: 1, image: 'operator:1' },
       database: { kind: 'managed', secretName: 'gitaly-database', volume: { size: '5Gi' } },
       clientToken: { name: 'gitaly-client-token', key: 'token', generated: true },
       clientAuthTransitioning: false,
@@ -38,6 +38,12 @@ describe('the effective spec', () => {
       deletionPolicy: 'Retain',
       paused: false,
     });
+  });
+
+  test('gives a proxy the workers that it asks for, or one for each core', () => {
+    const resources = { limits: { cpu: '2' } };
+    expect(effective({ proxy: { resources } }).proxy.workers).toBe(2);
+    expect(effective({ proxy: { resources, workers: 1 } }).proxy.workers).toBe(1);
   });
 
   test('refuses what an old CRD may have let pass', () => {

@@ -8,6 +8,7 @@ import type {
   VolumeSpec,
 } from './generated/gitaly-cluster.ts';
 import { generatedTokenKey, objectNames, type SecretKey } from './names.ts';
+import { defaultWorkers } from './worker-default.ts';
 
 /**
  * The spec with every default filled in. The API server fills in those that the CRD states; the
@@ -20,6 +21,7 @@ export interface EffectiveSpec {
   readonly gitlab: { readonly url: string; readonly secret: SecretKey } | undefined;
   readonly proxy: Placement & {
     readonly replicas: number;
+    readonly workers: number;
     readonly image: string;
     readonly resources: ResourceRequirements | undefined;
   };
@@ -96,6 +98,7 @@ export function effectiveSpec(cluster: GitalyCluster, defaults: SpecDefaults): E
     proxy: {
       ...placementOf(spec.proxy ?? {}),
       replicas: spec.proxy?.replicas ?? 2,
+      workers: spec.proxy?.workers ?? defaultWorkers(spec.proxy?.resources),
       image: spec.proxy?.image ?? defaults.proxyImage,
       resources: spec.proxy?.resources,
     },

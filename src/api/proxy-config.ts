@@ -37,6 +37,11 @@ export interface ProxyConfig {
    * `uri`, or `host`, `port`, `dbname`, `username` and `password`.
    */
   readonly databaseDir: string;
+  /**
+   * How many processes serve, 1 to 8; each uses one core. Default 1. The environment's `PROXY_WORKERS`
+   * goes before this.
+   */
+  readonly workers?: number;
   readonly virtualStorages: readonly VirtualStorageConfig[];
   readonly stop: ProxyStopPolicy;
 }

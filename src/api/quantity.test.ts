@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { fc } from '../../test/support/properties.ts';
 
-import { compareQuantities } from './quantity.ts';
+import { compareQuantities, timesIn } from './quantity.ts';
 
 describe('compareQuantities', () => {
   test.each([
@@ -36,5 +36,22 @@ describe('compareQuantities', () => {
         expect(Math.sign(compareQuantities(`${a}`, `${b}`))).toBe(Math.sign(a - b));
       }),
     );
+  });
+});
+
+describe('timesIn', () => {
+  test.each([
+    ['2', '1', '0', 2],
+    ['1999m', '1', '0', 1],
+    ['1Gi', '256Mi', '0', 4],
+    ['1Gi', '256Mi', '1Mi', 3],
+    ['100Mi', '256Mi', '200Mi', 0],
+    ['lots', '1', '0', 0],
+  ])('%s holds %s, beside %s, so many times: %d', (quantity, unit, reserved, times) => {
+    expect(timesIn(quantity, unit, reserved)).toBe(times);
+  });
+
+  test('takes a number as YAML has it', () => {
+    expect(timesIn(4, '1')).toBe(4);
   });
 });

@@ -52,3 +52,13 @@ export function compareQuantities(a: string, b: string): number {
   if (left === right) return 0;
   return left < right ? -1 : 1;
 }
+
+/**
+ * How many times `unit` fits into what `quantity` leaves beside `reserved`, 0 at least. 0, too, if one is not a
+ * Kubernetes quantity: the API server tells the user so.
+ */
+export function timesIn(quantity: string | number, unit: string, reserved = '0'): number {
+  const [all, one, kept] = [String(quantity), unit, reserved].map(parseNanos);
+  if (all === undefined || kept === undefined || one === undefined || all <= kept) return 0;
+  return Number((all - kept) / one);
+}

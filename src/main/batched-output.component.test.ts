@@ -58,6 +58,21 @@ describe('output in batches', () => {
     expect(await read()).toBe('last words\n');
   });
 
+  it('takes lines that are bytes already, between the others', async () => {
+    output.write('from here\n');
+    output.writeBytes(Buffer.from('from a worker: ümläuts\nand another\n'));
+    output.write('from here again\n');
+    output.flushSync();
+    expect(await read()).toBe('from here\nfrom a worker: ümläuts\nand another\nfrom here again\n');
+  });
+
+  it('counts each line of bytes that it drops', () => {
+    const lines = Buffer.from(`${'x'.repeat(511 * 1024)}\n`.repeat(2));
+    for (let count = 0; count < 40; count++) output.writeBytes(lines);
+    expect(output.droppedLines % 2).toBe(0);
+    expect(output.droppedLines).toBeGreaterThan(0);
+  });
+
   it('drops lines rather than to keep more than 16 MiB', () => {
     const line = `${'x'.repeat(1024 * 1024)}\n`;
     for (let count = 0; count < 40; count++) output.write(line);

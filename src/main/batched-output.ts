@@ -13,6 +13,7 @@ const batchMs = 100;
 const maxWaitingBytes = 16 * 1024 * 1024;
 /** How long a pipe that is full is left alone. */
 const retryMs = 50;
+const lineBreak = 0x0a;
 
 /**
  * Writes lines to a file, pipe or terminal in batches, a tenth of a second late at most, and never
@@ -46,6 +47,17 @@ export class BatchedOutput {
       return;
     }
     this.#length += this.#buffer.write(line, this.#length);
+    if (this.#length >= batchBytes) this.#flush();
+    else this.#arm(batchMs);
+  }
+
+  /** Appends lines, each of which ends in a line break, that are UTF-8 already. */
+  writeBytes(lines: Buffer): void {
+    if (!this.#makeRoom(lines.length)) {
+      for (const byte of lines) if (byte === lineBreak) this.#dropped += 1;
+      return;
+    }
+    this.#length += lines.copy(this.#buffer, this.#length);
     if (this.#length >= batchBytes) this.#flush();
     else this.#arm(batchMs);
   }

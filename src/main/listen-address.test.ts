@@ -25,7 +25,7 @@ describe('where clients find the proxy', () => {
 
   test.each([
     [{}, /set grpcListen, grpcTlsListen or grpcSocket/],
-    [{ grpcTlsListen: ':8076' }, /needs a certificate/],
+    [{ grpcTlsListen: 'localhost:8076' }, /needs a certificate/],
     [{ grpcListen: '8075' }, /use host:port/],
     [{ grpcListen: 'unix:/run/proxy.socket' }, /use host:port/],
     [{ grpcSocket: '/run/proxy.socket' }, /use unix:\/path/],

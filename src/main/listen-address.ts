@@ -1,6 +1,7 @@
 import type { ProxyConfig } from '../api/proxy-config.ts';
 import type { GrpcAddress } from '../proxy/relay/grpc-listener.ts';
-import type { Endpoint, ServerTls } from '../proxy/wire/socket-transport.ts';
+import type { Endpoint } from '../proxy/wire/bind-server.ts';
+import type { ServerTls } from '../proxy/wire/socket-transport.ts';
 
 /** What of the configuration says where clients find the proxy. */
 export type GrpcListenConfig = Pick<
@@ -17,25 +18,44 @@ export function grpcAddresses(
   config: GrpcListenConfig,
   certificate: (() => ServerTls) | undefined,
 ): readonly GrpcAddress[] {
+  return grpcEndpoints(config).map(({ kind, endpoint }): GrpcAddress => {
+    if (kind !== 'tls') return { kind, endpoint };
+    if (certificate !== undefined) return { kind, endpoint, tls: certificate };
+    throw new Error('grpcTlsListen needs a certificate: name tls.certificateFile and tls.keyFile');
+  });
+}
+
+/**
+ * The same, in the same order, for a process that needs no certificate.
+ *
+ * @throws Error that says what is missing, or which form to write
+ */
+export function grpcEndpoints(
+  config: GrpcListenConfig,
+): readonly Pick<GrpcAddress, 'kind' | 'endpoint'>[] {
   const { grpcListen, grpcTlsListen, grpcSocket, grpcSocketMode } = config;
-  const addresses: GrpcAddress[] = [];
+  const found: Pick<GrpcAddress, 'kind' | 'endpoint'>[] = [];
   if (grpcListen !== undefined) {
-    addresses.push({ kind: 'tcp', endpoint: readHostAndPort(grpcListen) });
+    found.push({ kind: 'tcp', endpoint: readHostAndPort(grpcListen) });
   }
   if (grpcTlsListen !== undefined) {
-    if (certificate === undefined) {
-      throw new Error(
-        'grpcTlsListen needs a certificate: name tls.certificateFile and tls.keyFile',
-      );
-    }
-    const endpoint = readHostAndPort(grpcTlsListen);
-    addresses.push({ kind: 'tls', endpoint, tls: certificate });
+    found.push({ kind: 'tls', endpoint: readHostAndPort(grpcTlsListen) });
   }
   if (grpcSocket !== undefined) {
-    addresses.push({ kind: 'unix', endpoint: readSocketPath(grpcSocket, grpcSocketMode) });
+    found.push({ kind: 'unix', endpoint: readSocketPath(grpcSocket, grpcSocketMode) });
   }
-  if (addresses.length > 0) return addresses;
+  if (found.length > 0) return found;
   throw new Error('clients cannot reach the proxy: set grpcListen, grpcTlsListen or grpcSocket');
+}
+
+/** The ports that were bound for `addresses`, in that order; 0 for a kind that is not among them. */
+export function portsByKind(
+  addresses: readonly Pick<GrpcAddress, 'kind'>[],
+  ports: readonly number[],
+): { readonly grpcPort: number; readonly grpcTlsPort: number } {
+  const portOf = (kind: GrpcAddress['kind']) =>
+    ports[addresses.findIndex((address) => address.kind === kind)] ?? 0;
+  return { grpcPort: portOf('tcp'), grpcTlsPort: portOf('tls') };
 }
 
 /**

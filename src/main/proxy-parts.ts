@@ -98,7 +98,7 @@ export function createRelay(
   store: ControlStore,
   serving: ServingState,
 ): Relay {
-  const { owner, logger, clientTokens, leaseMs, lateLimitMs } = options;
+  const { owner, logger, clientTokens, leaseMs, lateLimitMs, parallelRepairs: parallel } = options;
   const isTransitioning = options.config.clientAuthTransitioning ?? false;
   const { clock = systemClock, random = systemRandom } = options;
   const outage = new StoreOutage({ clock, logger });
@@ -146,7 +146,14 @@ export function createRelay(
     newCorrelationId: randomUUID,
     clock,
   });
-  const repairLoop = new RepairLoop({ ...repair, settler, random, repair, metrics });
+  const repairLoop = new RepairLoop({
+    ...repair,
+    settler,
+    random,
+    repair,
+    metrics,
+    ...(parallel === undefined ? {} : { parallel }),
+  });
   return { dispatcher, view, membership, repairLoop };
 }
 

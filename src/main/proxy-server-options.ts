@@ -5,8 +5,10 @@ import type { Random } from '../base/random.ts';
 import type { RelayContext } from '../proxy/relay/context.ts';
 import type { GrpcListenerOptions } from '../proxy/relay/grpc-listener.ts';
 import type { ControlStore } from '../proxy/store/control-store.ts';
+import type { AcceptedConnections } from '../proxy/wire/accepted-connections.ts';
 import type { Certificate } from './certificate.ts';
 import type { GrpcListenConfig } from './listen-address.ts';
+import type { ProxyReports } from './proxy-reports.ts';
 
 /** What a proxy is made of: `startProxyServer`. */
 export interface ProxyServerOptions {
@@ -35,6 +37,18 @@ export interface ProxyServerOptions {
   readonly lateLimitMs?: RelayContext['lateLimitMs'];
   /** See {@link GrpcListenerOptions}. */
   readonly clientLimits?: GrpcListenerOptions['limits'];
+  /** Repairs of this proxy at the same time. Default 4. */
+  readonly parallelRepairs?: number;
+  /** The process that this proxy is a worker of. Default: it is alone in its pod. */
+  readonly supervisor?: SupervisorSide;
   /** Gives up a start that waits for the store. */
   readonly signal?: AbortSignal;
+}
+
+/** What a supervisor does for the proxies that are its workers: see `src/main/workers`. */
+export interface SupervisorSide {
+  /** The connections that it accepts at an address: that of this index in `grpcAddresses`. */
+  acceptedAt(index: number): AcceptedConnections;
+  /** It asks for these, and answers over HTTP. */
+  report(reports: ProxyReports): void;
 }

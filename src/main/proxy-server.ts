@@ -4,17 +4,18 @@ import { Scope, type Stoppable } from '../base/scope.ts';
 import { DatabaseMetrics } from '../proxy/admin/database-metrics.ts';
 import { startHttpServer } from '../proxy/admin/http-server.ts';
 import { ServingState } from '../proxy/admin/serving-state.ts';
-import { startGrpcListener, type GrpcAddress } from '../proxy/relay/grpc-listener.ts';
+import { startGrpcListener } from '../proxy/relay/grpc-listener.ts';
 import type { StorageDirectory } from '../proxy/upstream/storage-directory.ts';
 import type { RepositoryView } from '../proxy/view/repository-view.ts';
-import { grpcAddresses, readHostAndPort } from './listen-address.ts';
+import { grpcAddresses, portsByKind, readHostAndPort } from './listen-address.ts';
 import { createRelay, createStorages } from './proxy-parts.ts';
+import { httpAnswers, type ProxyReports } from './proxy-reports.ts';
 import type { ProxyServerOptions } from './proxy-server-options.ts';
 import { takeLeave } from './stop-proxy.ts';
 import { untilAvailable } from './until-available.ts';
 
 export interface ProxyServer extends Stoppable {
-  /** 0 if it does not listen in plain text. */
+  /** 0 if it does not listen in plain text. All are 0 for a worker, which listens to nothing. */
   readonly grpcPort: number;
   /** 0 if it does not listen with TLS. */
   readonly grpcTlsPort: number;
@@ -34,7 +35,14 @@ export interface ProxyServer extends Stoppable {
  * 3. Calls are taken.
  */
 export async function startProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {
-  const { config, logger, clock = systemClock, random = systemRandom, signal } = options;
+  const {
+    config,
+    logger,
+    clock = systemClock,
+    random = systemRandom,
+    signal,
+    supervisor,
+  } = options;
   const waiting = { clock, random, logger, ...(signal === undefined ? {} : { signal }) };
   const addresses = grpcAddresses(config, options.certificate);
   const scope = new Scope();
@@ -42,14 +50,11 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     const base = createStorages(options);
     let databaseMetrics: DatabaseMetrics | undefined;
     let notReady = (): string | undefined => 'waiting for the database';
-    const http = scope.own(
-      await startHttpServer({
-        ...readHostAndPort(config.httpListen),
-        notReady: () => notReady(),
-        metrics: base.metrics.registry,
-        databaseMetrics: () => databaseMetrics?.registry,
-      }),
-    );
+    const httpPort = await tellOf(options, scope, {
+      notReady: () => notReady(),
+      metrics: base.metrics.registry,
+      databaseMetrics: () => databaseMetrics?.registry,
+    });
     const store = await untilAvailable(waiting, () => options.openStore());
     scope.own(store);
     databaseMetrics = new DatabaseMetrics({ store, storages: base.storages, clock });
@@ -73,17 +78,12 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
         readBuffer: base.readBuffer,
         ...(options.clientLimits === undefined ? {} : { limits: options.clientLimits }),
         onConnection: (kind) => base.metrics.connectionAccepted(kind),
+        ...(supervisor && { acceptedAt: (index) => supervisor.acceptedAt(index) }),
       }),
     );
     notReady = () => whyNotReady(serving, base.storages, view);
-    const portOf = (kind: GrpcAddress['kind']) =>
-      listener.ports[addresses.findIndex((address) => address.kind === kind)] ?? 0;
-    const ports = {
-      grpcPort: portOf('tcp'),
-      grpcTlsPort: portOf('tls'),
-      httpPort: http.port,
-    };
-    logger.info({ owner: options.owner, ...ports }, 'proxy serves');
+    const ports = { ...portsByKind(addresses, listener.ports), httpPort };
+    logger.info({ owner: options.owner, ...(supervisor === undefined && ports) }, 'proxy serves');
     const hurry = new AbortController();
     const leave = async () => {
       serving.stop();
@@ -114,6 +114,20 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     await scope.stop();
     throw error;
   }
+}
+
+/** Answers over HTTP, or leaves that to the supervisor. Returns the port. */
+async function tellOf(
+  { config, supervisor }: ProxyServerOptions,
+  scope: Scope,
+  reports: ProxyReports,
+): Promise<number> {
+  if (supervisor !== undefined) {
+    supervisor.report(reports);
+    return 0;
+  }
+  const address = readHostAndPort(config.httpListen);
+  return scope.own(await startHttpServer(address, httpAnswers(reports))).port;
 }
 
 /** Unready proxies get no new connections; one that has heard of no storage cannot serve a call. */

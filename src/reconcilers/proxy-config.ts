@@ -22,7 +22,7 @@ export const proxyStopPolicy: ProxyStopPolicy = { lameDuckMs: 20_000, callsMs: 2
 
 /** What the proxies are told: every storage, and where the secrets are. */
 export function proxyConfig(context: ClusterContext, transport: StorageTransport): ProxyConfig {
-  const { tls, clientAuthTransitioning } = context.spec;
+  const { tls, clientAuthTransitioning, proxy } = context.spec;
   return {
     grpcListen: `0.0.0.0:${grpcPort}`,
     ...(tls.proxySecret !== undefined && listenWithTls),
@@ -34,6 +34,7 @@ export function proxyConfig(context: ClusterContext, transport: StorageTransport
       storageCaFile: `${proxyPaths.storageCaDir}/${tlsKeys.authority}`,
     }),
     databaseDir: proxyPaths.databaseDir,
+    ...(proxy.workers > 1 && { workers: proxy.workers }),
     virtualStorages: context.spec.virtualStorages.map((virtualStorage) => ({
       name: virtualStorage.name,
       replicationFactor: virtualStorage.replicationFactor,

@@ -38,6 +38,27 @@ describe("the proxies' configuration", () => {
   });
 });
 
+describe('the workers of a proxy', () => {
+  const configOf = (spec: Parameters<typeof clusterContext>[0]) =>
+    proxyConfig(clusterContext(spec), 'tcp');
+
+  test('are as many as the CPU limit has cores, unless the spec says how many', () => {
+    const resources = { limits: { cpu: '4' } };
+    expect(configOf({ proxy: { resources } }).workers).toBe(4);
+    expect(configOf({ proxy: { resources, workers: 2 } }).workers).toBe(2);
+  });
+
+  test('are not mentioned where there is one: the proxies need not be replaced for that', () => {
+    expect(configOf({})).not.toHaveProperty('workers');
+  });
+
+  test('have to be rolled out', () => {
+    const templateOf = (workers: number) =>
+      proxyDeployment(clusterContext({ proxy: { workers } }), 'tcp').spec.template;
+    expect(templateOf(1)).not.toEqual(templateOf(2));
+  });
+});
+
 describe('the Deployment of the proxies', () => {
   test('is rolled by a change of the configuration, which a proxy reads once', () => {
     const annotationsOf = (storages: number) => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { VirtualStorageConfig } from '../../src/api/proxy-config.ts';
+import type { ProxyConfig, VirtualStorageConfig } from '../../src/api/proxy-config.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
 import { startStorageNode } from '../storage-node/start.ts';
 import { eventually } from './eventually.ts';
@@ -25,6 +25,7 @@ export class ProxyFleet implements Stoppable {
   readonly #scope: Scope;
   readonly #database: DatabaseCoordinates;
   readonly #virtualStorage: VirtualStorageConfig;
+  readonly #config: Partial<ProxyConfig>;
   readonly #members = new Map<string, ProxyProcess>();
   #lastHost = 1;
 
@@ -34,16 +35,26 @@ export class ProxyFleet implements Stoppable {
     readonly scope: Scope;
     readonly database: DatabaseCoordinates;
     readonly virtualStorage: VirtualStorageConfig;
+    readonly config: Partial<ProxyConfig>;
   }) {
     this.port = options.port;
     this.service = options.service;
     this.#scope = options.scope;
     this.#database = options.database;
     this.#virtualStorage = options.virtualStorage;
+    this.#config = options.config;
   }
 
-  /** Starts three storages and so many proxies. */
-  static async start(database: DatabaseCoordinates, proxies: number): Promise<ProxyFleet> {
+  /**
+   * Starts three storages and so many proxies.
+   *
+   * @param config what else is to be in their configuration
+   */
+  static async start(
+    database: DatabaseCoordinates,
+    proxies: number,
+    config: Partial<ProxyConfig> = {},
+  ): Promise<ProxyFleet> {
     const scope = new Scope();
     const root = await mkdtemp(join(tmpdir(), 'proxy-fleet-'));
     scope.onStop(() => rm(root, { recursive: true, force: true }));
@@ -59,9 +70,15 @@ export class ProxyFleet implements Stoppable {
       scope,
       database,
       virtualStorage: { name: 'default', ...policy, storages },
+      config,
     });
     for (let index = 0; index < proxies; index++) await fleet.#add();
     return fleet;
+  }
+
+  /** The proxies that are ready. */
+  get proxies(): readonly ProxyProcess[] {
+    return [...this.#members.values()];
   }
 
   /** The addresses of the proxies that are ready: what the headless Service's name resolves to. */
@@ -102,6 +119,7 @@ export class ProxyFleet implements Stoppable {
       gitalyToken,
       grpcListen: `${host}:${this.port}`,
       stop: { lameDuckMs: 5000, callsMs: 60_000 },
+      config: this.#config,
     });
     this.#scope.own(proxy);
     this.#members.set(host, proxy);

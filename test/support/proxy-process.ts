@@ -24,16 +24,21 @@ export interface ProxyProcessOptions {
   readonly stop?: ProxyStopPolicy;
   /** Where it listens for clients, `host:port`. Default: any free port of 127.0.0.1. */
   readonly grpcListen?: string;
+  /** Further configuration. */
+  readonly config?: Partial<ProxyConfig>;
 }
 
 interface Ports {
   readonly grpcPort: number;
+  readonly grpcTlsPort: number;
   readonly httpPort: number;
 }
 
 /** The proxy as it runs in its image: a process of its own, with files for configuration and secrets. */
 export class ProxyProcess implements Stoppable {
   readonly grpcPort: number;
+  readonly grpcTlsPort: number;
+  readonly httpPort: number;
   readonly pid: number;
   readonly #folder: string;
   readonly #child: ChildProcess;
@@ -45,6 +50,8 @@ export class ProxyProcess implements Stoppable {
     this.#child = child;
     this.pid = pid;
     this.grpcPort = ports.grpcPort;
+    this.grpcTlsPort = ports.grpcTlsPort;
+    this.httpPort = ports.httpPort;
     this.#readyUrl = readyUrlOf(ports);
     this.#exited = new Promise((resolve) => child.once('exit', resolve));
   }
@@ -83,6 +90,31 @@ export class ProxyProcess implements Stoppable {
     const kib = new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1];
     if (kib === undefined) throw new Error(`the kernel does not tell ${field}`);
     return Number(kib) / 1024;
+  }
+
+  /** The processes of its workers, by their numbers. */
+  async workerPids(): Promise<ReadonlyMap<number, number>> {
+    const children = await readFile(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8');
+    const pids = children.split(' ').filter(Boolean).map(Number);
+    return new Map(
+      await Promise.all(
+        pids.map(async (pid) => {
+          const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
+          return [Number(/(?:^|\0)PROXY_WORKER=(\d+)/.exec(environment)?.[1]), pid] as const;
+        }),
+      ),
+    );
+  }
+
+  /** What it has logged so far, line by line. */
+  async logLines(): Promise<readonly string[]> {
+    const text = await readFile(join(this.#folder, 'log'), 'utf8');
+    return text.split('\n').slice(0, -1);
+  }
+
+  /** What it says at an address of its operations. */
+  async get(path: '/metrics' | '/db_metrics' | '/readyz' | '/livez'): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.httpPort}${path}`);
   }
 
   /** Sends a signal, as Kubernetes does to a pod that is to go. */
@@ -145,6 +177,7 @@ async function writeFiles(folder: string, options: ProxyProcessOptions): Promise
     databaseDir: join(folder, 'database'),
     virtualStorages: options.virtualStorages,
     stop: options.stop ?? { lameDuckMs: 0, callsMs: 45_000 },
+    ...options.config,
   };
   const file = join(folder, 'config.json');
   await writeFile(file, JSON.stringify(config));
@@ -168,8 +201,10 @@ async function readPorts(child: ChildProcess, logFile: string): Promise<Ports | 
     throw new Error(`the proxy has ended; its last words: ${lines.at(-1)}`);
   }
   for (const line of lines) {
-    const { grpcPort, httpPort } = JSON.parse(line) as Partial<Ports>;
-    if (grpcPort !== undefined && httpPort !== undefined) return { grpcPort, httpPort };
+    const { grpcPort, grpcTlsPort = 0, httpPort } = JSON.parse(line) as Partial<Ports>;
+    if (grpcPort !== undefined && httpPort !== undefined) {
+      return { grpcPort, grpcTlsPort, httpPort };
+    }
   }
   return undefined;
 }

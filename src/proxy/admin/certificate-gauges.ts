@@ -6,6 +6,7 @@ export function certificateGauge(certificate: () => { readonly notAfterMs: numbe
   return new Gauge({
     name: 'gitaly_proxy_certificate_not_after_seconds',
     help: 'When the certificate that clients are shown ends, in seconds since 1970.',
+    aggregator: 'min',
     registers: [],
     collect() {
       this.set(certificate().notAfterMs / 1000);
@@ -18,6 +19,7 @@ export function storageCertificateGauge(storages: StorageDirectory): Gauge {
   return new Gauge({
     name: 'gitaly_proxy_storage_certificate_not_after_seconds',
     help: 'When the certificate ends that a storage showed when this proxy connected.',
+    aggregator: 'min',
     labelNames: ['virtual_storage', 'storage'],
     registers: [],
     collect() {

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { loadAll } from 'js-yaml';
 import type { Registry } from 'prom-client';
 import { systemClock } from '../../base/clock.ts';
+import { PodMetrics } from '../../main/workers/pod-metrics.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import { StorageDirectory } from '../upstream/storage-directory.ts';
 import { DatabaseMetrics } from './database-metrics.ts';
@@ -19,6 +20,12 @@ function namesIn(registry: Registry): string[] {
 const names = [
   ...namesIn(new ProxyMetrics(storages, () => ({ notAfterMs: 0 })).registry),
   ...namesIn(database.registry),
+  ...namesIn(
+    new PodMetrics(
+      () => [],
+      () => 0,
+    ).registry,
+  ),
 ];
 
 function read(path: string): Promise<string> {

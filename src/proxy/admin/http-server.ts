@@ -1,56 +1,38 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import type { Stoppable } from '../../base/scope.ts';
 
-export interface HttpServerOptions {
-  readonly host: string;
-  /** 0 for any free one. */
-  readonly port: number;
+const metricsType = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** What is answered over HTTP. A rejection is told as an error of the server. */
+export interface HttpAnswers {
   /** Why the proxy should get no calls now, or undefined if it should. */
-  notReady(): string | undefined;
-  readonly metrics: Registry;
-  /** What takes a look into the database, or undefined while that is not open. */
-  databaseMetrics(): Registry | undefined;
+  notReady(): Promise<string | undefined>;
+  /** In Prometheus' text form, as the next one. */
+  metrics(): Promise<string>;
+  /** What a look into the database says, or undefined while that is not open. */
+  databaseMetrics(): Promise<string | undefined>;
+}
+
+/** Where to listen: port 0 for any free one. */
+export interface HttpAddress {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** `/livez`, `/readyz`, `/metrics` and `/db_metrics`, over plain HTTP. */
 export async function startHttpServer(
-  options: HttpServerOptions,
+  { host, port }: HttpAddress,
+  answers: HttpAnswers,
 ): Promise<Stoppable & { readonly port: number }> {
-  const { host, port, notReady, metrics } = options;
-  const server = createServer((request, response) => {
-    const answer = (status: number, body: string, type = 'text/plain') => {
+  const server = createServer(({ url = '' }, response) => {
+    const send = ({ status = 200, body, type = 'text/plain' }: HttpAnswer) => {
       response.writeHead(status, { 'content-type': type }).end(`${body}\n`);
     };
-    const tell = (registry: Registry) => {
-      registry.metrics().then(
-        (text) => answer(200, text, registry.contentType),
-        (error: unknown) => answer(500, String(error)),
-      );
-    };
-    const { url = '' } = request;
-    switch (url) {
-      case '/livez':
-        answer(200, 'ok');
-        break;
-      case '/readyz': {
-        const reason = notReady();
-        answer(reason === undefined ? 200 : 503, reason ?? 'ok');
-        break;
-      }
-      case '/metrics':
-        tell(metrics);
-        break;
-      case '/db_metrics': {
-        const registry = options.databaseMetrics();
-        if (registry === undefined) answer(503, 'the database is not open yet');
-        else tell(registry);
-        break;
-      }
-      default:
-        answer(404, 'there are /livez, /readyz, /metrics and /db_metrics');
-    }
+    answerTo(url, answers).then(send, (error: unknown) =>
+      send({ status: 500, body: String(error) }),
+    );
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -64,4 +46,31 @@ export async function startHttpServer(
         server.closeAllConnections();
       }),
   };
+}
+
+interface HttpAnswer {
+  /** Default 200. */
+  readonly status?: number;
+  readonly body: string;
+  readonly type?: string;
+}
+
+async function answerTo(url: string, answers: HttpAnswers): Promise<HttpAnswer> {
+  switch (url) {
+    case '/livez':
+      return { body: 'ok' };
+    case '/readyz': {
+      const reason = await answers.notReady();
+      return reason === undefined ? { body: 'ok' } : { status: 503, body: reason };
+    }
+    case '/metrics':
+      return { body: await answers.metrics(), type: metricsType };
+    case '/db_metrics': {
+      const body = await answers.databaseMetrics();
+      if (body === undefined) return { status: 503, body: 'the database is not open yet' };
+      return { body, type: metricsType };
+    }
+    default:
+      return { status: 404, body: 'there are /livez, /readyz, /metrics and /db_metrics' };
+  }
 }

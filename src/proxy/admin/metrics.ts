@@ -251,6 +251,8 @@ function healthGauge(storages: StorageDirectory): Gauge {
   return new Gauge({
     name: 'gitaly_proxy_storage_healthy',
     help: 'Whether calls are sent to a storage.',
+    // Of several workers, the one that cannot reach it counts.
+    aggregator: 'min',
     labelNames: ['virtual_storage', 'storage'],
     registers: [],
     collect() {

@@ -5,7 +5,9 @@ import { acceptConnection } from '../wire/backchannel.ts';
 import { Keepalive } from '../wire/http2/keepalive.ts';
 import type { Http2Limits } from '../wire/http2/limits.ts';
 import { Http2Session } from '../wire/http2/session.ts';
-import { listenTransport, type Endpoint, type ServerTls } from '../wire/socket-transport.ts';
+import type { AcceptedConnections } from '../wire/accepted-connections.ts';
+import type { Endpoint } from '../wire/bind-server.ts';
+import { listenTransport, type ServerTls } from '../wire/socket-transport.ts';
 import type { Transport } from '../wire/transport.ts';
 import type { YamuxSession } from '../wire/yamux/session.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -32,6 +34,8 @@ export interface GrpcListenerOptions {
   readonly readBuffer: Buffer;
   /** Of each connection. Default: see {@link Http2Session}. */
   readonly limits?: Partial<Http2Limits>;
+  /** Connections that another process accepts at the address of that index. Default: this one listens. */
+  acceptedAt?(index: number): AcceptedConnections;
   /** A connection was accepted. Default: nobody wants to know. */
   onConnection?(kind: GrpcAddress['kind']): void;
 }
@@ -89,9 +93,11 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<G
   const listeners = new Scope();
   const ports: number[] = [];
   try {
-    for (const address of addresses) {
+    for (const [index, address] of addresses.entries()) {
+      const accepted = options.acceptedAt?.(index);
       const listening = listenTransport({
         ...address,
+        ...(accepted && { accepted }),
         readBuffer,
         onConnection: (transport) => {
           options.onConnection?.(address.kind);

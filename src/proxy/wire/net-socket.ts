@@ -144,9 +144,10 @@ export function createSocketTransport(
  * Moves an accepted, paused connection into a socket that reads as `reading` says: Node.js has that
  * option for outgoing sockets only. What this leans on is undocumented, hence the fallback.
  *
- * @returns undefined, and `accepted` untouched, if this Node.js keeps no handle
+ * @returns undefined, and `accepted` untouched, if this Node.js keeps no handle or has read already
  */
 export function moveHandle(accepted: Socket, reading: Reading): Socket | undefined {
+  if (accepted.bytesRead > 0) return undefined;
   const owner = accepted as unknown as { _handle?: object | null };
   const handle = owner._handle;
   if (handle === undefined || handle === null) return undefined;

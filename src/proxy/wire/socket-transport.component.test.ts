@@ -8,10 +8,10 @@ import { systemClock, TimeoutError } from '../../base/clock.ts';
 import { deferred } from '../../base/deferred.ts';
 import { Scope } from '../../base/scope.ts';
 import type { Address } from '../../rpc/address.ts';
+import type { Endpoint } from './bind-server.ts';
 import {
   connectTransport,
   createReadBuffer,
-  type Endpoint,
   listenTransport,
   type ServerTls,
 } from './socket-transport.ts';

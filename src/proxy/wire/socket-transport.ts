@@ -1,23 +1,18 @@
-import { chmod } from 'node:fs/promises';
 import { connect as connectSocket, createServer, isIP, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { type Clock, TimeoutError } from '../../base/clock.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import { type Address, formatAddress } from '../../rpc/address.ts';
+import { takeConnections, type AcceptedConnections } from './accepted-connections.ts';
+import { bindServer, kernelOptions, type Endpoint } from './bind-server.ts';
 import { createSocketTransport, moveHandle, readInto } from './net-socket.ts';
-import { claimSocketFile } from './socket-file.ts';
 import type { Transport } from './transport.ts';
 
 const readBufferBytes = 256 * 1024;
 const tlsHandshakeTimeoutMs = 10_000;
 const tlsServerOptions = { minVersion: 'TLSv1.2' } as const;
-/** The writing half outlives the reading half; small writes leave at once; dead peers are found. */
-const socketOptions = {
-  allowHalfOpen: true,
-  noDelay: true,
-  keepAlive: true,
-  keepAliveInitialDelay: 30_000,
-} as const;
+/** The writing half outlives the reading half. */
+const socketOptions = { allowHalfOpen: true, ...kernelOptions } as const;
 
 /**
  * Memory that all sockets of a thread may read into, because a chunk is used up before the next
@@ -121,17 +116,10 @@ export interface ServerTls {
   readonly cert: string;
 }
 
-/** Where to listen: port 0 lets the kernel choose, `mode` is that of the socket's file. */
-export type Endpoint =
-  | { readonly host: string; readonly port: number }
-  | {
-      readonly path: string;
-      /** Default 0600: only processes of this user may connect. */
-      readonly mode?: number;
-    };
-
 export interface ListenOptions {
   readonly endpoint: Endpoint;
+  /** Where the connections come from. Default: this process listens at the endpoint. */
+  readonly accepted?: AcceptedConnections;
   /** Asked at each connection: another object than before is a new certificate. Default: plain text. */
   tls?(): ServerTls;
   /** See {@link createReadBuffer}. Not used with TLS. */
@@ -146,7 +134,7 @@ export interface ListenOptions {
 
 /** Accepts connections until it is stopped. Those that were accepted live on after that. */
 export interface TransportListener extends Stoppable {
-  /** The port that was bound; 0 for a unix socket. */
+  /** The port that was bound; 0 for a unix socket, and where another process listens. */
   readonly port: number;
 }
 
@@ -156,22 +144,17 @@ export interface TransportListener extends Stoppable {
  * @throws Error that names the endpoint, with the socket's error as its cause
  */
 export async function listenTransport(options: ListenOptions): Promise<TransportListener> {
-  const { endpoint } = options;
-  if ('path' in endpoint) await claimSocketFile(endpoint.path);
+  const { endpoint, accepted } = options;
   const server = options.tls === undefined ? createPlain(options) : createTls(options, options.tls);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      const where = 'path' in endpoint ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
-      reject(new Error(`cannot listen on ${where}: ${error.message}`, { cause: error }));
-    });
-    server.listen('path' in endpoint ? { path: endpoint.path } : endpoint, resolve);
-  });
-  if ('path' in endpoint) await chmod(endpoint.path, endpoint.mode ?? 0o600);
+  if (accepted !== undefined) {
+    const taking = takeConnections(server, accepted);
+    return { port: 0, stop: () => taking.stop() };
+  }
+  const port = await bindServer(server, endpoint);
   // Running out of file descriptors shows up here: the next connections may work again.
   server.on('error', (error) => options.onRefused?.(error));
-  const bound = server.address();
   return {
-    port: typeof bound === 'object' && bound !== null ? bound.port : 0,
+    port,
     stop() {
       // Not awaited: it would wait for the connections, which are not ours any more.
       server.close();
@@ -225,12 +208,14 @@ function admission(options: ListenOptions) {
   return (socket: Socket): boolean => {
     if (open >= maxConnections) {
       socket.destroy();
+      options.accepted?.onClosed();
       options.onRefused?.(new Error(`there are ${maxConnections} connections already`));
       return false;
     }
     open += 1;
     socket.once('close', () => {
       open -= 1;
+      options.accepted?.onClosed();
     });
     return true;
   };

@@ -1,13 +1,16 @@
 /**
  * The proxy with a control store in its own memory, for measurements that are not to depend on a
- * database's disk, or need more repositories than can be created meanwhile.
+ * database's disk, or need more repositories than can be created meanwhile. Each worker has a store of
+ * its own.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { ProxyConfig, VirtualStorageConfig } from '../../../src/api/proxy-config.ts';
 import { systemClock } from '../../../src/base/clock.ts';
-import { createProxyLogger } from '../../../src/main/proxy-logger.ts';
+import { createProxyLogger, openLogOutput } from '../../../src/main/proxy-logger.ts';
+import { runProxyProgram, workerNumber } from '../../../src/main/proxy-program.ts';
 import { startProxyServer } from '../../../src/main/proxy-server.ts';
 import { readTokens } from '../../../src/main/secrets.ts';
 import { replicaPath } from '../../../src/proxy/routing/replica-path.ts';
@@ -25,17 +28,26 @@ const database = new MemoryDatabase({ clock: systemClock });
 const [virtualStorage] = config.virtualStorages;
 if (virtualStorage !== undefined) seed(virtualStorage, Number(values.repositories));
 
-const server = await startProxyServer({
+const output = openLogOutput();
+const logger = createProxyLogger({ output, worker: workerNumber() });
+const code = await runProxyProgram({
   config,
-  owner: 'memory-proxy',
-  openStore: () => Promise.resolve(createMemoryStore({ clock: systemClock, database })),
-  logger: createProxyLogger(),
-  clientTokens: () => clientTokens,
-  gitalyTokens: () => gitalyTokens,
+  program: fileURLToPath(import.meta.url),
+  args: process.argv.slice(2),
+  startProxy: ({ options }) =>
+    startProxyServer({
+      config,
+      owner: `memory-proxy-${workerNumber() ?? 0}`,
+      openStore: () => Promise.resolve(createMemoryStore({ clock: systemClock, database })),
+      logger,
+      clientTokens: () => clientTokens,
+      gitalyTokens: () => gitalyTokens,
+      ...options,
+    }),
+  output,
+  logger,
 });
-process.once('SIGTERM', () => {
-  void server.stop().finally(() => process.exit(0));
-});
+process.exit(code);
 
 /** Repositories on all storages, as if they had been created there. */
 function seed({ name, storages }: VirtualStorageConfig, count: number): void {
