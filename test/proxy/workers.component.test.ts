@@ -1,13 +1,14 @@
+import { copyFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Scope } from '../../src/base/scope.ts';
 import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
-import { CertificateAuthority } from '../support/certificate-authority.ts';
+import { CertificateAuthority, type IssuedCertificate } from '../support/certificate-authority.ts';
 import { commitFile } from '../support/commit-file.ts';
 import { eventually } from '../support/eventually.ts';
 import { GitUser } from '../support/git-user.ts';
 import { useDatabase } from '../support/postgres.ts';
 import { ProxyFleet } from '../support/proxy-fleet.ts';
-import type { ProxyProcess } from '../support/proxy-process.ts';
+import { ProxyProcess } from '../support/proxy-process.ts';
 import {
   callTasks,
   patientMs,
@@ -24,10 +25,12 @@ const authority = new CertificateAuthority();
 const scope = new Scope();
 const token = ProxyFleet.clientToken;
 let fleet: ProxyFleet;
+let files: IssuedCertificate;
 let user: GitUser;
 
 beforeAll(async () => {
-  const { certificateFile, keyFile } = authority.issue();
+  files = authority.issue();
+  const { certificateFile, keyFile } = files;
   fleet = scope.own(
     await ProxyFleet.start(database.coordinates, 1, {
       workers: 2,
@@ -117,7 +120,7 @@ describe('a proxy with two workers', () => {
     expect(await connectionsOf(1)).toBe((before[0] ?? 0) + 3);
     expect(await connectionsOf(2)).toBe((before[1] ?? 0) + 3);
     expect(await metric(writesHandled)).toBe(writesBefore + 18);
-    expect(await metric('gitaly_proxy_workers')).toBe(2);
+    await eventually('both work', async () => (await metric('gitaly_proxy_workers')) === 2);
     expect(await metric(`gitaly_proxy_storage_healthy{${firstStorage}}`)).toBe(1);
     const proxy = proxyOf(fleet);
     expect(await (await proxy.get('/db_metrics')).text()).toContain('gitaly_proxy_repositories{');
@@ -163,6 +166,41 @@ describe('a proxy with two workers', () => {
   });
 });
 
+async function pidOf(worker: number): Promise<number> {
+  const pid = (await proxyOf(fleet).workerPids()).get(worker);
+  if (pid === undefined) throw new Error(`worker ${worker} has no process`);
+  return pid;
+}
+
+describe('the certificate', () => {
+  test('is renewed in every worker', async () => {
+    const renewed = new CertificateAuthority();
+    const issued = renewed.issue();
+    await copyFile(issued.certificateFile, files.certificateFile);
+    await copyFile(issued.keyFile, files.keyFile);
+    const address = `tls://localhost:${proxyOf(fleet).grpcTlsPort}`;
+    const callOnce = async () => {
+      const tls = { ca: renewed.cert };
+      const client = createGitalyClient({ address, token, tls, connectLimitMs: 5000 });
+      try {
+        await client.server.serverInfo({});
+      } finally {
+        await client.stop();
+      }
+    };
+    // Each call has a connection of its own, and those that are open are spread evenly.
+    await eventually(
+      'all workers show the new one',
+      async () => {
+        const calls = await Promise.allSettled([1, 2, 3, 4].map(callOnce));
+        return calls.every(({ status }) => status === 'fulfilled');
+      },
+      patientMs,
+    );
+    renewed.remove();
+  });
+});
+
 /** A client whose connection a certain worker has, and a repository. */
 async function clientOf(worker: number): Promise<{ client: GitalyClient; target: LoadTarget }> {
   for (let attempt = 1; attempt <= 10; attempt++) {
@@ -193,6 +231,23 @@ function writing(client: GitalyClient, { repository, commit }: LoadTarget, name:
   return { acknowledged, task };
 }
 
+describe('a worker that stands still', () => {
+  test('gets no new connections, until it goes on', async () => {
+    const pid = await pidOf(2);
+    const working = (workers: number) => async () =>
+      (await metric('gitaly_proxy_workers')) === workers;
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await eventually('it is noticed', working(1), patientMs);
+      expect((await proxyOf(fleet).get('/readyz')).status).toBe(200);
+      for (let number = 0; number < 4; number++) await newClient().server.serverInfo({});
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await eventually('it goes on', working(2), patientMs);
+  });
+});
+
 describe('a worker that dies', () => {
   test('takes only its own calls along, loses no acknowledged write, and is started again', async () => {
     const proxy = proxyOf(fleet);
@@ -207,9 +262,7 @@ describe('a worker that dies', () => {
     await eventually('every kind of work is under way', () => load.fewest >= 5, patientMs);
     const handledBefore = await metric(writesHandled);
 
-    const pid = (await proxy.workerPids()).get(1);
-    if (pid === undefined) throw new Error('worker 1 has no process');
-    process.kill(pid, 'SIGKILL');
+    process.kill(await pidOf(1), 'SIGKILL');
     await eventually(
       'it is started again',
       async () => (await metric('gitaly_proxy_worker_restarts_total')) === 1,
@@ -275,5 +328,19 @@ describe('a proxy with two workers that is replaced under load', () => {
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(exitCodes).toEqual([0]);
+  });
+});
+
+describe('workers that cannot start', () => {
+  test('end the proxy, which says why', async () => {
+    const clientTokenDir = '/nothing/is/here';
+    const started = ProxyProcess.start({
+      virtualStorages: [],
+      store: database.coordinates,
+      clientToken: token,
+      gitalyToken: token,
+      config: { workers: 2, clientTokenDir },
+    });
+    await expect(started).rejects.toThrow(/last words: .*the proxy cannot start: worker [12]/);
   });
 });

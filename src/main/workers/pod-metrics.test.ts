@@ -8,6 +8,7 @@ import { PodMetrics, type MeasuredWorker } from './pod-metrics.ts';
 class CountingWorker {
   readonly number: number;
   readonly isServing = true;
+  isResponsive = true;
   readonly connections: number;
   answers = true;
   readonly registry = new Registry();
@@ -115,6 +116,9 @@ describe('the metrics of a pod', () => {
     await metrics.text();
     running[1].writes.add(1, 'recorded');
     running[1].answers = false;
-    expect(await metrics.text()).toContain('writes{outcome="recorded"} 3\n');
+    running[1].isResponsive = false;
+    const text = await metrics.text();
+    expect(text).toContain('writes{outcome="recorded"} 3\n');
+    expect(text).toContain('\ngitaly_proxy_workers 1\n');
   });
 });

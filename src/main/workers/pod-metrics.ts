@@ -3,7 +3,10 @@ import type { MetricReport } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /** What there is to know of a worker here. */
-export type MeasuredWorker = Pick<WorkerProcess, 'number' | 'isServing' | 'connections' | 'ask'>;
+export type MeasuredWorker = Pick<
+  WorkerProcess,
+  'number' | 'isServing' | 'isResponsive' | 'connections' | 'ask'
+>;
 
 /**
  * The metrics of all workers of a pod as one proxy's. Counters and histograms are added up. What a worker
@@ -75,7 +78,8 @@ function servingGauge(workers: () => readonly MeasuredWorker[]): Gauge {
     help: 'Workers of this proxy that take connections.',
     registers: [],
     collect() {
-      this.set(workers().filter(({ isServing }) => isServing).length);
+      const taking = workers().filter(({ isServing, isResponsive }) => isServing && isResponsive);
+      this.set(taking.length);
     },
   });
 }

@@ -58,7 +58,8 @@ export async function startSupervisor(
     await supervisor.start();
     return supervisor;
   } catch (error) {
-    await supervisor.stopNow();
+    // Why it could not start is what has to be told.
+    await supervisor.stopNow().catch(() => {});
     throw error;
   }
 }

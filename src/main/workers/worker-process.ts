@@ -64,6 +64,7 @@ export class WorkerProcess implements WorkerLoad {
     const lines = new WholeLines((whole) => events.onLines(whole));
     child.stdout?.on('data', (piece: Buffer) => lines.add(piece));
     child.on('message', (message) => this.#onMessage(message as FromWorker));
+    child.on('disconnect', () => this.#onLost());
     child.on('exit', () => this.#onExit());
     // Whatever it is, the process ends, or cannot even begin.
     child.on('error', () => child.kill('SIGKILL'));
@@ -121,7 +122,7 @@ export class WorkerProcess implements WorkerLoad {
     const message: ToWorker = { kind: 'connection', address };
     this.#options.child.send(message, connection, (error) => {
       if (error === null) this.#giving.delete(connection);
-      else this.#giveBack();
+      else this.#onLost();
     });
   }
 
@@ -180,6 +181,12 @@ export class WorkerProcess implements WorkerLoad {
     for (const { reject } of this.#asked.values()) {
       reject(new Error(`worker ${this.number} has ended`));
     }
+    this.#giveBack();
+  }
+
+  /** It cannot be told anything any more, and ends, or has ended. */
+  #onLost(): void {
+    if (!this.#hasEnded()) this.#state = 'leaving';
     this.#giveBack();
   }
 

@@ -5,6 +5,7 @@
  * - `--quick`: everything once and short, to see that it works;
  * - `--rounds N`: rounds of each work, whose median counts; default 7;
  * - `--only TEXT`: works whose name contains it;
+ * - `--workers`: a proxy with one worker beside one with two;
  * - `--curve`: what a call costs with more and more repositories and connections.
  */
 import { parseArgs } from 'node:util';
@@ -13,6 +14,7 @@ import { lineProgress } from '../../testbed/progress.ts';
 import { Benchmark, heldStreams } from './benchmark.ts';
 import { compare, missed, type Comparison, type Round, type Sample } from './comparison.ts';
 import { measureCurve } from './curve.ts';
+import { measureWorkers } from './worker-gain.ts';
 import { workloads, type Extent, type Workload } from './workloads.ts';
 
 const { values } = parseArgs({
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '7' },
     only: { type: 'string', default: '' },
     curve: { type: 'boolean', default: false },
+    workers: { type: 'boolean', default: false },
   },
 });
 const progress = lineProgress((line) => process.stderr.write(line));
@@ -112,6 +115,8 @@ function perUnit({ proxy, go }: Round): string {
 
 if (values.curve) {
   await measureCurve(extent, progress);
+} else if (values.workers) {
+  await measureWorkers(values.only, extent, progress);
 } else {
   const comparisons = await run();
   process.stdout.write(`${JSON.stringify(comparisons)}\n`);

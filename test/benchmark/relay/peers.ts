@@ -55,15 +55,15 @@ export class Peers implements Stoppable {
   }
 
   /** Starts a proxy before the same storages, whose store is its own memory. */
-  startMemoryProxy(repositories: number): Promise<Target> {
-    return this.#startProxy({ kind: 'memory', repositories });
+  startMemoryProxy(repositories: number, workers = 1): Promise<Target> {
+    return this.#startProxy({ kind: 'memory', repositories }, workers);
   }
 
   stop(): Promise<void> {
     return this.#scope.stop();
   }
 
-  async #startProxy(store: ProxyProcessOptions['store']): Promise<Target> {
+  async #startProxy(store: ProxyProcessOptions['store'], workers = 1): Promise<Target> {
     const storages = this.#storages.map((address, index) => ({
       name: `gitaly-${index}`,
       address: `tcp://${address}`,
@@ -74,6 +74,7 @@ export class Peers implements Stoppable {
       store,
       clientToken,
       gitalyToken: 'token of the storages',
+      config: { workers },
     });
     this.#scope.own(proxy);
     return { address: `127.0.0.1:${proxy.grpcPort}`, pid: proxy.pid };

@@ -18,3 +18,9 @@ export async function residentMiBOf(pid: number): Promise<number> {
   if (kib === undefined) throw new Error(`the kernel does not tell what memory process ${pid} has`);
   return Number(kib) / 1024;
 }
+
+/** The processes that a process has started and that run. Linux only. */
+export async function childrenOf(pid: number): Promise<readonly number[]> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return children.split(' ').filter(Boolean).map(Number);
+}
