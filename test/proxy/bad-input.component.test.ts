@@ -36,7 +36,7 @@ beforeAll(async () => {
   steady = new SteadyClient(cluster.client(), repository);
   await steady.prepare();
   port = cluster.proxies[0]?.grpcPort ?? 0;
-}, 60_000);
+});
 
 afterAll(async () => {
   await cluster.stop();

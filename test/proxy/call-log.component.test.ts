@@ -14,7 +14,7 @@ beforeAll(async () => {
   cluster = await ProxyCluster.start({ logger: log });
   client = cluster.client();
   await client.repository.createRepository({ repository });
-}, 60_000);
+});
 afterAll(() => cluster.stop());
 
 /** The line of the last call of a method. It may be written a moment after the client has its answer. */

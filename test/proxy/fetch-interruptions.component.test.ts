@@ -6,7 +6,7 @@ import { GitCluster } from '../support/git-cluster.ts';
 import { startStalledFetch } from '../support/stalled-fetch.ts';
 
 // Each test has git pack, push and pack again so much.
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 
 const content = randomBytes(16 * 1024 * 1024);
 

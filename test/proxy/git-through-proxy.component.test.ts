@@ -89,7 +89,7 @@ describe('git through a proxy', () => {
     expect(await cluster.headOf(await cluster.clone(url, 'slow-clone'))).toBe(head);
     for (const fetch of stalled) fetch.cancel();
     for (const { ended } of stalled) await expect(ended).rejects.toThrow('cancelled');
-  }, 60_000);
+  });
 });
 
 describe('git learns from a proxy', () => {

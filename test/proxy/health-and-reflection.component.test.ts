@@ -20,7 +20,7 @@ const endless = { deadlineMs: Number.POSITIVE_INFINITY };
 let cluster: ProxyCluster;
 beforeAll(async () => {
   cluster = await ProxyCluster.start({ storages: 1, minInSyncReplicas: 1 });
-}, 60_000);
+});
 afterAll(() => cluster.stop());
 
 describe('the health service, without a token', () => {

@@ -12,7 +12,7 @@ beforeAll(async () => {
   await client.repository.createRepository({ repository });
   await commitFile(client, { repository, branch: 'main', text: 'first' });
   await client.ref.findDefaultBranchName({ repository });
-}, 60_000);
+});
 afterAll(() => cluster.stop());
 
 /** The sum of a metric's series that have these labels. */
@@ -78,5 +78,5 @@ describe('the metrics of a proxy', () => {
       return (await sumOf(repairs, [`storage="${node.name}"`, 'outcome="inSync"'])) > 0;
     });
     expect(await sumOf('gitaly_praefect_replication_latency_count')).toBeGreaterThan(0);
-  }, 60_000);
+  });
 });

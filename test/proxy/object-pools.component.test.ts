@@ -58,7 +58,7 @@ describe('a source, its fork and their object pool', () => {
       expect(await client.objectPool.getObjectPool({ repository })).toMatchObject({});
       for (const storage of all) expect(await network.faultsOf(repository, storage)).toBe('');
     }
-  }, 120_000);
+  });
 
   it('lie on the same storages', async () => {
     const { network } = await start({ storages: 5, replicationFactor: 2 });

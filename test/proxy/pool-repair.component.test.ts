@@ -67,7 +67,7 @@ describe('a storage that was away', () => {
       expect(await network.inSync(repository)).toEqual(storages);
     }
     await expectWhole([source, old, young], [pool]);
-  }, 120_000);
+  });
 
   it('while the pool was made gets it', async () => {
     const { running, network, storages, expectWhole } = await start();
@@ -84,7 +84,7 @@ describe('a storage that was away', () => {
     await network.settled(source, pool);
     expect(await network.inSync(source)).toEqual(storages);
     await expectWhole([source], [pool]);
-  }, 120_000);
+  });
 
   it('while members left the pool stops borrowing, even from a pool that is gone', async () => {
     const { running, network, storages, expectWhole } = await start();
@@ -108,7 +108,7 @@ describe('a storage that was away', () => {
     await network.settled(source, fork);
     expect(await network.inSync(source)).toEqual(storages);
     await expectWhole([], [source, fork]);
-  }, 120_000);
+  });
 });
 
 describe('a repository on other storages than the pool that it joins', () => {
@@ -133,5 +133,5 @@ describe('a repository on other storages than the pool that it joins', () => {
     expect(await network.inSync(network.pool)).toEqual(expect.arrayContaining(holders));
     await network.tidy(network.pool, ...strangers);
     await expectWhole([network.source, ...strangers], [network.pool]);
-  }, 120_000);
+  });
 });

@@ -17,7 +17,7 @@ beforeAll(async () => {
     proxies: 2,
   });
   client = cluster.client();
-}, 60_000);
+});
 afterAll(() => cluster.stop());
 
 async function create(relativePath: string) {

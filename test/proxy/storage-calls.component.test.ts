@@ -40,7 +40,7 @@ beforeAll(async () => {
     handlers: (storage) => [findRemote, backup].map((path) => keeping(storage, path)),
   });
   await cluster.client().repository.createRepository({ repository });
-}, 60_000);
+});
 
 afterAll(() => cluster.stop());
 

@@ -20,6 +20,7 @@ import { createRpcClient, type RpcClient } from '../../src/rpc/client.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { eventually } from './eventually.ts';
 import { SilentRelay } from './silent-relay.ts';
+import { patientMs } from './steady-load.ts';
 import type { Handler } from '../storage-node/grpc/handler.ts';
 import { startStorageNode, type StartedStorageNode } from '../storage-node/start.ts';
 
@@ -151,13 +152,14 @@ export class ProxyCluster implements Stoppable {
     return relay;
   }
 
-  /** A client of one of the proxies. */
+  /** A client of one of the proxies, with more patience than usual. */
   client(proxy = 0, options: Pick<GitalyClientOptions, 'deadlineMs'> = {}): GitalyClient {
     const port = this.proxies[proxy]?.grpcPort;
     if (port === undefined) throw new Error(`there is no proxy ${proxy}`);
     const address = `tcp://127.0.0.1:${port}`;
     const token = ProxyCluster.clientToken;
-    return this.#scope.own(createGitalyClient({ address, token, ...options }));
+    const patient = { deadlineMs: patientMs, ...options };
+    return this.#scope.own(createGitalyClient({ address, token, ...patient }));
   }
 
   /** A client of a service that the client library leaves out; with another secret, or none, if need be. */
@@ -242,7 +244,7 @@ async function isReady(proxy: ProxyServer): Promise<boolean> {
 export async function waitUntil(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  limitMs = 15_000,
+  limitMs = 60_000,
 ): Promise<void> {
   await eventually(what, condition, limitMs);
 }

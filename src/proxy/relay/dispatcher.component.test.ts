@@ -1,5 +1,7 @@
 import { connect } from 'node:http2';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { eventually } from '../../../test/support/eventually.ts';
+import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { singleCall } from '../../../test/support/single-call.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
@@ -15,6 +17,8 @@ afterEach(() => scope.stop());
 
 describe('a call whose first message does not become complete', () => {
   test('is ended at the limit, and its connection goes on', async () => {
+    const clock = new ManualClock();
+    let started = 0;
     const dispatcher = new Dispatcher({
       localMethods: [
         {
@@ -26,8 +30,11 @@ describe('a call whose first message does not become complete', () => {
       forward: () => Promise.reject(new Error('nothing is forwarded here')),
       tokens: () => [],
       onEnded() {},
-      clock: systemClock,
+      clock,
       firstMessageLimitMs: 100,
+      onStarted: () => {
+        started += 1;
+      },
     });
     const listener = await startGrpcListener({
       addresses: [{ kind: 'tcp', endpoint: { host: '127.0.0.1', port: 0 } }],
@@ -46,8 +53,10 @@ describe('a call whose first message does not become complete', () => {
       code: statusCodes.DEADLINE_EXCEEDED,
       message: 'the first message was not complete after 0.1 s',
     };
-    const answers = await Promise.all([call(none, false), call(whole.subarray(0, 7), false)]);
-    expect(answers).toMatchObject([late, late]);
+    const answers = Promise.all([call(none, false), call(whole.subarray(0, 7), false)]);
+    await eventually('both calls have begun', () => started === 2);
+    await clock.advance(100);
+    expect(await answers).toMatchObject([late, late]);
     expect(await call(whole, true)).toMatchObject({ code: statusCodes.OK });
     session.destroy();
   });
