@@ -111,7 +111,8 @@ describe('a request', () => {
   const cases: readonly (readonly [string, SingleCallOptions, number])[] = [
     ['that is right', {}, OK],
     ['with more time than a timer can count', { headers: { 'grpc-timeout': '99999999H' } }, OK],
-    ['with a time limit that is none', { headers: { 'grpc-timeout': 'soon' } }, OK],
+    ['with no time left', { headers: { 'grpc-timeout': '0S' } }, DEADLINE_EXCEEDED],
+    ['with less time than none', { headers: { 'grpc-timeout': '-1S' } }, INTERNAL],
     ['without a message', { body: none }, INTERNAL],
     ['that ends in its first message', { body: requestFor(repository).subarray(0, -1) }, INTERNAL],
     ['that ends in a prefix', { body: Buffer.alloc(3) }, INTERNAL],
@@ -185,6 +186,8 @@ describe('a request', () => {
     [{ ':method': 'PUT' }, 405],
     [{ 'content-type': 'application/json' }, 415],
     [{ 'content-type': undefined, authorization: undefined }, 415],
+    [{ 'grpc-timeout': 'soon' }, 400],
+    [{ 'grpc-timeout': '123456789m', authorization: undefined }, 400],
   ])('with %j is none of gRPC, and gets HTTP %d', async (headers, httpStatus) => {
     for (const ends of [true, false]) {
       const answer = await steady.during(() => call({ headers, ends }));

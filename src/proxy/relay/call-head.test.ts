@@ -38,6 +38,33 @@ describe('the client name', () => {
   });
 });
 
+describe('the time limit', () => {
+  const headOf = (...values: string[]) =>
+    readCallHead([
+      headerField(':method', 'POST'),
+      headerField('content-type', 'application/grpc'),
+      ...values.map((value) => headerField('grpc-timeout', value)),
+    ]);
+
+  test('is the last one of several, as with a server in Go', () => {
+    expect(headOf('5S', '3S')).toMatchObject({ timeoutMs: 3000, refusal: undefined });
+  });
+
+  test('has to be right: one that is not refuses the call, wherever it stands', () => {
+    const status = {
+      code: 13,
+      message: 'malformed grpc-timeout: "soon" is not one to eight digits and a unit',
+    };
+    for (const values of [['soon'], ['soon', '3S'], ['3S', 'soon']]) {
+      expect(headOf(...values).refusal).toEqual({ httpStatus: '400', status });
+    }
+  });
+
+  test('is there only if the client names one', () => {
+    expect(headOf()).toMatchObject({ timeoutMs: undefined, refusal: undefined });
+  });
+});
+
 describe('what a storage gets', () => {
   test('holds the feature flags that the client has set, equal for each storage of a call', () => {
     const flags = [

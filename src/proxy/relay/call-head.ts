@@ -27,15 +27,15 @@ export interface CallHead {
   readonly deadlineType: string | undefined;
   /** The client compresses its messages, which the proxy cannot look into. */
   readonly compressed: boolean;
-  /** Set if this is no request of gRPC at all. */
+  /** Set if this is no request of gRPC. */
   readonly refusal: HttpRefusal | undefined;
   /** The client's metadata, without what belongs to this hop and what the proxy sets itself. */
   readonly metadata: readonly HeaderField[];
 }
 
-/** How a request of HTTP that is none of gRPC is answered. Wire fact: as grpc-go does. */
+/** How a request whose headers are none of gRPC is answered. Wire fact: as grpc-go does. */
 export interface HttpRefusal {
-  readonly httpStatus: '405' | '415';
+  readonly httpStatus: '400' | '405' | '415';
   readonly status: GrpcStatus;
 }
 
@@ -66,7 +66,8 @@ const noHints: readonly string[] = [];
 const maxLoggedLength = 256;
 
 /**
- * Reads request headers. A repeated field counts as its first value, a sidechannel id as its last.
+ * Reads request headers. A repeated field counts as its first value, a sidechannel id and a time limit as
+ * their last.
  *
  * @param newCorrelationId for calls without one
  */
@@ -79,6 +80,7 @@ export function readCallHead(
   let pathField = noPathField;
   let authorization: string | undefined;
   let timeoutMs: number | undefined;
+  let malformedTimeout: string | undefined;
   let sidechannelId: bigint | undefined;
   let correlation: HeaderField | undefined;
   let clientName: string | undefined;
@@ -108,7 +110,8 @@ export function readCallHead(
         authorization ??= value;
         break;
       case 'grpc-timeout':
-        timeoutMs ??= parseTimeoutMs(value);
+        timeoutMs = parseTimeoutMs(value);
+        if (timeoutMs === undefined) malformedTimeout ??= value;
         break;
       case 'gitaly-sidechannel-id':
         sidechannelId = /^\d{1,18}$/.test(value) ? BigInt(value) : undefined;
@@ -158,7 +161,7 @@ export function readCallHead(
     callSite,
     deadlineType,
     compressed,
-    refusal: refusalOf(method, contentType),
+    refusal: refusalOf(method, contentType, malformedTimeout),
     metadata,
   };
 }
@@ -172,10 +175,19 @@ export function withPartitioningHint(head: CallHead, relativePath: string): Call
 /** `application/grpc`, and maybe what the messages are encoded with. */
 const grpcContentType = /^application\/grpc(?:[+;]|$)/;
 
-function refusalOf(method: string, contentType: string): HttpRefusal | undefined {
+function refusalOf(
+  method: string,
+  contentType: string,
+  malformedTimeout: string | undefined,
+): HttpRefusal | undefined {
   if (!grpcContentType.test(contentType)) {
     const message = `invalid gRPC request content-type ${JSON.stringify(contentType)}`;
     return { httpStatus: '415', status: { code: statusCodes.INVALID_ARGUMENT, message } };
+  }
+  if (malformedTimeout !== undefined) {
+    const text = JSON.stringify(malformedTimeout.slice(0, maxLoggedLength));
+    const message = `malformed grpc-timeout: ${text} is not one to eight digits and a unit`;
+    return { httpStatus: '400', status: { code: statusCodes.INTERNAL, message } };
   }
   if (method === 'POST') return undefined;
   const message = `Received a HEADERS frame with :method ${JSON.stringify(method)} which should be POST`;

@@ -6,7 +6,7 @@ import type { Http2Stream, StreamEvents } from '../wire/http2/stream.ts';
 import type { YamuxSession } from '../wire/yamux/session.ts';
 import { readCallHead } from './call-head.ts';
 import type { LocalMethod } from './local-method.ts';
-import { ServerCall } from './server-call.ts';
+import { ServerCall, timeUpStatus } from './server-call.ts';
 
 export interface DispatcherOptions {
   /** Methods that the proxy answers itself. */
@@ -111,6 +111,8 @@ export class Dispatcher {
         message: 'compressed messages are not supported',
       });
     }
+    // No storage gets a call that has no time left when it comes.
+    if (head.timeoutMs === 0) call.fail(timeUpStatus);
     if (endStream) call.onData(noBytes, 0, 0, true);
     return call;
   }

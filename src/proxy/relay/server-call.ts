@@ -25,6 +25,12 @@ export interface RequestSink {
 export type CallAbort =
   StreamAbort | { readonly kind: 'deadlineExceeded' } | { readonly kind: 'stopping' };
 
+/** What a call is told whose time is up. The words of a Go server, which is what clients know. */
+export const timeUpStatus: GrpcStatus = {
+  code: statusCodes.DEADLINE_EXCEEDED,
+  message: 'context deadline exceeded',
+};
+
 /** What a call is told that a stopping proxy has ended. */
 export const stoppingStatus: GrpcStatus = {
   code: statusCodes.UNAVAILABLE,
@@ -333,9 +339,8 @@ export class ServerCall implements StreamEvents {
 
   #onDeadline(): void {
     if (this.#ended) return;
-    // The words of a Go server, which is what clients know.
-    this.fail({ code: statusCodes.DEADLINE_EXCEEDED, message: 'context deadline exceeded' });
-    this.#endWith({ kind: 'deadlineExceeded' }, statusCodes.DEADLINE_EXCEEDED);
+    this.fail(timeUpStatus);
+    this.#endWith({ kind: 'deadlineExceeded' }, timeUpStatus.code);
   }
 
   #endWith(cause: CallAbort, code: number): void {

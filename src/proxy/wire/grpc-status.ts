@@ -69,7 +69,7 @@ const unitsMs: Readonly<Record<string, number>> = {
   n: 0.000_001,
 };
 
-/** Reads `grpc-timeout`; undefined for what is not one, which means no limit. */
+/** Reads `grpc-timeout`: at most eight digits and a unit. Undefined for what is not one. */
 export function parseTimeoutMs(value: string): number | undefined {
   const match = /^(\d{1,8})([HMSmun])$/.exec(value);
   const unit = unitsMs[match?.[2] ?? ''];
