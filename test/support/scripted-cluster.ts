@@ -1,4 +1,4 @@
-import { systemClock } from '../../src/base/clock.ts';
+import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { silentLogger, type Logger } from '../../src/base/logger.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
 import { startProxyServer, type ProxyServer } from '../../src/main/proxy-server.ts';
@@ -17,6 +17,8 @@ export interface ScriptedClusterOptions {
   /** Default 2. */
   readonly minInSyncReplicas?: number;
   readonly logger?: Logger;
+  /** The proxy's. Default: the machine's. */
+  readonly clock?: Clock;
 }
 
 const gitalyToken = 'token of the storages';
@@ -38,7 +40,12 @@ export class ScriptedCluster implements Stoppable {
 
   /** Resolves when the proxy takes every storage for healthy. */
   static async start(options: ScriptedClusterOptions = {}): Promise<ScriptedCluster> {
-    const { storages: count = 3, minInSyncReplicas = 2, logger = silentLogger } = options;
+    const {
+      storages: count = 3,
+      minInSyncReplicas = 2,
+      logger = silentLogger,
+      clock = systemClock,
+    } = options;
     const scope = new Scope();
     const storages = await Promise.all(
       Array.from({ length: count }, (_, index) =>
@@ -70,6 +77,7 @@ export class ScriptedCluster implements Stoppable {
         clientTokens: () => [ScriptedCluster.clientToken],
         gitalyTokens: () => [gitalyToken],
         logger,
+        clock,
       }),
     );
     await cluster.#untilHealthy(storages.map(({ name }) => name));
