@@ -6,7 +6,7 @@ describe('waiting', () => {
 
   it('returns what the probe found', async () => {
     let left = 3;
-    const found = waitFor('a thing', options, () => {
+    const found = waitFor('a thing', { ...options, limitMs: 60_000 }, () => {
       left -= 1;
       return Promise.resolve(
         left === 0 ? { kind: 'done', value: 'thing' } : { kind: 'waiting', for: 'more' },

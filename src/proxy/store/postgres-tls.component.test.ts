@@ -14,7 +14,7 @@ import { StoreUnavailableError } from './control-store.ts';
 import { connect, migrate } from './testing.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'postgres-tls-'));
-const limits = { connectMs: 1000, callMs: 500, probeIntervalMs: 100 };
+const limits = { connectMs: 2000, callMs: 2000, probeIntervalMs: 100 };
 let server: PostgresServer;
 let scope = new Scope();
 

@@ -24,6 +24,9 @@ export function migrate(
   });
 }
 
+/** Tests are not about the limits of calls, unless they set some, and machines may be busy. */
+const limits = { connectMs: 20_000, callMs: 20_000 };
+
 /** Connects a store to a test's database. */
 export function connect(
   connection: ConnectionSource,
@@ -34,6 +37,7 @@ export function connect(
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
+    limits,
     ...options,
   });
 }
