@@ -92,14 +92,14 @@ describe('a unary call', () => {
 
   test('ends with DEADLINE_EXCEEDED, and the server is told', async () => {
     const cancelled = deferred<void>();
-    let isThere = false;
+    const arrived: object[] = [];
     const refs = createRpcClient(
       RefService,
       await channelTo(
         implement(RefService, {
           refExists: (_request, call) =>
             new Promise((_resolve, reject) => {
-              isThere = true;
+              arrived.push(call);
               call.signal.addEventListener('abort', () => {
                 cancelled.resolve();
                 reject(new Error('cancelled'));
@@ -109,7 +109,7 @@ describe('a unary call', () => {
       ),
     );
     // More and more, until it is enough for the call to reach the server, however busy the machine is.
-    for (let deadlineMs = 200; !isThere; deadlineMs *= 2) {
+    for (let deadlineMs = 200; arrived.length === 0; deadlineMs *= 2) {
       await expect(refs.refExists({}, { deadlineMs })).rejects.toMatchObject({ code: 4 });
     }
     await cancelled.promise;
