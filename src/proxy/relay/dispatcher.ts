@@ -1,5 +1,6 @@
 import { statusCodes } from '../../rpc/status.ts';
 import { TokenVerifier, type TokenOutcome } from '../../rpc/token.ts';
+import { NumberMap } from '../../base/number-map.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Stream, StreamEvents } from '../wire/http2/stream.ts';
@@ -42,7 +43,8 @@ export class Dispatcher {
   readonly #localMethods: ReadonlyMap<string, LocalMethod>;
   readonly #tokens = new TokenVerifier();
   /** Calls whose client waits for the end. */
-  readonly #open = new Set<ServerCall>();
+  readonly #open = new NumberMap<ServerCall>();
+  #lastCall = 0;
   /** How many of them need no token. */
   #openWithoutToken = 0;
   #working = 0;
@@ -62,7 +64,7 @@ export class Dispatcher {
 
   /** Ends the calls that are open, because the proxy stops; returns how many they are. */
   cut(): number {
-    const calls = [...this.#open];
+    const calls = this.#open.values();
     for (const call of calls) call.stop();
     return calls.length;
   }
@@ -77,6 +79,7 @@ export class Dispatcher {
     const { clock, firstMessageLimitMs, newCorrelationId } = this.#options;
     const head = readCallHead(fields, newCorrelationId);
     const local = this.#localMethods.get(head.path);
+    const number = this.#nextNumber();
     const needsToken = local?.needsToken !== false;
     if (!needsToken) this.#openWithoutToken += 1;
     const call = new ServerCall({
@@ -88,13 +91,13 @@ export class Dispatcher {
       ...(needsToken ? {} : { maxFirstMessageBytes: maxBytesWithoutToken }),
       ...(firstMessageLimitMs === undefined ? {} : { firstMessageLimitMs }),
       onEnded: (ended, code) => {
-        this.#open.delete(ended);
+        this.#open.delete(number);
         if (!needsToken) this.#openWithoutToken -= 1;
         this.#options.onEnded(ended, code);
       },
       onFirstMessage: (ready) => void this.#serve(ready, local),
     });
-    this.#open.add(call);
+    this.#open.set(number, call);
     this.#options.onStarted?.(call);
     if (head.refusal !== undefined) call.refuse(head.refusal);
     if (!methodPath.test(head.path)) {
@@ -115,6 +118,12 @@ export class Dispatcher {
     if (head.timeoutMs === 0) call.fail(timeUpStatus);
     if (endStream) call.onData(noBytes, 0, 0, true);
     return call;
+  }
+
+  /** Comes round after 2^31 calls: one that is open for so long is not to be expected. */
+  #nextNumber(): number {
+    this.#lastCall = (this.#lastCall + 1) & 0x7fff_ffff;
+    return this.#lastCall;
   }
 
   async #serve(call: ServerCall, local: LocalMethod | undefined): Promise<void> {

@@ -10,6 +10,7 @@ import {
 } from '../store/control-store.ts';
 import type { StoreOutage } from '../store/store-outage.ts';
 import type { RecordChange } from '../transactions/record-changes.ts';
+import { RecordCache } from './record-cache.ts';
 
 export interface RepositoryViewOptions {
   readonly store: ControlStore;
@@ -19,7 +20,7 @@ export interface RepositoryViewOptions {
   readonly logger: Logger;
   /** Told whether changes are heard. */
   readonly outage: Pick<StoreOutage, 'failed' | 'worked'>;
-  /** Records kept at most; the ones used longest ago go first. Default 100,000. */
+  /** Records kept of each virtual storage; the ones not used lately go first. Default 100,000. */
   readonly maxRecords?: number;
   /** How long reads are served from what is known while the store is not heard. Default 5 minutes. */
   readonly staleReadLimitMs?: number;
@@ -41,8 +42,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
   readonly #maxRecords: number;
   readonly #staleReadLimitMs: number;
   readonly #maxLeaseMs: number;
-  /** In the order of last use. */
-  readonly #records = new Map<string, RepositoryRecord>();
+  readonly #records: RecordCache;
   readonly #fetches = new Map<string, Promise<RepositoryRecord | undefined>>();
   readonly #waiters = new Map<string, Set<(owner: string, version: bigint) => void>>();
   /** By id: what the others have acknowledged lately. That may come before the store's own answer. */
@@ -58,6 +58,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
   constructor(options: RepositoryViewOptions) {
     this.#options = options;
     this.#maxRecords = options.maxRecords ?? 100_000;
+    this.#records = new RecordCache(this.#maxRecords);
     this.#staleReadLimitMs = options.staleReadLimitMs ?? 300_000;
     this.#maxLeaseMs = options.maxLeaseMs ?? 10_000;
   }
@@ -80,13 +81,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
   /** What is known without asking, or undefined if the store has to be asked. */
   peek(key: RepositoryKey): RepositoryRecord | undefined {
     if (this.#isTooStale()) return undefined;
-    const name = nameOf(key);
-    const record = this.#records.get(name);
-    if (record !== undefined) {
-      this.#records.delete(name);
-      this.#records.set(name, record);
-    }
-    return record;
+    return this.#records.get(key);
   }
 
   /**
@@ -100,18 +95,15 @@ export class RepositoryView implements Stoppable, WatchEvents {
 
   /** The record as the store has it now. */
   async refresh(key: RepositoryKey): Promise<RepositoryRecord | undefined> {
-    this.#forget(nameOf(key));
+    this.#forget(key);
     return this.#fetch(key);
   }
 
   /** Takes note of a record that the store has confirmed. */
   learn(record: RepositoryRecord): void {
-    const name = nameOf(record);
-    const known = this.#records.get(name);
+    const known = this.#records.get(record);
     if (known !== undefined && known.id === record.id && known.version >= record.version) return;
-    this.#records.delete(name);
-    this.#records.set(name, record);
-    trim(this.#records, this.#maxRecords);
+    this.#records.set(record);
   }
 
   /**
@@ -136,7 +128,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
         return { kind: 'changed', record: outcome.record };
       }
       if (outcome.current === undefined) {
-        this.#forget(nameOf(record));
+        this.#forget(record);
         return { kind: 'removed' };
       }
       this.learn(outcome.current);
@@ -197,20 +189,19 @@ export class RepositoryView implements Stoppable, WatchEvents {
   }
 
   onChanged(record: RepositoryRecord): void {
-    const name = nameOf(record);
-    if (this.#records.has(name) || this.#fetches.has(name)) this.learn(record);
+    if (this.#records.has(record) || this.#fetches.has(nameOf(record))) this.learn(record);
     if (inSyncVoters(record).length < record.replicas.length) {
       this.#acknowledge(record.id, record.version);
     }
   }
 
   onInvalidated(id: bigint, key: RepositoryKey): void {
-    this.#forget(nameOf(key));
+    this.#forget(key);
     this.#acknowledge(id, maxVersion);
   }
 
   onRemoved(id: bigint, key: RepositoryKey, version: bigint): void {
-    this.#forget(nameOf(key));
+    this.#forget(key);
     this.#acknowledge(id, version);
   }
 
@@ -250,25 +241,25 @@ export class RepositoryView implements Stoppable, WatchEvents {
     const name = nameOf(key);
     const running = this.#fetches.get(name);
     if (running !== undefined) return running;
-    const fetching = this.#fetchNow(name, key).finally(() => {
+    const fetching = this.#fetchNow(key).finally(() => {
       if (this.#fetches.get(name) === fetching) this.#fetches.delete(name);
     });
     this.#fetches.set(name, fetching);
     return fetching;
   }
 
-  async #fetchNow(name: string, key: RepositoryKey): Promise<RepositoryRecord | undefined> {
+  async #fetchNow(key: RepositoryKey): Promise<RepositoryRecord | undefined> {
     const generation = this.#generation;
     const record = await this.#options.store.get(key);
     if (record === undefined || generation !== this.#generation) return record;
     this.learn(record);
-    return this.#records.get(name) ?? record;
+    return this.#records.get(key) ?? record;
   }
 
-  #forget(name: string): void {
+  #forget(key: RepositoryKey): void {
     this.#generation += 1;
-    this.#records.delete(name);
-    this.#fetches.delete(name);
+    this.#records.delete(key);
+    this.#fetches.delete(nameOf(key));
   }
 
   #acknowledge(id: bigint, version: bigint): void {

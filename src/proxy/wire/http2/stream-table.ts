@@ -1,3 +1,4 @@
+import { NumberMap } from '../../../base/number-map.ts';
 import type { ActiveStream } from './active-stream.ts';
 import { maxStreamId } from './frames.ts';
 import type { Role } from './settings.ts';
@@ -22,7 +23,7 @@ const assumedMaxStreams = 100;
 /** The streams of a session: those that are open, and what must be remembered of the others. */
 export class StreamTable {
   readonly #role: Role;
-  readonly #open = new Map<number, ActiveStream>();
+  readonly #open = new NumberMap<ActiveStream>();
   readonly #givenUp = new Set<number>();
   /** The highest identifier that was forgotten from `#givenUp`: any up to it may have been in it. */
   #forgotten = 0;
@@ -63,7 +64,8 @@ export class StreamTable {
     return this.#open.get(id);
   }
 
-  all(): IterableIterator<ActiveStream> {
+  /** Those that are open now. */
+  all(): readonly ActiveStream[] {
     return this.#open.values();
   }
 
