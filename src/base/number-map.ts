@@ -6,7 +6,8 @@ const minSlots = 16;
  * V8's own Map moves to a new table again and again when entries come and go, and each old table keeps
  * the new one, with all that is in it, from being collected as young garbage. Under load that kept
  * every call alive until the next collection of the whole heap. This one changes its table in place:
- * open addressing, linear probing, no more than half full.
+ * open addressing, linear probing, half full at most. It
+ * does not shrink.
  */
 export class NumberMap<T extends object> {
   #keys: number[] = Array.from({ length: minSlots }, () => 0);
@@ -31,7 +32,7 @@ export class NumberMap<T extends object> {
     this.#keys[slot] = key;
     this.#values[slot] = value;
     this.#size += 1;
-    if (this.#size * 2 > this.#values.length) this.#resize(this.#values.length * 2);
+    if (this.#size * 2 > this.#values.length) this.#grow();
   }
 
   /** @returns whether there was such an entry */
@@ -40,8 +41,6 @@ export class NumberMap<T extends object> {
     if (this.#values[slot] === undefined) return false;
     this.#size -= 1;
     this.#close(slot);
-    const slots = this.#values.length;
-    if (slots > minSlots && this.#size * 8 < slots) this.#resize(slots / 2);
     return true;
   }
 
@@ -73,9 +72,10 @@ export class NumberMap<T extends object> {
     this.#values[gap] = undefined;
   }
 
-  #resize(slots: number): void {
+  #grow(): void {
     const keys = this.#keys;
     const values = this.#values;
+    const slots = 2 * values.length;
     this.#keys = Array.from({ length: slots }, () => 0);
     this.#values = Array.from({ length: slots });
     for (const [old, value] of values.entries()) {

@@ -53,9 +53,10 @@ describe('output in batches', () => {
   });
 
   it('writes what is left at the end of the process', async () => {
-    output.write('last words\n');
+    output.write('last wörds\n');
+    output.writeAscii('and words\n');
     output.flushSync();
-    expect(await read()).toBe('last words\n');
+    expect(await read()).toBe('last wörds\nand words\n');
   });
 
   it('takes lines that are bytes already, between the others', async () => {

@@ -1,6 +1,8 @@
 import { pino } from 'pino';
 import { systemClock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
 import { BatchedOutput } from './batched-output.ts';
+import { formatLine, type FlatFields } from './flat-line.ts';
 
 const standardOutput = 1;
 
@@ -20,9 +22,31 @@ export interface ProxyLogOptions {
   readonly worker?: number | undefined;
 }
 
+/** A proxy's log. */
+interface ProxyLog {
+  readonly logger: pino.Logger;
+  /** For the lines of the calls, whose fields are flat: it writes the same, and faster. */
+  readonly callLogger: Logger;
+}
+
 /** A proxy's log: JSON, a line each. */
-export function createProxyLogger(options: ProxyLogOptions): pino.Logger {
+export function createProxyLogger(options: ProxyLogOptions): ProxyLog {
   const { output, level = 'info', worker } = options;
   const base = { component: 'proxy', ...(worker === undefined ? {} : { worker }) };
-  return pino({ level, base }, output);
+  const logger = pino({ level, base }, output);
+  if (!logger.isLevelEnabled('info')) return { logger, callLogger: logger };
+  const baseText = JSON.stringify(base).slice(1, -1);
+  const callLogger: Logger = {
+    debug: (fields, message) => logger.debug(fields, message),
+    info(fields, message) {
+      const head = `{"level":${infoLevel},"time":${systemClock.wallMs()},${baseText}`;
+      output.writeAscii(formatLine(head, fields as FlatFields, message));
+    },
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    child: (fields) => logger.child(fields),
+  };
+  return { logger, callLogger };
 }
+
+const infoLevel = pino.levels.values['info'] ?? 30;

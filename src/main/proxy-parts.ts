@@ -98,7 +98,8 @@ export function createRelay(
   store: ControlStore,
   serving: ServingState,
 ): Relay {
-  const { owner, logger, clientTokens, leaseMs, lateLimitMs, parallelRepairs: parallel } = options;
+  const { owner, logger, callLogger = logger, clientTokens, leaseMs, lateLimitMs } = options;
+  const { parallelRepairs: parallel } = options;
   const isTransitioning = options.config.clientAuthTransitioning ?? false;
   const { clock = systemClock, random = systemRandom } = options;
   const outage = new StoreOutage({ clock, logger });
@@ -130,7 +131,7 @@ export function createRelay(
   const onEnded = (call: ServerCall, code: number) => {
     const ms = clock.monotonicMs() - call.startedMs;
     metrics.callEnded(call, code, ms / 1000);
-    logCall(call, code, ms, logger);
+    logCall(call, code, ms, callLogger);
   };
   const local = localMethods(context, serving);
   metrics.addLocalMethods(local.map(({ path }) => path));

@@ -30,6 +30,8 @@ export interface ProxyServerOptions {
   /** Who has to have signed the certificates of storages, in PEM. Default: as Node.js. */
   storageCa?(): string;
   readonly logger: Logger;
+  /** Writes the line that each call leaves. Default: `logger`. */
+  readonly callLogger?: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
   /** See {@link Membership}. */

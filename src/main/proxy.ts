@@ -19,7 +19,7 @@ import { readSecretDir } from './secrets.ts';
 
 const program = fileURLToPath(import.meta.url);
 const output = openLogOutput();
-const logger = createProxyLogger({
+const { logger, callLogger } = createProxyLogger({
   output,
   level: process.env['LOG_LEVEL'],
   worker: workerNumber(),
@@ -56,6 +56,7 @@ async function startProxy(config: ProxyConfig, role: ProxyRole): Promise<ProxySe
       return connectPostgresStore({ ...database, poolSize: role.poolSize });
     },
     logger,
+    callLogger,
     ...secrets.sources,
     ...role.options,
   });

@@ -2,7 +2,7 @@ import { toBinary, create } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { InternalGitaly } from '../../src/gen/gitaly/internal_pb.ts';
 import { RepositorySchema } from '../../src/gen/gitaly/shared_pb.ts';
-import { encodeStringField, encodeVarint } from '../../src/proxy/routing/protobuf-fields.ts';
+import { encodeStringField, encodeVarint } from '../support/encode-protobuf.ts';
 import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
 import { authorizationHeader } from '../../src/rpc/token.ts';

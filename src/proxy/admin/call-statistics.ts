@@ -77,18 +77,23 @@ export class CallStatistics {
 
   #countClient({ head, trace }: ServerCall, counts: MethodCounts, code: number): void {
     const { service, method, info } = counts;
-    const rest = [
+    const { clientName = unknown, callSite = unknown } = head;
+    const values = [
+      service,
+      method,
+      clientName,
+      callSite,
       grpcCodeName(code),
       head.timeoutMs === undefined ? 'none' : deadlineType(head.deadlineType),
       trace.isAuthenticated ? 'v2' : unknown,
       operationOf(info),
       info?.scope === 'none' ? unknown : (info?.scope ?? unknown),
     ];
-    const { clientName = unknown, callSite = unknown } = head;
-    const values = [service, method, clientName, callSite, ...rest];
-    if (this.#clients.size < maxClientSeries || this.#clients.has(...values)) {
-      this.#clients.add(1, ...values);
-    } else this.#clients.add(1, service, method, 'other', 'other', ...rest);
+    if (this.#clients.size >= maxClientSeries && !this.#clients.has(...values)) {
+      values[2] = 'other';
+      values[3] = 'other';
+    }
+    this.#clients.add(1, ...values);
   }
 
   #of(path: string): MethodCounts {

@@ -6,18 +6,33 @@ export interface TallyOptions<Label extends string> {
   readonly labelNames: readonly Label[];
 }
 
-/** Between the parts of a key: no label of ours holds it. */
-const separator = '\0';
+/** What follows one value of a label: the values of the next one, or the count. */
+class Branch {
+  readonly next = new Map<string, Branch>();
+  count = 0;
+}
 
 /**
  * A counter for the path of calls. prom-client checks and hashes the labels at each increment, which
- * takes microseconds; this is one look-up, and prom-client hears of it when the metrics are asked for.
+ * takes microseconds; this is one look-up a label, by texts whose hashes are known, and prom-client
+ * hears of it when the metrics are asked for.
  */
 export class Tally<Label extends string = string> {
-  readonly #counts = new Map<string, { readonly values: readonly string[]; count: number }>();
+  readonly #root = new Branch();
+  #size = 0;
 
   constructor({ name, help, labelNames }: TallyOptions<Label>, registry: Registry) {
-    const counts = this.#counts;
+    const countInto = (counter: Counter, branch: Branch, labels: Record<string, string>) => {
+      const label = labelNames[Object.keys(labels).length];
+      if (label === undefined) counter.inc(labels, branch.count);
+      else {
+        for (const [value, next] of branch.next) {
+          countInto(counter, next, { ...labels, [label]: value });
+        }
+      }
+    };
+    const root = this.#root;
+    const isCounted = () => this.#size > 0;
     const counter = new Counter({
       name,
       help,
@@ -25,9 +40,7 @@ export class Tally<Label extends string = string> {
       registers: [],
       collect() {
         this.reset();
-        for (const { values, count } of counts.values()) {
-          this.inc(labelsOf(labelNames, values), count);
-        }
+        if (isCounted()) countInto(this, root, {});
       },
     });
     registry.registerMetric(counter);
@@ -35,29 +48,30 @@ export class Tally<Label extends string = string> {
 
   /** @param values of the labels, in the order of their names */
   add(by: number, ...values: readonly string[]): void {
-    const key = values.length === 1 ? (values[0] ?? '') : values.join(separator);
-    const entry = this.#counts.get(key);
-    if (entry === undefined) this.#counts.set(key, { values, count: by });
-    else entry.count += by;
+    let branch = this.#root;
+    let isNew = this.#size === 0;
+    for (const value of values) {
+      let next = branch.next.get(value);
+      if (next === undefined) {
+        next = new Branch();
+        branch.next.set(value, next);
+        isNew = true;
+      }
+      branch = next;
+    }
+    branch.count += by;
+    if (isNew) this.#size += 1;
   }
 
   /** How many combinations of labels there are. */
   get size(): number {
-    return this.#counts.size;
+    return this.#size;
   }
 
   /** Whether this combination of labels has been counted before. */
   has(...values: readonly string[]): boolean {
-    return this.#counts.has(values.length === 1 ? (values[0] ?? '') : values.join(separator));
+    let branch: Branch | undefined = this.#root;
+    for (const value of values) branch = branch?.next.get(value);
+    return branch !== undefined && this.#size > 0;
   }
-}
-
-/** `values` by the names of their labels. */
-function labelsOf<Label extends string>(
-  names: readonly Label[],
-  values: readonly string[],
-): Partial<Record<Label, string>> {
-  return Object.fromEntries(names.map((name, index) => [name, values[index] ?? ''])) as Partial<
-    Record<Label, string>
-  >;
 }

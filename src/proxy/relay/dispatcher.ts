@@ -1,5 +1,6 @@
 import { statusCodes } from '../../rpc/status.ts';
 import { TokenVerifier, type TokenOutcome } from '../../rpc/token.ts';
+import { CoarseTimers } from '../../base/coarse-timers.ts';
 import { NumberMap } from '../../base/number-map.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { HeaderField } from '../wire/hpack/header-field.ts';
@@ -12,8 +13,11 @@ import { ServerCall, timeUpStatus } from './server-call.ts';
 export interface DispatcherOptions {
   /** Methods that the proxy answers itself. */
   readonly localMethods: readonly LocalMethod[];
-  /** Takes every other call, once its first message is there. Never rejects. */
-  forward(call: ServerCall): Promise<void>;
+  /**
+   * Takes every other call, once its first message is there. What it returns, if there is more to do
+   * than to relay, resolves when that is done, and never rejects.
+   */
+  forward(call: ServerCall): Promise<void> | undefined;
   /** The tokens that clients may sign with. None accepted yet: every call is refused. */
   tokens(): readonly string[];
   /** A call has begun. Default: nobody wants to know. */
@@ -34,6 +38,8 @@ export interface DispatcherOptions {
 
 /** `/package.Service/Method`. What is none must not reach a storage, which may take offence at it. */
 const methodPath = /^\/[\w.]+\/\w+$/;
+/** How late a limit of a second or more may come. */
+const timerSlackMs = 50;
 /** Anyone may make us keep so much. */
 const maxBytesWithoutToken = 64 * 1024;
 
@@ -42,6 +48,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #localMethods: ReadonlyMap<string, LocalMethod>;
   readonly #tokens = new TokenVerifier();
+  readonly #timers: CoarseTimers;
   /** Calls whose client waits for the end. */
   readonly #open = new NumberMap<ServerCall>();
   #lastCall = 0;
@@ -51,6 +58,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#timers = new CoarseTimers(options.clock, timerSlackMs);
     this.#localMethods = new Map(options.localMethods.map((method) => [method.path, method]));
   }
 
@@ -88,6 +96,7 @@ export class Dispatcher {
       head: needsToken ? head : { ...head, metadata: [] },
       mux,
       clock,
+      coarseTimers: this.#timers,
       ...(needsToken ? {} : { maxFirstMessageBytes: maxBytesWithoutToken }),
       ...(firstMessageLimitMs === undefined ? {} : { firstMessageLimitMs }),
       onEnded: (ended, code) => {
@@ -95,7 +104,7 @@ export class Dispatcher {
         if (!needsToken) this.#openWithoutToken -= 1;
         this.#options.onEnded(ended, code);
       },
-      onFirstMessage: (ready) => void this.#serve(ready, local),
+      onFirstMessage: (ready) => this.#serve(ready, local),
     });
     this.#open.set(number, call);
     this.#options.onStarted?.(call);
@@ -126,13 +135,13 @@ export class Dispatcher {
     return this.#lastCall;
   }
 
-  async #serve(call: ServerCall, local: LocalMethod | undefined): Promise<void> {
+  #serve(call: ServerCall, local: LocalMethod | undefined): void {
+    const work = local === undefined ? this.#options.forward(call) : local.serve(call);
+    if (work === undefined) return;
     this.#working += 1;
-    try {
-      await (local === undefined ? this.#options.forward(call) : local.serve(call));
-    } finally {
+    void work.finally(() => {
       this.#working -= 1;
-    }
+    });
   }
 
   #checkRoom(call: ServerCall): void {

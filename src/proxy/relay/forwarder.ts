@@ -30,24 +30,31 @@ export class Forwarder {
     this.#unknownMethods = new UnknownMethods(context);
   }
 
-  /** Answers the call. Never rejects. */
-  async forward(call: ServerCall): Promise<void> {
+  /**
+   * Answers the call.
+   *
+   * @returns undefined if there is no more to do than to relay: so it is with most calls, and a
+   *   promise for each of them would cost as much as their routing. Never rejects
+   */
+  forward(call: ServerCall): Promise<void> | undefined {
+    const fail = (error: unknown) => call.fail(statusOf(error));
     try {
       const method = lookupMethod(call.head.path);
-      await this.#forward(call, method.known ? method : this.#unknownMethods.locate(call, method));
+      const located = method.known ? method : this.#unknownMethods.locate(call, method);
+      return this.#forward(call, located)?.catch(fail);
     } catch (error) {
-      call.fail(statusOf(error));
+      fail(error);
+      return undefined;
     }
   }
 
-  async #forward(call: ServerCall, method: MethodInfo): Promise<void> {
+  #forward(call: ServerCall, method: MethodInfo): Promise<void> | undefined {
     switch (method.scope) {
       case 'repository':
-        await this.#forwardToRepository(call, method);
-        return;
+        return this.#forwardToRepository(call, method);
       case 'storage':
         forwardToStorage(call, method, this.#context);
-        return;
+        return undefined;
       case 'partition':
       case 'none':
         throw new LocalCallError(
@@ -57,32 +64,43 @@ export class Forwarder {
     }
   }
 
-  async #forwardToRepository(call: ServerCall, method: MethodInfo): Promise<void> {
+  #forwardToRepository(call: ServerCall, method: MethodInfo): Promise<void> | undefined {
     const target = readRepository(call, method);
     const virtualStorage = this.#virtualStorage(target.storage, 'storage name not found');
     const key = { virtualStorage: virtualStorage.name, relativePath: target.relativePath };
     call.trace.repositoryNamed(key);
     if (method.op === 'accessor') {
-      await this.#read(call, method, virtualStorage, key);
-    } else if (method.op === 'maintenance') {
-      await maintain(call, method, { virtualStorage, key, context: this.#context });
-    } else if (method.creates === undefined) {
-      await this.#write(call, method, virtualStorage, key);
-    } else {
-      await this.#create(call, method, virtualStorage, key);
+      const known = this.#context.view.peek(key);
+      this.#context.metrics.repositoryLookedUp(key.virtualStorage, known !== undefined);
+      if (known === undefined) return this.#findAndRead(call, method, virtualStorage, key);
+      this.#read(call, method, virtualStorage, key, known);
+      return undefined;
     }
+    if (method.op === 'maintenance') {
+      return maintain(call, method, { virtualStorage, key, context: this.#context });
+    }
+    return method.creates === undefined
+      ? this.#write(call, method, virtualStorage, key)
+      : this.#create(call, method, virtualStorage, key);
   }
 
-  async #read(
+  async #findAndRead(
     call: ServerCall,
     method: MethodInfo,
     virtualStorage: VirtualStorage,
     key: RepositoryKey,
   ): Promise<void> {
+    this.#read(call, method, virtualStorage, key, await this.#context.view.get(key));
+  }
+
+  #read(
+    call: ServerCall,
+    method: MethodInfo,
+    virtualStorage: VirtualStorage,
+    key: RepositoryKey,
+    record: RepositoryRecord | undefined,
+  ): void {
     const { view, random } = this.#context;
-    const peeked = view.peek(key);
-    this.#context.metrics.repositoryLookedUp(key.virtualStorage, peeked !== undefined);
-    const record = peeked ?? (await view.get(key));
     if (record === undefined || isBeingCreated(record)) {
       if (method.answersForMissing !== true) throw repositoryNotFound();
       const { relativePath } = key;

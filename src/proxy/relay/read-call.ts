@@ -111,7 +111,7 @@ export class ReadCall implements RequestSink {
         this.#head = fields;
       },
       onData: (bytes, start, end) => this.#onAnswer(node, bytes, start, end),
-      onEnd: (end) => void this.#onEnd(node, end),
+      onEnd: (end) => this.#onEnd(node, end),
     });
     this.#node = node;
     this.#head = undefined;
@@ -164,14 +164,20 @@ export class ReadCall implements RequestSink {
     call.sendData(bytes, start, end, node?.stream);
   }
 
-  async #onEnd(node: NodeCall, end: NodeCallEnd): Promise<void> {
+  #onEnd(node: NodeCall, end: NodeCallEnd): void {
     const { call } = this.#options;
     if (node !== this.#node || call.ended) return;
     if (this.#canGoElsewhere(end)) {
       this.#failed = new Set([...this.#failed, node.storage]);
       if (this.#attempt({ storage: node.storage, end })) return;
     }
-    const relayFailure = await this.#sidechannel?.finished();
+    if (this.#sidechannel === undefined) this.#finish(node, end, undefined);
+    else void this.#sidechannel.finished().then((failure) => this.#finish(node, end, failure));
+  }
+
+  /** @param relayFailure why the bytes of the sidechannel have not all been relayed */
+  #finish(node: NodeCall, end: NodeCallEnd, relayFailure: string | undefined): void {
+    const { call } = this.#options;
     for (const piece of this.#held) this.#answer(piece, 0, piece.length, undefined);
     if (end.kind === 'lost') {
       const message = `storage ${node.storage} failed during the answer: ${describeEnd(end)}`;

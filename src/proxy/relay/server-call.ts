@@ -43,6 +43,8 @@ export interface ServerCallOptions {
   /** The client's yamux session, if its connection has one: the way to its sidechannels. */
   readonly mux: YamuxSession | undefined;
   readonly clock: Clock;
+  /** For limits of a second and more. Default: the clock's own timers. */
+  readonly coarseTimers?: Pick<Clock, 'after'>;
   /** Largest first message. grpc-go's limit for any message. Default 4 MiB. */
   readonly maxFirstMessageBytes?: number;
   /** From the call's beginning until its first message is there. Default 30 s. */
@@ -99,14 +101,14 @@ export class ServerCall implements StreamEvents {
     this.head = options.head;
     this.mux = options.mux;
     this.startedMs = options.clock.monotonicMs();
-    const { clock, firstMessageLimitMs = defaultFirstMessageLimitMs } = options;
-    this.#firstMessageTimer = clock.after(firstMessageLimitMs, () => {
+    const { firstMessageLimitMs = defaultFirstMessageLimitMs } = options;
+    this.#firstMessageTimer = this.#after(firstMessageLimitMs, () => {
       const message = `the first message was not complete after ${firstMessageLimitMs / 1000} s`;
       this.fail({ code: statusCodes.DEADLINE_EXCEEDED, message });
     });
     const { timeoutMs } = options.head;
     if (timeoutMs !== undefined) {
-      this.#deadline = clock.after(timeoutMs, () => this.#onDeadline());
+      this.#deadline = this.#after(timeoutMs, () => this.#onDeadline());
     }
   }
 
@@ -287,6 +289,11 @@ export class ServerCall implements StreamEvents {
 
   onAbort(cause: StreamAbort): void {
     this.#endWith(cause, statusCodes.CANCELLED);
+  }
+
+  #after(limitMs: number, callback: () => void): Timer {
+    const { clock, coarseTimers = clock } = this.#options;
+    return (limitMs < 1000 ? clock : coarseTimers).after(limitMs, callback);
   }
 
   #keep(bytes: Buffer, start: number, end: number): void {

@@ -1,17 +1,13 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { describe, expect, test } from '@jest/globals';
+import { encodeStringField, encodeVarint } from '../../../test/support/encode-protobuf.ts';
 import { fc } from '../../../test/support/properties.ts';
 import { damaged } from '../../../test/support/damaged-bytes.ts';
 import { CreateObjectPoolRequestSchema } from '../../gen/gitaly/objectpool_pb.ts';
 import { RepositorySchema } from '../../gen/gitaly/shared_pb.ts';
 import { readTarget, rewriteRepository } from './first-message.ts';
 import { lookupMethod } from './method-table.ts';
-import {
-  encodeStringField,
-  encodeVarint,
-  FieldCursor,
-  lengthDelimited,
-} from './protobuf-fields.ts';
+import { FieldCursor, lengthDelimited } from './protobuf-fields.ts';
 
 const createPool = lookupMethod('/gitaly.ObjectPoolService/CreateObjectPool');
 const writeRef = lookupMethod('/gitaly.RepositoryService/WriteRef');

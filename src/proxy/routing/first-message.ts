@@ -1,10 +1,10 @@
 import type { FieldPath, MethodInfo } from './method-table.ts';
+import { MessageWriter, textBound } from './message-writer.ts';
 import {
-  encodeStringField,
-  encodeVarint,
   FieldCursor,
   lengthDelimited,
   MalformedMessageError,
+  maxVarintBytes,
 } from './protobuf-fields.ts';
 
 /** The repository that a call is about, in the client's words. Missing names are empty. */
@@ -89,22 +89,14 @@ export function rewriteRepository(
   additional: Replacement | undefined,
   reserve: number,
 ): Buffer {
-  const pieces = new Pieces();
+  const edits = editsOf(method, target, additional);
+  const writer = new MessageWriter(reserve, boundOf(bytes, edits));
   if (method.scope === 'storage') {
     const { storageField } = method;
-    const name =
-      storageField === undefined ? noBytes : encodeStringField(storageField, target.storage);
-    pieces.add(name);
-    addWithout(pieces, bytes, 0, bytes.length, storageField, storageField);
-  } else {
-    const edits: Edit[] = [];
-    if (method.target !== undefined) edits.push(createEdit(method.target, target));
-    if (method.additional !== undefined && additional !== undefined) {
-      edits.push(createEdit(method.additional, additional));
-    }
-    addEdited(pieces, bytes, 0, bytes.length, edits, 0);
-  }
-  return pieces.join(reserve);
+    if (storageField !== undefined) writer.text(storageField, target.storage);
+    writeWithout(writer, bytes, 0, bytes.length, storageField, storageField);
+  } else writeEdited(writer, bytes, 0, bytes.length, edits, 0);
+  return writer.written;
 }
 
 function readRepository(bytes: Buffer, path: FieldPath | undefined): RepositoryName | undefined {
@@ -159,21 +151,37 @@ function readText(bytes: Buffer, number: number): string | undefined {
 /** New names for the Repository at `path`, and whether they were written. */
 interface Edit {
   readonly path: FieldPath;
-  readonly names: readonly Buffer[];
+  readonly names: Replacement;
   isPlaced: boolean;
 }
 
-function createEdit(path: FieldPath, { storage, relativePath }: Replacement): Edit {
-  const names = [
-    encodeStringField(storageNameField, storage),
-    encodeStringField(relativePathField, relativePath),
-  ];
-  return { path, names, isPlaced: false };
+const noPath: FieldPath = [];
+
+function editsOf(
+  method: MethodInfo,
+  target: Replacement,
+  additional: Replacement | undefined,
+): readonly Edit[] {
+  const edits: Edit[] = [{ path: method.target ?? noPath, names: target, isPlaced: false }];
+  if (method.additional !== undefined && additional !== undefined) {
+    edits.push({ path: method.additional, names: additional, isPlaced: false });
+  }
+  return edits;
 }
 
-/** Adds a message that holds Repositories, `depth` steps down the paths of `edits`. */
-function addEdited(
-  pieces: Pieces,
+/** No result is longer: each edit adds two texts, and lengthens the lengths of what they lie in. */
+function boundOf(bytes: Buffer, edits: readonly Edit[]): number {
+  let bound = bytes.length;
+  for (const { path, names } of edits) {
+    bound +=
+      textBound(names.storage) + textBound(names.relativePath) + maxVarintBytes * path.length;
+  }
+  return bound;
+}
+
+/** Writes a message that holds Repositories, `depth` steps down the paths of `edits`. */
+function writeEdited(
+  writer: MessageWriter,
   bytes: Buffer,
   start: number,
   end: number,
@@ -185,27 +193,15 @@ function addEdited(
   while (fields.next()) {
     const edit = editOf(fields, edits, depth);
     if (edit === undefined) continue;
-    const inner = new Pieces();
+    writer.copy(bytes, copied, fields.tagEnd);
+    const message = writer.open();
     if (depth + 1 < edit.path.length) {
-      addEdited(inner, bytes, fields.contentStart, fields.end, [edit], depth + 1);
-    } else {
-      if (!edit.isPlaced) inner.addAll(edit.names);
-      edit.isPlaced = true;
-      addWithout(
-        inner,
-        bytes,
-        fields.contentStart,
-        fields.end,
-        storageNameField,
-        relativePathField,
-      );
-    }
-    pieces.add(bytes.subarray(copied, fields.tagEnd));
-    pieces.add(encodeVarint(inner.length));
-    pieces.addAll(inner.parts);
+      writeEdited(writer, bytes, fields.contentStart, fields.end, [edit], depth + 1);
+    } else writeRepository(writer, bytes, fields.contentStart, fields.end, edit);
+    writer.close(message);
     copied = fields.end;
   }
-  pieces.add(bytes.subarray(copied, end));
+  writer.copy(bytes, copied, end);
 }
 
 function editOf(fields: FieldCursor, edits: readonly Edit[], depth: number): Edit | undefined {
@@ -216,9 +212,25 @@ function editOf(fields: FieldCursor, edits: readonly Edit[], depth: number): Edi
   return undefined;
 }
 
-/** Adds `bytes[start, end)` without the texts in two of its fields. */
-function addWithout(
-  pieces: Pieces,
+/** Writes a piece of a Repository; the first one gets the new names. */
+function writeRepository(
+  writer: MessageWriter,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  edit: Edit,
+): void {
+  if (!edit.isPlaced) {
+    writer.text(storageNameField, edit.names.storage);
+    writer.text(relativePathField, edit.names.relativePath);
+    edit.isPlaced = true;
+  }
+  writeWithout(writer, bytes, start, end, storageNameField, relativePathField);
+}
+
+/** Writes `bytes[start, end)` without the texts in two of its fields. */
+function writeWithout(
+  writer: MessageWriter,
   bytes: Buffer,
   start: number,
   end: number,
@@ -230,34 +242,8 @@ function addWithout(
   while (fields.next()) {
     if (fields.wireType !== lengthDelimited) continue;
     if (fields.number !== first && fields.number !== second) continue;
-    pieces.add(bytes.subarray(copied, fields.start));
+    writer.copy(bytes, copied, fields.start);
     copied = fields.end;
   }
-  pieces.add(bytes.subarray(copied, end));
-}
-
-const noBytes = Buffer.alloc(0);
-
-/** Parts of a message that are to stand one behind the other. */
-class Pieces {
-  readonly parts: Buffer[] = [];
-  length = 0;
-
-  add(part: Buffer): void {
-    if (part.length === 0) return;
-    this.parts.push(part);
-    this.length += part.length;
-  }
-
-  addAll(parts: readonly Buffer[]): void {
-    for (const part of parts) this.add(part);
-  }
-
-  /** Everything in one buffer, behind `reserve` free bytes. */
-  join(reserve: number): Buffer {
-    const joined = Buffer.allocUnsafe(reserve + this.length);
-    let position = reserve;
-    for (const part of this.parts) position += part.copy(joined, position);
-    return joined;
-  }
+  writer.copy(bytes, copied, end);
 }

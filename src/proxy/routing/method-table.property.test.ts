@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
+import { encodeStringField, encodeVarint } from '../../../test/support/encode-protobuf.ts';
 import { fc } from '../../../test/support/properties.ts';
 import { methodRows, type MethodRow } from './conformance/method-rows.ts';
 import { readTarget, rewriteRepository } from './first-message.ts';
 import { lookupMethod } from './method-table.ts';
-import { encodeStringField, encodeVarint, lengthDelimited } from './protobuf-fields.ts';
+import { lengthDelimited } from './protobuf-fields.ts';
 
 const target = { storage: 'gitaly-2', relativePath: '@cluster/repositories/6b/86/1' };
 const additional = { storage: 'gitaly-2', relativePath: '@cluster/repositories/d4/73/2' };

@@ -3,7 +3,7 @@ export const lengthDelimited = 2;
 
 const maxFieldNumber = 2 ** 29 - 1;
 /** Longest encoding of 64 bits. */
-const maxVarintBytes = 10;
+export const maxVarintBytes = 10;
 
 /** The bytes are no protobuf message. */
 export class MalformedMessageError extends Error {
@@ -108,39 +108,4 @@ export class FieldCursor {
     }
     throw new MalformedMessageError('a number runs over the end');
   }
-}
-
-/** Encodes a number below 2^53. */
-export function encodeVarint(value: number): Buffer {
-  const encoded = Buffer.allocUnsafe(varintLength(value));
-  writeVarint(encoded, 0, value);
-  return encoded;
-}
-
-/** Encodes a field that holds a text. */
-export function encodeStringField(number: number, text: string): Buffer {
-  const tag = number * 8 + lengthDelimited;
-  const length = Buffer.byteLength(text);
-  const encoded = Buffer.allocUnsafe(varintLength(tag) + varintLength(length) + length);
-  const contentStart = writeVarint(encoded, writeVarint(encoded, 0, tag), length);
-  encoded.write(text, contentStart);
-  return encoded;
-}
-
-function varintLength(value: number): number {
-  let length = 1;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length += 1;
-  return length;
-}
-
-/** @returns the position behind it */
-function writeVarint(target: Buffer, position: number, value: number): number {
-  let rest = value;
-  let next = position;
-  for (; rest >= 0x80; next += 1) {
-    target[next] = (rest % 0x80) | 0x80;
-    rest = Math.floor(rest / 0x80);
-  }
-  target[next] = rest;
-  return next + 1;
 }

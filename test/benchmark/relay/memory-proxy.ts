@@ -29,7 +29,7 @@ const [virtualStorage] = config.virtualStorages;
 if (virtualStorage !== undefined) seed(virtualStorage, Number(values.repositories));
 
 const output = openLogOutput();
-const logger = createProxyLogger({ output, worker: workerNumber() });
+const { logger, callLogger } = createProxyLogger({ output, worker: workerNumber() });
 const code = await runProxyProgram({
   config,
   program: fileURLToPath(import.meta.url),
@@ -40,6 +40,7 @@ const code = await runProxyProgram({
       owner: `memory-proxy-${workerNumber() ?? 0}`,
       openStore: () => Promise.resolve(createMemoryStore({ clock: systemClock, database })),
       logger,
+      callLogger,
       clientTokens: () => clientTokens,
       gitalyTokens: () => gitalyTokens,
       ...options,
