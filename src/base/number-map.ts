@@ -1,7 +1,7 @@
 const minSlots = 16;
 
 /**
- * A map from whole numbers of 0 to 2^31 - 1, for what comes and goes with every call.
+ * A map from whole numbers of 0 to 2^53 - 1, for what comes and goes with every call.
  *
  * V8's own Map moves to a new table again and again when entries come and go, and each old table keeps
  * the new one, with all that is in it, from being collected as young garbage. Under load that kept

@@ -6,6 +6,7 @@ import type { RepairMetrics } from '../replication/repair-loop.ts';
 import type { TokenOutcome } from '../../rpc/token.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
 import { authenticationError, authenticationStatus } from './authentication-labels.ts';
+import { BucketHistogram, Buckets } from './buckets.ts';
 import { CallStatistics } from './call-statistics.ts';
 import { certificateGauge, storageCertificateGauge } from './certificate-gauges.ts';
 import { Tally } from './tally.ts';
@@ -93,13 +94,7 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
     'Votes: voters of the writes begun (registered), votes cast (started), and their answers.',
     ['action'],
   );
-  readonly #voteSeconds = new Histogram({
-    name: 'gitaly_praefect_transactions_delay_seconds',
-    help: 'From a vote to its answer.',
-    labelNames: ['action'],
-    buckets: secondsBounds,
-    registers: [this.registry],
-  });
+  readonly #voteSeconds = new Buckets(secondsBounds);
   readonly #ballots = new Histogram({
     name: 'gitaly_praefect_subtransactions_per_transaction_total',
     help: 'Votes that a storage casts in one write.',
@@ -136,6 +131,13 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
     this.registry.registerMetric(waitingGauge(storages));
     this.registry.registerMetric(storageCertificateGauge(storages));
     if (certificate) this.registry.registerMetric(certificateGauge(certificate));
+    const voteSeconds = new BucketHistogram({
+      name: 'gitaly_praefect_transactions_delay_seconds',
+      help: 'From a vote to its answer.',
+      bounds: secondsBounds,
+      read: () => [[{ action: 'vote' }, this.#voteSeconds]],
+    });
+    this.registry.registerMetric(voteSeconds);
   }
 
   /** Methods that the proxy answers itself: they are counted by their names. */
@@ -190,7 +192,7 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
 
   voteAnswered(result: VoteResult, seconds: number): void {
     this.#transactions.add(1, result);
-    this.#voteSeconds.observe({ action: 'vote' }, seconds);
+    this.#voteSeconds.record(seconds);
   }
 
   writeStopped(): void {

@@ -87,7 +87,7 @@ export class Dispatcher {
     const { clock, firstMessageLimitMs, newCorrelationId } = this.#options;
     const head = readCallHead(fields, newCorrelationId);
     const local = this.#localMethods.get(head.path);
-    const number = this.#nextNumber();
+    const number = ++this.#lastCall;
     const needsToken = local?.needsToken !== false;
     if (!needsToken) this.#openWithoutToken += 1;
     const call = new ServerCall({
@@ -127,12 +127,6 @@ export class Dispatcher {
     if (head.timeoutMs === 0) call.fail(timeUpStatus);
     if (endStream) call.onData(noBytes, 0, 0, true);
     return call;
-  }
-
-  /** Comes round after 2^31 calls: one that is open for so long is not to be expected. */
-  #nextNumber(): number {
-    this.#lastCall = (this.#lastCall + 1) & 0x7fff_ffff;
-    return this.#lastCall;
   }
 
   #serve(call: ServerCall, local: LocalMethod | undefined): void {

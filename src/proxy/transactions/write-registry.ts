@@ -1,3 +1,4 @@
+import { NumberMap } from '../../base/number-map.ts';
 import type { Answer, Vote } from './voting.ts';
 
 /** A call whose votes the storages cast on this proxy. */
@@ -18,10 +19,10 @@ export type VoteResult =
  * intents are still looked after.
  */
 export class WriteRegistry {
-  readonly #writes = new Map<bigint, VotedCall>();
+  readonly #writes = new NumberMap<VotedCall>();
   /** How many hold each transaction. */
   readonly #held = new Map<string, number>();
-  #nextId = 1n;
+  #lastId = 0;
 
   /** Number of calls under way. */
   get size(): number {
@@ -30,13 +31,13 @@ export class WriteRegistry {
 
   /** Registers a call under an id that is unique in this process. */
   add(write: VotedCall): bigint {
-    const id = this.#nextId++;
-    this.#writes.set(id, write);
-    return id;
+    this.#lastId += 1;
+    this.#writes.set(this.#lastId, write);
+    return BigInt(this.#lastId);
   }
 
   remove(id: bigint): void {
-    this.#writes.delete(id);
+    this.#writes.delete(Number(id));
   }
 
   /**
@@ -64,7 +65,7 @@ export class WriteRegistry {
   }
 
   vote(id: bigint, node: string, vote: Vote, deliver: (result: VoteResult) => void): void {
-    const write = this.#writes.get(id);
+    const write = this.#writes.get(Number(id));
     if (write === undefined) {
       deliver({ kind: 'unknownTransaction' });
       return;
@@ -74,7 +75,7 @@ export class WriteRegistry {
 
   /** @returns false if there is no such write */
   stop(id: bigint): boolean {
-    const write = this.#writes.get(id);
+    const write = this.#writes.get(Number(id));
     write?.stopTransaction();
     return write !== undefined;
   }
