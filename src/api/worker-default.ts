@@ -4,7 +4,7 @@ import { timesIn } from './quantity.ts';
 /** More cores are better used by more proxies: they survive the loss of a node, too. */
 export const maxWorkers = 8;
 /** What a worker needs under load, and what the process needs that supervises several. */
-const [workerMemory, supervisorMemory] = ['256Mi', '64Mi'];
+const [workerMemory, supervisorMemory] = ['256Mi', '96Mi'];
 
 /**
  * How many workers a proxy has where the spec does not say.

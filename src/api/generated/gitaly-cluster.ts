@@ -165,7 +165,7 @@ export interface ProxySpec {
    */
   replicas?: number;
   /**
-   * Processes that serve in each proxy; one uses one core. Default: one for each whole core of the CPU limit, or else of the CPU request, and no more than the memory limit carries with 256 MiB for each and 64 MiB besides; at least 1, at most 8.
+   * Processes that serve in each proxy; one uses one core. Default: one for each whole core of the CPU limit, or else of the CPU request, and no more than the memory limit carries with 256 MiB for each and 96 MiB besides; at least 1, at most 8.
    */
   workers?: number;
   /**

@@ -32,4 +32,26 @@ describe('the benchmark', () => {
     },
     limitMs,
   );
+
+  it(
+    'sets two workers beside one',
+    async () => {
+      const args = ['--import', 'tsx', 'test/benchmark/relay/main.ts', '--quick', '--workers'];
+      const output = await run(process.execPath, [...args, '--only', 'unary'], { limitMs });
+      const results = JSON.parse(output.trimEnd().split('\n').at(-1) ?? '') as object[];
+      const figure: unknown = expect.any(Number);
+      expect(results).toEqual(
+        [16, 64].map((concurrency) => ({
+          work: 'unary read',
+          concurrency,
+          throughputRatio: figure,
+          cpuRatio: anything,
+          coresOfOne: figure,
+          coresOfTwo: figure,
+          busiestOfTwo: anything,
+        })),
+      );
+    },
+    limitMs,
+  );
 });

@@ -5,7 +5,8 @@
  * - `--quick`: everything once and short, to see that it works;
  * - `--rounds N`: rounds of each work, whose median counts; default 7;
  * - `--only TEXT`: works whose name contains it;
- * - `--workers`: a proxy with one worker beside one with two;
+ * - `--workers`: a proxy with one worker beside one with two; with `--share 0.1` each worker is held to a
+ *   tenth of a core, so that a small machine has something to share out (as root);
  * - `--curve`: what a call costs with more and more repositories and connections.
  */
 import { parseArgs } from 'node:util';
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     curve: { type: 'boolean', default: false },
     workers: { type: 'boolean', default: false },
+    share: { type: 'string' },
   },
 });
 const progress = lineProgress((line) => process.stderr.write(line));
@@ -116,7 +118,8 @@ function perUnit({ proxy, go }: Round): string {
 if (values.curve) {
   await measureCurve(extent, progress);
 } else if (values.workers) {
-  await measureWorkers(values.only, extent, progress);
+  const share = values.share === undefined ? undefined : Number(values.share);
+  await measureWorkers({ only: values.only, extent, share }, progress);
 } else {
   const comparisons = await run();
   process.stdout.write(`${JSON.stringify(comparisons)}\n`);

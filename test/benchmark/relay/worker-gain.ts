@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { formatTable } from '../../../src/cli/table.ts';
 import type { Progress } from '../../testbed/progress.ts';
 import { median } from './comparison.ts';
+import { holdToShare, releaseShare } from './cpu-share.ts';
 import { LoadClient, type LoadResult } from './load-client.ts';
 import { credentials, Peers, type Target } from './peers.ts';
 import { childrenOf, cpuMsOf, residentMiBOf } from './process-usage.ts';
@@ -19,16 +20,25 @@ interface Figures {
   readonly busiest: number;
 }
 
+export interface WorkerGainOptions {
+  /** Works whose name contains it. */
+  readonly only: string;
+  readonly extent: Extent;
+  /** Each process that serves is held to that share of a core. Default: not at all. */
+  readonly share: number | undefined;
+}
+
 /**
  * The same load to a proxy with one worker and to one with two, in turns. What the second one brings can
- * only be seen where storages and load leave it a core: the table says how many cores the proxy had. Each
- * worker has a store of its own memory. The last line is JSON.
+ * only be seen where storages and load leave it a core: the table says how many cores the proxy had. On a
+ * small machine a share of a core can stand for a core. Each worker has a store of its own memory. The last
+ * line is JSON.
  */
 export async function measureWorkers(
-  only: string,
-  extent: Extent,
+  { only, extent, share }: WorkerGainOptions,
   progress: Progress,
 ): Promise<void> {
+  const held: number[] = [];
   const peers = await progress.during('starting', () => Peers.start());
   const load = await LoadClient.start();
   try {
@@ -36,6 +46,13 @@ export async function measureWorkers(
       await peers.startMemoryProxy(repositories),
       await peers.startMemoryProxy(repositories, 2),
     ] as const;
+    for (const { pid } of share === undefined ? [] : targets) {
+      const workers = await childrenOf(pid);
+      for (const worker of workers.length === 0 ? [pid] : workers) {
+        await holdToShare(worker, share ?? 1);
+        held.push(worker);
+      }
+    }
     // With one call at a time there is nothing to share out.
     const chosen = workloads.filter(
       ({ name, concurrency, store = 'memory', bulk }) =>
@@ -54,6 +71,7 @@ export async function measureWorkers(
   } finally {
     await load.stop();
     await peers.stop();
+    for (const pid of held) await releaseShare(pid);
   }
 }
 
