@@ -1,5 +1,6 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Stoppable } from '../../src/base/scope.ts';
+import { TcpRelay } from './tcp-relay.ts';
 
 export interface ClusterIp extends Stoppable {
   readonly port: number;
@@ -20,44 +21,30 @@ export async function startClusterIp(
   targets: readonly (number | undefined)[],
   { delayMs = 0 }: ClusterIpOptions = {},
 ): Promise<ClusterIp> {
-  const sockets = new Set<Socket>();
   let made = 0;
   let open = 0;
-  const keep = (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => sockets.delete(socket));
-  };
   const lead = (near: Socket, port: number) => {
-    const far = connect({ host: '127.0.0.1', port });
-    keep(far);
+    const far = relay.connect({ host: '127.0.0.1', port });
     near.pipe(far).pipe(near);
     near.on('close', () => far.destroy());
     far.on('close', () => near.destroy());
   };
-  const server = createServer((near) => {
+  const relay = await TcpRelay.start({}, (near) => {
     const target = targets[made % targets.length];
     made += 1;
     open += 1;
     near.on('close', () => (open -= 1));
-    keep(near);
     if (target === undefined) {
       near.resume();
       return;
     }
     setTimeout(() => lead(near, target), delayMs);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    port: (server.address() as AddressInfo).port,
+    port: relay.port,
     get connections() {
       return { made, open };
     },
-    async stop() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => {
-        server.close(resolve);
-      });
-    },
+    stop: () => relay.stop(),
   };
 }

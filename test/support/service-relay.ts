@@ -1,5 +1,6 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Stoppable } from '../../src/base/scope.ts';
+import { TcpRelay } from './tcp-relay.ts';
 
 /** Where a connection may lead. */
 export interface Endpoint {
@@ -12,19 +13,22 @@ export interface Endpoint {
  * at that moment, and stays there, also when that is not an endpoint any more.
  */
 export class ServiceRelay implements Stoppable {
-  readonly #server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
-  readonly #sockets = new Set<Socket>();
+  readonly #relay: TcpRelay;
   #endpoints: readonly Endpoint[] = [];
   #turn = 0;
 
+  private constructor(relay: TcpRelay) {
+    this.#relay = relay;
+  }
+
   static async start(): Promise<ServiceRelay> {
-    const relay = new ServiceRelay();
-    await new Promise<void>((resolve) => relay.#server.listen(0, '127.0.0.1', resolve));
-    return relay;
+    const relay = await TcpRelay.start({ allowHalfOpen: true }, (near) => service.#accept(near));
+    const service = new ServiceRelay(relay);
+    return service;
   }
 
   get address(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#relay.address;
   }
 
   /** New connections lead to these from now on. */
@@ -32,31 +36,20 @@ export class ServiceRelay implements Stoppable {
     this.#endpoints = endpoints;
   }
 
-  async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => {
-      this.#server.close(resolve);
-    });
+  stop(): Promise<void> {
+    return this.#relay.stop();
   }
 
   #accept(near: Socket): void {
-    this.#keep(near);
     const endpoint = this.#endpoints[this.#turn++ % this.#endpoints.length];
     if (endpoint === undefined) {
       near.destroy();
       return;
     }
-    const far = connect({ ...endpoint, allowHalfOpen: true });
-    this.#keep(far);
+    const far = this.#relay.connect({ ...endpoint, allowHalfOpen: true });
     near.pipe(far);
     far.pipe(near);
     near.once('error', () => far.destroy());
     far.once('error', () => near.resetAndDestroy());
-  }
-
-  #keep(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => this.#sockets.delete(socket));
   }
 }

@@ -1,66 +1,55 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Stoppable } from '../../src/base/scope.ts';
+import { TcpRelay } from './tcp-relay.ts';
 
 /**
  * A way to a server that can fall silent, as when the server's machine loses power: connections
  * stay, new ones are accepted, and nothing moves any more in either direction.
  */
 export class SilentRelay implements Stoppable {
-  readonly #server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
-  readonly #sockets = new Set<Socket>();
+  readonly #relay: TcpRelay;
   readonly #target: { readonly host: string; readonly port: number };
   #isSilent = false;
 
-  private constructor(target: { readonly host: string; readonly port: number }) {
-    this.#target = target;
+  private constructor(relay: TcpRelay, address: string) {
+    const colon = address.lastIndexOf(':');
+    this.#relay = relay;
+    this.#target = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
   }
 
   /** Starts a relay to `address`, as `host:port`. */
   static async start(address: string): Promise<SilentRelay> {
-    const colon = address.lastIndexOf(':');
-    const target = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
-    const relay = new SilentRelay(target);
-    await new Promise<void>((resolve) => relay.#server.listen(0, '127.0.0.1', resolve));
-    return relay;
+    const relay = await TcpRelay.start({ pauseOnConnect: true }, (near) => silent.#accept(near));
+    const silent = new SilentRelay(relay, address);
+    return silent;
   }
 
   get address(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#relay.address;
   }
 
   /** From now on nothing moves. */
   fallSilent(): void {
     this.#isSilent = true;
-    for (const socket of this.#sockets) socket.pause();
+    for (const socket of this.#relay.sockets) socket.pause();
   }
 
   /** Ends the silence for new connections; those of before are gone, as their peer knows nothing of them. */
   speak(): void {
     this.#isSilent = false;
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#relay.sockets) socket.destroy();
   }
 
-  async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => {
-      this.#server.close(resolve);
-    });
+  stop(): Promise<void> {
+    return this.#relay.stop();
   }
 
   #accept(near: Socket): void {
-    this.#keep(near);
     if (this.#isSilent) return;
-    const far = connect(this.#target);
-    this.#keep(far);
+    const far = this.#relay.connect(this.#target);
     this.#join(near, far);
     this.#join(far, near);
     near.resume();
-  }
-
-  #keep(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => this.#sockets.delete(socket));
   }
 
   #join(from: Socket, to: Socket): void {

@@ -1,9 +1,6 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { createInterface, type Interface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
-import { systemClock, withTimeout } from '../../src/base/clock.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
 import { goProgram } from './go-program.ts';
+import { LineProcess } from './line-process.ts';
 
 export interface SteadyGoClientOptions {
   /** In the notation of gRPC. */
@@ -24,21 +21,13 @@ export interface SteadyGoReport {
   readonly failures: readonly string[];
 }
 
-const limitMs = 60_000;
-
 /** A client with the gRPC of Gitaly's own clients, and their settings: the program `steady`. */
 export class SteadyGoClient implements Stoppable {
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #lines: Interface;
-  #isOver = false;
+  readonly #process: LineProcess;
   #report: Promise<SteadyGoReport> | undefined;
 
-  private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
-    this.#child = child;
-    this.#lines = createInterface({ input: child.stdout });
-    this.#lines.once('close', () => {
-      this.#isOver = true;
-    });
+  private constructor(process: LineProcess) {
+    this.#process = process;
   }
 
   /** Resolves when it has read and written for the first time. */
@@ -46,14 +35,8 @@ export class SteadyGoClient implements Stoppable {
     const { target, token, storage, relativePath, commit, prefix } = options;
     const program = await goProgram('steady');
     const args = { target, token, storage, repository: relativePath, revision: commit, prefix };
-    const child = spawn(
-      program,
-      Object.entries(args).map(([name, value]) => `-${name}=${value}`),
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    );
-    const client = new SteadyGoClient(child);
-    await client.#nextLine('the first calls of the client in Go');
-    return client;
+    const flags = Object.entries(args).map(([name, value]) => `-${name}=${value}`);
+    return new SteadyGoClient(await LineProcess.start(program, flags));
   }
 
   /** Ends it after the calls that are under way. */
@@ -67,19 +50,7 @@ export class SteadyGoClient implements Stoppable {
   }
 
   async #finish(): Promise<SteadyGoReport> {
-    this.#child.stdin.end();
-    const line = await this.#nextLine('the report of the client in Go');
-    return JSON.parse(line) as SteadyGoReport;
-  }
-
-  #nextLine(what: string): Promise<string> {
-    const next = new Promise<string>((resolve, reject) => {
-      const giveUp = () => reject(new Error(`${what}: it has ended`));
-      if (this.#isOver) giveUp();
-      this.#lines.once('line', resolve);
-      // Not the end of the process: its last line may arrive after that.
-      this.#lines.once('close', giveUp);
-    });
-    return withTimeout(systemClock, limitMs, what, next);
+    this.#process.endInput();
+    return JSON.parse(await this.#process.nextLine()) as SteadyGoReport;
   }
 }

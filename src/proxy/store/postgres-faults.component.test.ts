@@ -1,4 +1,3 @@
-import { createServer, connect as connectSocket, type AddressInfo, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
@@ -8,6 +7,7 @@ import {
   type PostgresServer,
 } from '../../../test/support/postgres-server.ts';
 import { clientConfig } from '../../../test/support/postgres.ts';
+import { TcpRelay } from '../../../test/support/tcp-relay.ts';
 import { Scope } from '../../base/scope.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import { create, eventually, succeeds, WatchRecorder } from './conformance/support.ts';
@@ -297,33 +297,23 @@ async function expectUnavailable(call: Promise<unknown>): Promise<void> {
 
 /** A way to the server that can lose every packet, as a broken network does. */
 async function startNetwork(serverPort: number) {
-  const sockets = new Set<Socket>();
   let isBroken = false;
-  const relay = createServer((near) => {
-    sockets.add(near);
-    near.on('error', () => {});
+  const relay = await TcpRelay.start({}, (near) => {
     if (isBroken) return;
-    const far = connectSocket(serverPort, '127.0.0.1').on('error', () => {});
-    sockets.add(far);
+    const far = relay.connect({ host: '127.0.0.1', port: serverPort });
     near.pipe(far).pipe(near);
   });
-  await new Promise<void>((resolve) => {
-    relay.listen(0, '127.0.0.1', resolve);
-  });
   return {
-    port: (relay.address() as AddressInfo).port,
+    port: relay.port,
     /** What is connected stays so for ever, and nothing gets through any more. */
     swallow() {
       isBroken = true;
-      for (const socket of sockets) socket.unpipe().pause();
+      for (const socket of relay.sockets) socket.unpipe().pause();
     },
     /** New connections get through. */
     heal() {
       isBroken = false;
     },
-    async stop() {
-      for (const socket of sockets) socket.destroy();
-      relay.close();
-    },
+    stop: () => relay.stop(),
   };
 }

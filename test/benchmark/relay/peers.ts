@@ -1,13 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { systemClock, withTimeout } from '../../../src/base/clock.ts';
 import { Scope, type Stoppable } from '../../../src/base/scope.ts';
 import { goProgram } from '../../support/go-program.ts';
+import { LineProcess } from '../../support/line-process.ts';
 import { startPostgres } from '../../support/postgres-server.ts';
 import { ProxyProcess, type ProxyProcessOptions } from '../../support/proxy-process.ts';
 
-const startLimitMs = 20_000;
 const virtualStorage = 'default';
 const clientToken = 'token of the clients';
 
@@ -37,9 +33,9 @@ export class Peers implements Stoppable {
   static async start(): Promise<Peers> {
     const scope = new Scope();
     try {
-      const backend = scope.own(await GoServer.start('backend', []));
+      const backend = scope.own(await LineProcess.start(await goProgram('backend'), []));
       const storages = JSON.parse(backend.firstLine) as string[];
-      const relay = scope.own(await GoServer.start('relay', storages));
+      const relay = scope.own(await LineProcess.start(await goProgram('relay'), storages));
       const go = { address: JSON.parse(relay.firstLine) as string, pid: relay.pid };
       return new Peers(scope, storages, go);
     } catch (error) {
@@ -78,32 +74,5 @@ export class Peers implements Stoppable {
     });
     this.#scope.own(proxy);
     return { address: `127.0.0.1:${proxy.grpcPort}`, pid: proxy.pid };
-  }
-}
-
-/** A program of `test/go` that says in one line where it serves, and ends with its input. */
-class GoServer implements Stoppable {
-  readonly firstLine: string;
-  readonly pid: number;
-  readonly #child: ChildProcess;
-
-  private constructor(child: ChildProcess, pid: number, firstLine: string) {
-    this.#child = child;
-    this.pid = pid;
-    this.firstLine = firstLine;
-  }
-
-  static async start(name: string, args: readonly string[]): Promise<GoServer> {
-    const child = spawn(await goProgram(name), args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    await once(child, 'spawn');
-    const reading = once(createInterface({ input: child.stdout }), 'line');
-    const [line] = (await withTimeout(systemClock, startLimitMs, name, reading)) as [string];
-    return new GoServer(child, child.pid ?? 0, line);
-  }
-
-  async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    this.#child.stdin?.end();
-    await once(this.#child, 'exit');
   }
 }

@@ -7,16 +7,14 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
-	"net"
 	"os"
 
 	"google.golang.org/grpc"
 
 	"gitaly-operator.example/test/internal/backchannel"
+	"gitaly-operator.example/test/internal/program"
 	"gitaly-operator.example/test/internal/rawgrpc"
 )
 
@@ -37,18 +35,13 @@ func main() {
 func run(storages int, options []grpc.ServerOption) error {
 	var addresses []string
 	for range storages {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		address, err := program.Serve(newServer(options))
 		if err != nil {
 			return err
 		}
-		addresses = append(addresses, listener.Addr().String())
-		go newServer(options).Serve(listener)
+		addresses = append(addresses, address)
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(addresses); err != nil {
-		return err
-	}
-	_, err := io.Copy(io.Discard, os.Stdin)
-	return err
+	return program.Run(addresses)
 }
 
 func newServer(options []grpc.ServerOption) *grpc.Server {

@@ -8,16 +8,14 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
-	"net"
 	"os"
 
 	"google.golang.org/grpc"
 
 	"gitaly-operator.example/test/internal/backchannel"
+	"gitaly-operator.example/test/internal/program"
 	"gitaly-operator.example/test/internal/rawgrpc"
 )
 
@@ -38,19 +36,13 @@ func run(addresses []string) error {
 		}
 		relay.storages = append(relay.storages, storage)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	server := grpc.NewServer(
+	address, err := program.Serve(grpc.NewServer(
 		grpc.Creds(backchannel.Credentials()),
 		grpc.ForceServerCodec(rawgrpc.Codec{}),
 		grpc.UnknownServiceHandler(relay.serve),
-	)
-	go server.Serve(listener)
-	if err := json.NewEncoder(os.Stdout).Encode(listener.Addr().String()); err != nil {
+	))
+	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
+	return program.Run(address)
 }

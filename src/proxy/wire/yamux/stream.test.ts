@@ -2,8 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { ManualClock } from '../../../../test/support/manual-clock.ts';
 import { frameFlag, frameType, writeHeader } from './frames.ts';
 import { YamuxSession } from './session.ts';
-import type { YamuxStream } from './stream.ts';
-import { memoryLink, Recorder } from './testing.ts';
+import { createPeer, memoryLink, Recorder } from './testing.ts';
 
 const { data, windowUpdate } = frameType;
 const { syn, fin, rst } = frameFlag;
@@ -16,29 +15,9 @@ function frame(type: number, flags: number, streamId: number, length: number): B
 
 /** One stream that a bare peer opened, with a window of 256 KiB each way. */
 async function createStream(capacityBytes = 8 * 1024 * 1024) {
-  const link = memoryLink({ capacityBytes });
-  const clock = new ManualClock();
-  const accepted: YamuxStream[] = [];
-  const session = new YamuxSession({
-    transport: link.a,
-    role: 'server',
-    clock,
-    maxStreamWindowBytes: 262_144,
-    onStream: (stream) => accepted.push(stream),
-    onClosed() {},
-  });
-  const wire = new Recorder();
-  link.b.start(wire);
-  session.start();
-  let read = 0;
-  const send = async (...frames: readonly Buffer[]) => {
-    const bytes = Buffer.concat(frames);
-    if (bytes.length > 0) link.b.write(bytes, bytes.length);
-    await link.settle();
-    const answer = wire.bytes.subarray(read);
-    read = wire.bytes.length;
-    return answer;
-  };
+  const { session, link, clock, accepted, ...peer } = createPeer({}, { capacityBytes });
+  const send = async (...frames: readonly Buffer[]) =>
+    Buffer.from(await peer.send(Buffer.concat(frames)), 'hex');
   await send(frame(windowUpdate, syn, 1, 0));
   const stream = accepted[0];
   if (stream === undefined) throw new Error('no stream was accepted');
