@@ -28,6 +28,8 @@ let server: FakeApiServer;
 let report: ProxyReport;
 let asked: { proxies: readonly ProxyEndpoint[]; token: string }[];
 let logged: string[];
+/** Whether the proxies take that token. */
+let accepts: (token: string) => boolean;
 
 beforeEach(async () => {
   scope = new Scope();
@@ -35,6 +37,7 @@ beforeEach(async () => {
   report = { kind: 'silent', message: 'no proxy has an address yet' };
   asked = [];
   logged = [];
+  accepts = () => true;
 });
 afterEach(() => scope.stop());
 
@@ -59,7 +62,7 @@ function start(): ClusterController {
       proxies: {
         async ask(proxies, token) {
           asked.push({ proxies, token });
-          return report;
+          return accepts(token) ? report : { kind: 'silent', message: 'permission denied' };
         },
       },
       events: createEventRecorder({
@@ -88,6 +91,7 @@ function putCluster(spec: Partial<GitalyCluster['spec']> = {}): void {
   });
 }
 
+const encode = (text: string) => Buffer.from(text).toString('base64');
 const fake = (object: KubeObject): FakeObject => object as unknown as FakeObject;
 const cluster = () => server.objects.at(clusterPath) as unknown as GitalyCluster | undefined;
 const phase = (wanted: string) =>
@@ -154,6 +158,26 @@ describe('the controller of clusters', () => {
       { name: 'gitaly-proxy-0', address: '127.0.0.1:8075' },
       { name: 'gitaly-proxy-1', address: '127.0.0.1:8075' },
     ]);
+  });
+
+  test('hears the proxies on while a new token is on its way to them, and tells neither', async () => {
+    putCluster();
+    start();
+    await phase('Creating');
+    report = answered({ default: {} });
+    makeReady();
+    await phase('Ready');
+    const path = `${core}/secrets/gitaly-client-token`;
+    const secret = server.objects.at(path);
+    const data = { token: encode('the new one'), 'previous-token': encode('the old one') };
+    accepts = (token) => token === 'the old one';
+    if (secret) server.objects.put(path, { ...secret, data });
+    report = answered({ default: { degraded: 1 } });
+    putCluster({ proxy: { replicas: 2 } });
+    await eventually('it has heard', () => cluster()?.status?.data === 'Degraded');
+    expect(asked.slice(-2).map(({ token }) => token)).toEqual(['the new one', 'the old one']);
+    const told = [...logged, JSON.stringify(cluster())];
+    expect(told.filter((text) => /the (new|old) one/.test(text))).toEqual([]);
   });
 
   test('asks the API server for nothing but Secrets while nothing changes', async () => {

@@ -16,27 +16,47 @@ const leastGo = [1, 25] as const;
 /** Several checkouts of the project may share the cache. */
 const keptVersions = 8;
 
-const buildLimitMs = 300_000;
+const buildLimitMs = 600_000;
 
 /** How long {@link goProgram} may take: give it to the hook or test that calls it. */
 export const goProgramLimitMs = 2 * buildLimitMs;
 
 const flags = ['-trimpath', '-mod=readonly', '-buildvcs=false', '-ldflags', '-s -w'];
 
+/** What to build. */
+export interface GoBuild {
+  /** Of the program. */
+  readonly name: string;
+  /** The folder of the module. */
+  readonly module: string;
+  /** As `go build` takes it, in the module. */
+  readonly package: string;
+  /** Tags that leave out what is not needed. */
+  readonly tags?: string;
+}
+
 /**
  * The program of folder `name` of the module in `test/go`, built with the machine's Go if it has
  * changed since it was last built. Returns the file to run. Builds of one machine happen one after
  * the other. Fails where there is no Go, or an old one, and after {@link goProgramLimitMs}.
  */
-export async function goProgram(name: string): Promise<string> {
+export function goProgram(name: string): Promise<string> {
+  return goBuild({ name, module, package: `./${name}` });
+}
+
+/** A program of any module, as {@link goProgram}. */
+export async function goBuild(program: GoBuild): Promise<string> {
+  const { name } = program;
   const root = join(dirname(testbedPaths().cache), 'go-programs');
   const cache = new Cache(root, keptVersions);
-  const key = hashInputs({ ...(await filesBelow(module)), flags: flags.join(' '), name });
+  const { tags = '' } = program;
+  const inputs = { ...(await filesBelow(program.module)), flags: flags.join(' '), tags, name };
+  const key = hashInputs(inputs);
   if (!(await cache.has(name, key))) {
     requireGo(await goVersion());
     await mkdir(root, { recursive: true });
     await withFileLock(join(root, 'lock'), buildLimitMs, () =>
-      cache.get(name, key, ({ folder, scratch }) => build(name, folder, scratch)),
+      cache.get(name, key, ({ folder, scratch }) => build(program, folder, scratch)),
     );
   }
   return join(cache.path(name, key), name);
@@ -49,8 +69,10 @@ export function requireGo(version: string | undefined): void {
   throw new Error(`the programs in test/go need Go ${leastGo.join('.')} or newer, and ${found}`);
 }
 
-async function build(name: string, folder: string, scratch: string): Promise<void> {
-  await run('go', ['build', ...flags, '-o', join(folder, name), `./${name}`], {
+async function build(program: GoBuild, folder: string, scratch: string): Promise<void> {
+  const { name, module, tags = '' } = program;
+  const args = [...flags, '-tags', tags, '-o', join(folder, name), program.package];
+  await run('go', ['build', ...args], {
     cwd: module,
     env: { CGO_ENABLED: '0', GOFLAGS: '', GOTOOLCHAIN: 'local', GOTMPDIR: scratch },
     limitMs: buildLimitMs,
