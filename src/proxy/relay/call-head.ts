@@ -61,6 +61,7 @@ const notForwarded: ReadonlySet<string> = new Set([
 
 const partitioningHint = 'gitaly-partitioning-hint';
 const noHints: readonly string[] = [];
+const noFields: readonly HeaderField[] = [];
 
 /** No method's path and no correlation id is longer. Both stand in the log, for each call. */
 const maxLoggedLength = 256;
@@ -70,10 +71,12 @@ const maxLoggedLength = 256;
  * their last.
  *
  * @param newCorrelationId for calls without one
+ * @param isForwarded whether calls of this path go on to a storage, with their metadata; default true
  */
 export function readCallHead(
   fields: readonly HeaderField[],
   newCorrelationId?: () => string,
+  isForwarded: (path: string) => boolean = () => true,
 ): CallHead {
   const metadata: HeaderField[] = [];
   let path = '';
@@ -162,7 +165,7 @@ export function readCallHead(
     deadlineType,
     compressed,
     refusal: refusalOf(method, contentType, malformedTimeout),
-    metadata,
+    metadata: isForwarded(path) ? metadata : noFields,
   };
 }
 

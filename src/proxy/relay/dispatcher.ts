@@ -85,20 +85,19 @@ export class Dispatcher {
     mux: YamuxSession | undefined,
   ): StreamEvents {
     const { clock, firstMessageLimitMs, newCorrelationId } = this.#options;
-    const head = readCallHead(fields, newCorrelationId);
+    const head = readCallHead(fields, newCorrelationId, this.#needsMetadata);
     const local = this.#localMethods.get(head.path);
     const number = ++this.#lastCall;
     const needsToken = local?.needsToken !== false;
     if (!needsToken) this.#openWithoutToken += 1;
     const call = new ServerCall({
       stream,
-      // Nobody looks at the metadata of these, and anyone may send it.
-      head: needsToken ? head : { ...head, metadata: [] },
+      head,
       mux,
       clock,
       coarseTimers: this.#timers,
-      ...(needsToken ? {} : { maxFirstMessageBytes: maxBytesWithoutToken }),
-      ...(firstMessageLimitMs === undefined ? {} : { firstMessageLimitMs }),
+      maxFirstMessageBytes: needsToken ? undefined : maxBytesWithoutToken,
+      firstMessageLimitMs,
       onEnded: (ended, code) => {
         this.#open.delete(number);
         if (!needsToken) this.#openWithoutToken -= 1;
@@ -128,6 +127,9 @@ export class Dispatcher {
     if (endStream) call.onData(noBytes, 0, 0, true);
     return call;
   }
+
+  /** Nobody looks at the metadata of calls that need no token, and anyone may send it. */
+  readonly #needsMetadata = (path: string) => this.#localMethods.get(path)?.needsToken !== false;
 
   #serve(call: ServerCall, local: LocalMethod | undefined): void {
     const work = local === undefined ? this.#options.forward(call) : local.serve(call);

@@ -46,9 +46,9 @@ export interface ServerCallOptions {
   /** For limits of a second and more. Default: the clock's own timers. */
   readonly coarseTimers?: Pick<Clock, 'after'>;
   /** Largest first message. grpc-go's limit for any message. Default 4 MiB. */
-  readonly maxFirstMessageBytes?: number;
+  readonly maxFirstMessageBytes?: number | undefined;
   /** From the call's beginning until its first message is there. Default 30 s. */
-  readonly firstMessageLimitMs?: number;
+  readonly firstMessageLimitMs?: number | undefined;
   /** The first message has arrived complete. */
   onFirstMessage(call: ServerCall): void;
   /** The call is over, with what the client was told. */
