@@ -114,15 +114,16 @@ export function stepVoting(state: VotingState, event: VotingEvent): VotingStep {
 
 function applyEvent(state: VotingState, event: VotingEvent): VotingState {
   switch (event.kind) {
-    case 'voted':
-      return updateNode(state, event.node, (node) => ({
-        ...node,
-        ballots: [...node.ballots, { ...event.vote, ticket: event.ticket, answer: undefined }],
-      }));
-    case 'ended':
-      return updateNode(state, event.node, (node) =>
-        node.end === undefined ? { ...node, end: event.end } : node,
-      );
+    case 'voted': {
+      const { ballots, end } = nodeOf(state, event.node);
+      const { phase, hash } = event.vote;
+      const ballot: Ballot = { phase, hash, ticket: event.ticket, answer: undefined };
+      return withNode(state, event.node, { ballots: [...ballots, ballot], end });
+    }
+    case 'ended': {
+      const { ballots, end } = nodeOf(state, event.node);
+      return withNode(state, event.node, { ballots, end: end ?? event.end });
+    }
     case 'stopped':
       return { ...state, stopped: true };
     case 'intentDurable':
@@ -132,14 +133,14 @@ function applyEvent(state: VotingState, event: VotingEvent): VotingState {
   }
 }
 
-function updateNode(
-  state: VotingState,
-  name: string,
-  change: (node: NodeVotes) => NodeVotes,
-): VotingState {
+function nodeOf(state: VotingState, name: string): NodeVotes {
   const node = state.nodes.get(name);
   if (node === undefined) throw new Error(`storage ${name} takes no part in this write`);
-  return { ...state, nodes: new Map(state.nodes).set(name, change(node)) };
+  return node;
+}
+
+function withNode(state: VotingState, name: string, node: NodeVotes): VotingState {
+  return { ...state, nodes: new Map(state.nodes).set(name, node) };
 }
 
 /** All answers follow from the same state: those who are part of a decision pass together. */
@@ -151,7 +152,7 @@ function answerAll(state: VotingState): VotingStep {
     const ballots = answerNode(state, name, node, answers);
     if (ballots === node.ballots) continue;
     nodes ??= new Map(state.nodes);
-    nodes.set(name, { ...node, ballots });
+    nodes.set(name, { ballots, end: node.end });
   }
   return { state: nodes === undefined ? state : { ...state, nodes }, answers };
 }
@@ -165,14 +166,16 @@ function answerNode(
 ): NodeVotes['ballots'] {
   let answered: Ballot[] | undefined;
   let isRefused = false;
-  for (const [position, ballot] of node.ballots.entries()) {
-    if (ballot.answer !== undefined) continue;
+  for (let position = 0; position < node.ballots.length; position++) {
+    const ballot = node.ballots[position];
+    if (ballot === undefined || ballot.answer !== undefined) continue;
     const answer = answerFor(state, name, position, isRefused);
     if (answer === undefined) continue;
     isRefused ||= answer !== 'commit';
     answers.push({ ticket: ballot.ticket, answer });
     answered ??= [...node.ballots];
-    answered[position] = { ...ballot, answer };
+    const { phase, hash, ticket } = ballot;
+    answered[position] = { phase, hash, ticket, answer };
   }
   return answered ?? node.ballots;
 }
