@@ -1,9 +1,7 @@
 import { credentials, Client, Metadata, status } from '@grpc/grpc-js';
 import { afterEach, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/base/clock.ts';
-import { silentLogger } from '../../src/base/logger.ts';
 import { Scope } from '../../src/base/scope.ts';
-import { startProxyServer } from '../../src/main/proxy-server.ts';
 import { inSyncVoters } from '../../src/proxy/routing/repository-record.ts';
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
 import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
@@ -11,6 +9,7 @@ import { authorizationHeader } from '../../src/rpc/token.ts';
 import { describeWithGo } from '../support/describe-with-go.ts';
 import { eventually } from '../support/eventually.ts';
 import { goProgram, goProgramLimitMs } from '../support/go-program.ts';
+import { startInProcessProxy } from '../support/in-process-proxy.ts';
 import { InteropProxy, interopMethods, interopToken } from '../support/interop-proxy.ts';
 import { LineProcess } from '../support/line-process.ts';
 import { requestAbout } from '../support/requests.ts';
@@ -149,20 +148,12 @@ async function startWriteProxy(scope: Scope) {
     intents: [],
   });
   const proxy = scope.own(
-    await startProxyServer({
-      config: {
-        grpcListen: '127.0.0.1:0',
-        httpListen: '127.0.0.1:0',
-        virtualStorages: [
-          { name: 'default', replicationFactor: 3, minInSyncReplicas: 2, storages },
-        ],
-        stop: { lameDuckMs: 0, callsMs: 45_000 },
-      },
-      owner: 'proxy-0',
-      openStore: () => Promise.resolve(store),
-      clientTokens: () => [interopToken],
-      gitalyTokens: () => ['token of the storages'],
-      logger: silentLogger,
+    await startInProcessProxy({
+      storages,
+      minInSyncReplicas: 2,
+      store,
+      clientToken: interopToken,
+      gitalyToken: 'token of the storages',
       // A slow machine is not what is tested here.
       lateLimitMs: 60_000,
     }),

@@ -1,10 +1,9 @@
 import { systemClock } from '../../src/base/clock.ts';
-import { silentLogger } from '../../src/base/logger.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
-import { startProxyServer } from '../../src/main/proxy-server.ts';
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
 import { eventually } from './eventually.ts';
+import { startInProcessProxy } from './in-process-proxy.ts';
 import { LineProcess } from './line-process.ts';
 
 /** What the clients of an {@link InteropProxy} sign with. */
@@ -79,20 +78,12 @@ export class InteropProxy implements Stoppable {
     await createInteropRepository(store);
     const storages = [{ name: interopStorage, address: `tcp://${server.firstLine}` }];
     const proxy = scope.own(
-      await startProxyServer({
-        config: {
-          grpcListen: '127.0.0.1:0',
-          httpListen: '127.0.0.1:0',
-          virtualStorages: [
-            { name: 'default', replicationFactor: 1, minInSyncReplicas: 1, storages },
-          ],
-          stop: { lameDuckMs: 0, callsMs: 45_000 },
-        },
-        owner: 'proxy-0',
-        openStore: () => Promise.resolve(store),
-        clientTokens: () => [interopToken],
-        gitalyTokens: () => ['token of the storages'],
-        logger: silentLogger,
+      await startInProcessProxy({
+        storages,
+        minInSyncReplicas: 1,
+        store,
+        clientToken: interopToken,
+        gitalyToken: 'token of the storages',
         ...(options.maxCalls !== undefined && {
           clientLimits: { maxConcurrentStreams: options.maxCalls },
         }),

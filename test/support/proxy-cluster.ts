@@ -11,7 +11,7 @@ import {
   type GitalyClientOptions,
 } from '../../src/client/gitaly-client.ts';
 import type { ProxyServerOptions } from '../../src/main/proxy-server-options.ts';
-import { startProxyServer, type ProxyServer } from '../../src/main/proxy-server.ts';
+import type { ProxyServer } from '../../src/main/proxy-server.ts';
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
 import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
@@ -19,6 +19,7 @@ import { openRpcChannel } from '../../src/rpc/channel.ts';
 import { createRpcClient, type RpcClient } from '../../src/rpc/client.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { eventually } from './eventually.ts';
+import { startInProcessProxy } from './in-process-proxy.ts';
 import { SilentRelay } from './silent-relay.ts';
 import { patientMs } from './steady-load.ts';
 import type { Handler } from '../storage-node/grpc/handler.ts';
@@ -36,7 +37,6 @@ export interface ProxyClusterOptions {
   /** Opens a store for one proxy. Default: memory that all share. */
   openStore?(): Promise<ControlStore>;
   readonly logger?: Logger;
-  readonly leaseMs?: number;
   /** What a storage is to serve besides, or in place of, what storage nodes do. */
   handlers?(storage: string): readonly Handler[];
   /** Further configuration of the proxies. */
@@ -89,39 +89,25 @@ export class ProxyCluster implements Stoppable {
     other: Pick<ProxyClusterOptions, 'replicationFactor'> = {},
   ): Promise<ProxyServer> {
     const options = { ...this.#options, ...other };
-    const { minInSyncReplicas = 2, logger = silentLogger, leaseMs } = options;
+    const { minInSyncReplicas = 2, logger = silentLogger } = options;
     const { replicationFactor = this.nodes.length } = options;
-    const store = await this.#openStore();
-    const proxy = await startProxyServer({
-      config: {
-        grpcListen: '127.0.0.1:0',
-        httpListen: '127.0.0.1:0',
-        virtualStorages: [
-          {
-            name: 'default',
-            replicationFactor,
-            minInSyncReplicas,
-            storages: this.nodes.map(({ name, address, tlsAddress }) => ({
-              name,
-              address:
-                tlsAddress === undefined
-                  ? `tcp://${this.#relays.get(name)?.address ?? address}`
-                  : `tls://${tlsAddress}`,
-            })),
-          },
-        ],
-        stop: { lameDuckMs: 0, callsMs: 45_000 },
-        ...options.config,
-      },
+    const proxy = await startInProcessProxy({
+      storages: this.nodes.map(({ name, address, tlsAddress }) => ({
+        name,
+        address:
+          tlsAddress === undefined
+            ? `tcp://${this.#relays.get(name)?.address ?? address}`
+            : `tls://${tlsAddress}`,
+      })),
+      replicationFactor,
+      minInSyncReplicas,
+      store: await this.#openStore(),
       owner: `proxy-${this.proxies.length}`,
-      openStore: async () => store,
-      clientTokens: () => [ProxyCluster.clientToken],
-      gitalyTokens: () => [ProxyCluster.gitalyToken],
+      clientToken: ProxyCluster.clientToken,
+      gitalyToken: ProxyCluster.gitalyToken,
       ...options.proxy,
+      ...(options.config !== undefined && { config: options.config }),
       logger: logger.child({ proxy: this.proxies.length }),
-      ...(leaseMs === undefined ? {} : { leaseMs }),
-      // On a machine that is busy with tests one storage can be much later than the others.
-      lateLimitMs: 5000,
     });
     this.proxies.push(proxy);
     await waitUntil('the proxy is ready', () => isReady(proxy));

@@ -1,13 +1,14 @@
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { silentLogger, type Logger } from '../../src/base/logger.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
-import { startProxyServer, type ProxyServer } from '../../src/main/proxy-server.ts';
+import type { ProxyServer } from '../../src/main/proxy-server.ts';
 import type { Replica } from '../../src/proxy/routing/repository-record.ts';
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
 import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
 import { authorizationHeader } from '../../src/rpc/token.ts';
 import { eventually } from './eventually.ts';
+import { startInProcessProxy } from './in-process-proxy.ts';
 import { ScriptedStorage } from './scripted-storage.ts';
 import { singleCall, type Answer, type SingleCallOptions } from './single-call.ts';
 
@@ -55,27 +56,13 @@ export class ScriptedCluster implements Stoppable {
     for (const storage of storages) scope.own(storage);
     const cluster = new ScriptedCluster(storages, scope);
     cluster.#proxy = scope.own(
-      await startProxyServer({
-        config: {
-          grpcListen: '127.0.0.1:0',
-          httpListen: '127.0.0.1:0',
-          virtualStorages: [
-            {
-              name: 'default',
-              replicationFactor: count,
-              minInSyncReplicas,
-              storages: storages.map(({ name, address }) => ({
-                name,
-                address: `tcp://${address}`,
-              })),
-            },
-          ],
-          stop: { lameDuckMs: 0, callsMs: 1000 },
-        },
-        owner: 'proxy-0',
-        openStore: async () => cluster.#store,
-        clientTokens: () => [ScriptedCluster.clientToken],
-        gitalyTokens: () => [gitalyToken],
+      await startInProcessProxy({
+        storages: storages.map(({ name, address }) => ({ name, address: `tcp://${address}` })),
+        minInSyncReplicas,
+        store: cluster.#store,
+        clientToken: ScriptedCluster.clientToken,
+        gitalyToken,
+        config: { stop: { lameDuckMs: 0, callsMs: 1000 } },
         logger,
         clock,
       }),
