@@ -24,7 +24,7 @@ jest.setTimeout(180_000);
 
 /** For whatever has to end by itself, on a machine however busy. */
 const limitMs = 60_000;
-const callsAtOnce = 5;
+const callsAtOnce = 10;
 const repository = 'group/project.git';
 const fetch = '/gitaly.SSHService/SSHUploadPackWithSidechannel';
 
@@ -158,8 +158,8 @@ describe('the end of the time of', () => {
       expect(codes).toEqual(codes.map(() => statusCodes.DEADLINE_EXCEEDED));
     }
     await eventually('the storages’ calls end', () => running.ended === running.begun, limitMs);
-    // Some of them are of health checks, which come and go.
-    await eventually('no timer is left', () => clock.pending <= before, limitMs);
+    // Those of health checks come and go; of the calls there would be one each at least.
+    await eventually('no timer is left', () => clock.pending < before + callsAtOnce, limitMs);
   });
 });
 

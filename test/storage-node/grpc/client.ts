@@ -35,7 +35,10 @@ export class GrpcClient {
       createConnection: () => bytes,
       settings: { initialWindowSize: windowSize, enablePush: false },
     });
-    this.#session.once('connect', (session) => session.setLocalWindowSize(4 * windowSize));
+    this.#session.once('connect', (session) => {
+      // It may have been closed before.
+      if (!session.destroyed) session.setLocalWindowSize(4 * windowSize);
+    });
     // Calls in progress fail by themselves; there is nobody else to tell.
     this.#session.on('error', () => {});
     this.#session.once('close', () => bytes.destroy());
