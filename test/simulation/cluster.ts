@@ -1,18 +1,37 @@
 import { seededRandom } from '../../src/base/random.ts';
 import type { RepositoryRecord } from '../../src/proxy/routing/repository-record.ts';
+import type { RepositoryKey } from '../../src/proxy/store/control-store.ts';
 import { isSettled } from '../../src/proxy/store/placement.ts';
 import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
-import { SimulatedProxy, virtualStorageName } from './simulated-proxy.ts';
-import { SimulatedStorage, type StorageFaults } from './simulated-storage.ts';
+import type { Committed } from './simulated-link.ts';
+import type { ClockError } from './simulated-process.ts';
+import { SimulatedProxy, virtualStorageName, type Transaction } from './simulated-proxy.ts';
+import { SimulatedStorage, type StorageFaults, type WriteRequest } from './simulated-storage.ts';
 import { Timeline } from './timeline.ts';
 
-/** The only repository. */
+/** The repository that is there from the start. */
 export const key = { virtualStorage: virtualStorageName, relativePath: 'a.git' };
+
+/** How large a cluster is. */
+export interface ClusterShape {
+  readonly proxies: number;
+  /** At least as many as the replication factor. */
+  readonly storages: number;
+  readonly replicationFactor: number;
+  readonly minInSyncReplicas: number;
+  /** How many replicas the repository has at first. Default: the replication factor. */
+  readonly replicas?: number;
+  /** How far the wall clocks of proxies are off, at most. */
+  readonly skewMs: number;
+  /** By how much their clocks run faster or slower, at most. */
+  readonly drift: number;
+}
 
 const storageFaults: StorageFaults = {
   isSlow: 0.02,
   refusesCall: 0.02,
   failsToApply: 0.02,
+  differs: 0.005,
   crashesBeforeApplying: 0.01,
   crashesAfterApplying: 0.01,
 };
@@ -23,23 +42,24 @@ export class Cluster {
   readonly database: MemoryDatabase;
   readonly storages: ReadonlyMap<string, SimulatedStorage>;
   readonly proxies: SimulatedProxy[] = [];
-  readonly #policy: { readonly replicationFactor: number; readonly minInSyncReplicas: number };
+  readonly shape: ClusterShape;
+  readonly #transactions = new Map<string, Transaction>();
   /** What was wrong the first time that anything was. */
   #violation: unknown;
   #isFaulty = false;
+  #changes = 0;
   #lastProxy = 0;
 
-  constructor(seed: number, isTold: boolean) {
+  constructor(seed: number, isTold: boolean, shape?: ClusterShape) {
     const timeline = new Timeline(seededRandom(seed), isTold);
     this.timeline = timeline;
+    this.shape = shape ?? randomShape(timeline);
     this.database = new MemoryDatabase({ clock: timeline });
-    const replicationFactor = timeline.chance(0.3) ? 2 : 3;
-    const minInSyncReplicas = timeline.chance(0.5) ? 1 : replicationFactor - 1;
-    this.#policy = { replicationFactor, minInSyncReplicas };
-    const names = ['a', 'b', 'c', 'd'].slice(0, replicationFactor + (timeline.chance(0.2) ? 1 : 0));
+    const names = ['a', 'b', 'c', 'd'].slice(0, this.shape.storages);
     this.storages = new Map(names.map((name) => [name, this.#createStorage(name)]));
-    this.#createRepository(names.slice(0, replicationFactor));
-    for (let index = 0; index < 3; index++) this.startProxy();
+    const { replicationFactor, replicas = replicationFactor } = this.shape;
+    this.#createRepository(names.slice(0, replicas));
+    for (let index = 0; index < this.shape.proxies; index++) this.startProxy();
   }
 
   /** Whether storages fail now and then, and answers of the store get lost. */
@@ -47,20 +67,40 @@ export class Cluster {
     this.#isFaulty = isFaulty;
   }
 
+  recordOf(repository: RepositoryKey): RepositoryRecord | undefined {
+    return this.database.get(repository);
+  }
+
+  /** Another list after each change. */
+  get records(): readonly RepositoryRecord[] {
+    return this.database.all();
+  }
+
   get record(): RepositoryRecord {
-    const record = this.database.get(key);
+    const record = this.recordOf(key);
     if (record === undefined) throw new Error('the repository is gone');
     return record;
   }
 
   get minInSyncReplicas(): number {
-    return this.#policy.minInSyncReplicas;
+    return this.shape.minInSyncReplicas;
+  }
+
+  /** Grows whenever a storage changes something. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Whether nothing is left to repair. */
   get isSettled(): boolean {
-    const { record } = this;
-    return isSettled(record) && record.replicas.length >= this.#policy.replicationFactor;
+    return this.records.every(
+      (record) => isSettled(record) && record.replicas.length >= this.shape.replicationFactor,
+    );
+  }
+
+  /** What a transaction is to do. */
+  requestOf(transaction: string): WriteRequest | undefined {
+    return this.#transactions.get(transaction)?.request;
   }
 
   /**
@@ -83,18 +123,21 @@ export class Cluster {
   }
 
   startProxy(): void {
+    const { timeline, database, storages, shape } = this;
     this.#lastProxy += 1;
     const proxy: SimulatedProxy = new SimulatedProxy({
       name: `p${this.#lastProxy}`,
-      timeline: this.timeline,
-      database: this.database,
-      storages: this.storages,
-      policy: this.#policy,
+      timeline,
+      database,
+      storages,
+      policy: shape,
       lostAnswers: () => (this.#isFaulty ? 0.02 : 0),
       onCommit: (what, storage) => this.#onCommit(proxy, what, storage),
+      onTransaction: (name, transaction) => this.#transactions.set(name, transaction),
+      clockError: this.#clockError(),
     });
     this.proxies.push(proxy);
-    this.timeline.tell(() => `${proxy.name} starts`);
+    timeline.tell(() => `${proxy.name} starts`);
     void proxy.start();
   }
 
@@ -140,23 +183,40 @@ export class Cluster {
 
   /**
    * I1: no storage is told to commit before the intent is durable, or after it was settled. Nor may
-   * it copy unless its replica is claimed.
+   * it copy unless its replica is claimed. What no record names any more nobody reads.
    */
-  #onCommit({ name }: SimulatedProxy, what: 'write' | 'copy', storage: string): void {
-    const { intents, replicas } = this.record;
-    const claim = replicas.find((replica) => replica.storage === storage)?.repair;
-    const isRight =
-      what === 'write' ? intents.some(({ owner }) => owner === name) : claim?.owner === name;
+  #onCommit({ name }: SimulatedProxy, what: Committed, storage: string): void {
+    const isRight = what.kind === 'copy' ? this.#isClaimed(storage, name) : this.#isDurable(what);
     if (isRight) return;
     this.check(() => {
-      throw new Error(`${name} lets ${storage} go on with a ${what} that is not in the record`);
+      throw new Error(`I1: ${name} lets ${storage} go on with a ${what.kind} not in the record`);
     });
+  }
+
+  #isDurable({ transaction }: Extract<Committed, { kind: 'write' }>): boolean {
+    const known = this.#transactions.get(transaction);
+    const record = known && this.recordOf(known.key);
+    return record?.intents.some((intent) => intent.transaction === transaction) ?? true;
+  }
+
+  #isClaimed(storage: string, owner: string): boolean {
+    return this.records.some(({ replicas }) =>
+      replicas.some((replica) => replica.storage === storage && replica.repair?.owner === owner),
+    );
   }
 
   #dropLinks(storage: SimulatedStorage, reason: string): void {
     for (const { links } of this.proxies) {
       links.find((link) => link.name === storage.name)?.drop(reason);
     }
+  }
+
+  #clockError(): ClockError {
+    const { timeline, shape } = this;
+    return {
+      skewMs: timeline.between(-shape.skewMs, shape.skewMs),
+      rate: 1 + timeline.between(-shape.drift, shape.drift),
+    };
   }
 
   #createStorage(name: string): SimulatedStorage {
@@ -169,16 +229,21 @@ export class Cluster {
         this.crashStorage(storage);
         timeline.after(timeline.between(100, 2000), () => this.restartStorage(storage));
       },
+      () => {
+        this.#changes += 1;
+      },
     );
     return storage;
   }
 
   #createRepository(holders: readonly string[]): void {
     const [primary = ''] = holders;
+    const replicaPath = 'r';
+    for (const storage of holders) this.storage(storage).create(replicaPath);
     this.database.create({
       ...key,
       id: this.database.nextId(),
-      replicaPath: 'r',
+      replicaPath,
       version: 1n,
       epoch: 1n,
       lsn: 0n,
@@ -187,4 +252,16 @@ export class Cluster {
       intents: [],
     });
   }
+}
+
+function randomShape(timeline: Timeline): ClusterShape {
+  const replicationFactor = timeline.chance(0.3) ? 2 : 3;
+  return {
+    proxies: 3,
+    replicationFactor,
+    minInSyncReplicas: timeline.chance(0.5) ? 1 : replicationFactor - 1,
+    storages: replicationFactor + (timeline.chance(0.2) ? 1 : 0),
+    skewMs: 200,
+    drift: 0,
+  };
 }

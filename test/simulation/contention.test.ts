@@ -29,7 +29,7 @@ class Contention {
   constructor(seed: number, unvoted: number) {
     this.#unvoted = unvoted;
     this.#cluster = new Cluster(seed, false);
-    this.#history = new History(this.#cluster);
+    this.#history = new History(this.#cluster, key);
   }
 
   async play(): Promise<void> {
@@ -76,7 +76,10 @@ class Contention {
   }
 
   get #isDeadlocked(): boolean {
-    const holders = [...this.#cluster.storages.values()].map((storage) => storage.lockedBy('main'));
+    const { replicaPath } = this.#cluster.record;
+    const holders = [...this.#cluster.storages.values()].map((storage) =>
+      storage.lockedBy(replicaPath, 'main'),
+    );
     return new Set(holders.filter((holder) => holder !== undefined)).size > 1;
   }
 }

@@ -117,6 +117,7 @@ export function healAll(cluster: Cluster): void {
   cluster.timeline.tell(() => 'everything works again');
   cluster.isFaulty = false;
   for (const storage of cluster.storages.values()) {
+    storage.failNoMore();
     storage.process.resume();
     cluster.restartStorage(storage);
   }

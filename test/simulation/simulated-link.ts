@@ -13,21 +13,28 @@ import type { SimulatedProcess } from './simulated-process.ts';
 import type {
   SimulatedStorage,
   StorageCall,
-  WriteRequest,
+  StorageRequest,
   WriteStorageCall,
 } from './simulated-storage.ts';
 
 const reconnectMs = 200;
 /** Two health checks in a row. */
 const regainMs = 1000;
+/** How long a message is under way at most. */
+const longestWayMs = 60;
+
+/** What a storage is told to go on with: a write of that transaction, or a copy. */
+export type Committed =
+  { readonly kind: 'write'; readonly transaction: string } | { readonly kind: 'copy' };
 
 /** Called whenever a proxy tells a storage to commit what it has prepared. */
-export type OnCommit = (what: 'write' | 'copy', storage: string) => void;
+export type OnCommit = (what: Committed, storage: string) => void;
 
 /**
  * What a proxy has of one storage, with the network in between: it takes the place of
- * {@link Storage}. Messages of one connection arrive in order. When the connection breaks, those
- * under way are lost, and both ends hear of it.
+ * {@link Storage}. Messages of one call arrive in order, its votes apart: streams of one connection
+ * may overtake each other. When the connection breaks, those under way are lost, and both ends hear of
+ * it, though maybe not at the same time.
  */
 export class SimulatedLink {
   readonly name: string;
@@ -42,6 +49,7 @@ export class SimulatedLink {
   #connection: Connection | undefined;
   #health: NodeHealth = { kind: 'unknown' };
   #isCut = false;
+  #stalledUntilMs = 0;
 
   constructor(
     proxy: SimulatedProcess,
@@ -94,35 +102,57 @@ export class SimulatedLink {
     this.#isCut = false;
   }
 
+  /**
+   * Nothing arrives for a while. If that is long the proxy gives the connection up, and the storage
+   * hears of it only when the network works again.
+   */
+  stall(forMs: number): void {
+    const { timeline } = this.#proxy;
+    const connection = this.#connection;
+    this.#stalledUntilMs = timeline.monotonicMs() + forMs;
+    timeline.after(timeline.between(1500, 2500), () => {
+      const leftMs = this.#stalledUntilMs - timeline.monotonicMs();
+      if (leftMs > 0 && this.#connection === connection) this.drop('it is silent', leftMs);
+    });
+  }
+
   /** The connection breaks. A new one is made as soon as that is possible. */
-  drop(reason: string): void {
+  drop(reason: string, untilStorageHearsMs = 0): void {
     const connection = this.#connection;
     if (connection === undefined) return;
+    const { timeline } = this.#proxy;
     this.#connection = undefined;
     connection.isOpen = false;
-    this.#proxy.timeline.tell(() => `${this.#proxy.name} loses ${this.name}: ${reason}`);
+    // What was sent before may arrive all the same.
+    const lingerMs = untilStorageHearsMs === 0 && timeline.chance(0.5) ? longestWayMs : 0;
+    connection.openToStorageUntilMs = timeline.monotonicMs() + lingerMs;
+    timeline.tell(() => `${this.#proxy.name} loses ${this.name}: ${reason}`);
     this.#proxy.receive(() => {
       this.#health = { kind: 'unhealthy', reason, passes: 0 };
       for (const call of connection.calls) call.breakAtProxy(new Error(reason));
     });
-    connection.storage.receive(() => {
-      for (const call of connection.callsAtStorage) call.breakAtStorage();
-    });
+    const breakAtStorage = () =>
+      connection.storage.receive(() => {
+        for (const call of connection.callsAtStorage) call.breakAtStorage();
+      });
+    timeline.after(Math.max(untilStorageHearsMs, lingerMs), breakAtStorage);
     this.#proxy.after(reconnectMs, () => this.#connectWhenPossible(regainMs));
   }
 
   #connectWhenPossible(healthyAfterMs: number): void {
-    if (!this.#isCut && this.#storage.process.isRunning) this.#connect(healthyAfterMs);
+    const isStalled = this.#stalledUntilMs > this.#proxy.timeline.monotonicMs();
+    const isReachable = !this.#isCut && !isStalled && this.#storage.process.isRunning;
+    if (isReachable) this.#connect(healthyAfterMs);
     else this.#proxy.after(reconnectMs, () => this.#connectWhenPossible(regainMs));
   }
 
   #connect(healthyAfterMs: number): void {
     const connection: Connection = {
       isOpen: true,
+      openToStorageUntilMs: 0,
       storage: this.#storage.process,
       calls: new Set(),
       callsAtStorage: new Set(),
-      lastArrivalMs: { toProxy: 0, toStorage: 0 },
     };
     this.#connection = connection;
     this.#proxy.after(healthyAfterMs, () => {
@@ -138,7 +168,12 @@ export class SimulatedLink {
     const header = fields.find((field) => field.name === 'gitaly-reference-transaction');
     const text = Buffer.from(header?.value ?? '', 'base64').toString();
     const { id } = JSON.parse(text) as { readonly id: number };
-    const voting = this.#createVoting(connection, 'write', BigInt(id));
+    const stream: Stream = { toProxy: 0, toStorage: 0 };
+    const what: { readonly kind: 'write'; transaction: string } = {
+      kind: 'write',
+      transaction: '',
+    };
+    const voting = this.#createVoting(connection, what, BigInt(id));
     const call: OpenCall = {
       breakAtProxy(error) {
         connection.calls.delete(call);
@@ -149,7 +184,7 @@ export class SimulatedLink {
     const storageCall: WriteStorageCall = Object.assign(voting, {
       finish: (code: number) => {
         connection.callsAtStorage.delete(call);
-        this.#send(connection, 'toProxy', () => {
+        this.#send(connection, stream, 'toProxy', () => {
           if (connection.calls.delete(call)) {
             events.onHeaders(statusTrailers({ code, message: '' }), true);
           }
@@ -158,26 +193,28 @@ export class SimulatedLink {
     });
     connection.calls.add(call);
     connection.callsAtStorage.add(call);
-    const stream: Pick<Http2Stream, 'sendData' | 'reset' | 'localEnded' | 'closed'> = {
+    const http2: Pick<Http2Stream, 'sendData' | 'reset' | 'localEnded' | 'closed'> = {
       localEnded: true,
       closed: false,
       sendData: (bytes) => {
-        const request = JSON.parse(bytes.toString()) as WriteRequest;
-        this.#send(connection, 'toStorage', () => {
+        const request = JSON.parse(bytes.toString()) as StorageRequest;
+        what.transaction = request.transaction;
+        this.#send(connection, stream, 'toStorage', () => {
           void this.#storage.carryOut(request, storageCall);
         });
       },
       reset: () => {
         connection.calls.delete(call);
-        this.#send(connection, 'toStorage', () => call.breakAtStorage());
+        this.#send(connection, stream, 'toStorage', () => call.breakAtStorage());
       },
     };
-    return stream as Http2Stream;
+    return http2 as Http2Stream;
   }
 
   /** A storage's side of a transaction: its votes go to the proxy, and the answers come back. */
-  #createVoting(connection: Connection, what: 'write' | 'copy', id: bigint): VotingCall {
+  #createVoting(connection: Connection, what: Committed, id: bigint): VotingCall {
     const waiting = new Set<(answer: 'broken') => void>();
+    const stream: Stream = { toProxy: 0, toStorage: 0 };
     let isBroken = false;
     return {
       get isBroken() {
@@ -192,10 +229,10 @@ export class SimulatedLink {
           if (isBroken) return resolve('broken');
           waiting.add(resolve);
           const answer = (told: Answer) =>
-            this.#send(connection, 'toStorage', () => {
+            this.#send(connection, stream, 'toStorage', () => {
               if (waiting.delete(resolve)) resolve(told);
             });
-          this.#send(connection, 'toProxy', () =>
+          this.#send(connection, stream, 'toProxy', () =>
             this.#writes.vote(id, this.name, cast, (result) => {
               const told = result.kind === 'answered' ? result.answer : 'abort';
               if (told === 'commit' && cast.phase === 'prepared') this.#onCommit(what, this.name);
@@ -207,23 +244,31 @@ export class SimulatedLink {
     };
   }
 
-  #send(connection: Connection, way: 'toProxy' | 'toStorage', arrive: () => void): void {
+  #send(
+    connection: Connection,
+    stream: Stream,
+    way: 'toProxy' | 'toStorage',
+    arrive: () => void,
+  ): void {
     const { timeline } = this.#proxy;
     const nowMs = timeline.monotonicMs();
-    const soonMs = nowMs + timeline.between(0.1, timeline.chance(0.05) ? 60 : 4);
-    const arrivalMs = Math.max(soonMs, connection.lastArrivalMs[way]);
-    connection.lastArrivalMs[way] = arrivalMs;
+    const soonMs = nowMs + timeline.between(0.1, timeline.chance(0.05) ? longestWayMs : 4);
+    const arrivalMs = Math.max(soonMs, stream[way], this.#stalledUntilMs);
+    stream[way] = arrivalMs;
     const receiver = way === 'toProxy' ? this.#proxy : connection.storage;
     timeline.after(arrivalMs - nowMs, () => {
-      if (connection.isOpen) receiver.receive(arrive);
+      const isOpen =
+        connection.isOpen ||
+        (way === 'toStorage' && timeline.monotonicMs() <= connection.openToStorageUntilMs);
+      if (isOpen) receiver.receive(arrive);
     });
   }
 
   #createControl(): ControlCalls {
     type Needed = 'checksum' | 'fingerprint' | 'replicate' | 'remove';
     type OfPools = 'objectPoolOf' | 'disconnectFromObjectPool';
-    const checksum = (_: string, limitMs = 10_000) =>
-      this.#ask('CalculateChecksum', limitMs, () => this.#storage.checksum());
+    const checksum = (path: string, limitMs = 10_000) =>
+      this.#ask('CalculateChecksum', limitMs, () => this.#storage.checksum(path));
     const control: Pick<ControlCalls, Needed | OfPools> = {
       checksum,
       fingerprint: checksum,
@@ -231,16 +276,21 @@ export class SimulatedLink {
         this.#ask('GetObjectPool', limitMs ?? 10_000, async () => undefined),
       disconnectFromObjectPool: (_, limitMs) =>
         this.#ask('DisconnectGitAlternates', limitMs, async () => {}),
-      replicate: (_, source, limitMs, transaction) =>
+      replicate: (path, source, limitMs, transaction) =>
         this.#ask(
           'ReplicateRepository',
           limitMs,
-          (call) => this.#storage.replicate(this.#storageNamed(source.storage), call),
+          (call) => this.#storage.replicate(path, this.#storageNamed(source.storage), call),
           transaction,
         ),
-      remove: () => Promise.reject(new Error('no repository is removed here')),
+      remove: (path) => this.#ask('RemoveRepository', 10_000, () => this.#storage.remove(path)),
     };
     return control as ControlCalls;
+  }
+
+  /** Reads all references of a repository. @throws UpstreamError */
+  read(path: string): Promise<ReadonlyMap<string, string> | undefined> {
+    return this.#ask('FindRefs', 10_000, () => this.#storage.read(path));
   }
 
   /** A call that the proxy makes on its own account. */
@@ -250,6 +300,7 @@ export class SimulatedLink {
     work: (call: StorageCall) => Promise<T>,
     transaction = 0n,
   ): Promise<T> {
+    const stream: Stream = { toProxy: 0, toStorage: 0 };
     return new Promise((resolve, reject) => {
       const fail = (message: string) => {
         timer.cancel();
@@ -257,11 +308,13 @@ export class SimulatedLink {
       };
       const timer = this.#proxy.after(limitMs, () => {
         fail('it took too long');
-        if (connection !== undefined) this.#send(connection, 'toStorage', call.breakAtStorage);
+        if (connection !== undefined) {
+          this.#send(connection, stream, 'toStorage', call.breakAtStorage);
+        }
       });
       const connection = this.#connection;
       if (connection === undefined) return fail('there is no connection');
-      const voting = this.#createVoting(connection, 'copy', transaction);
+      const voting = this.#createVoting(connection, { kind: 'copy' }, transaction);
       const call: OpenCall = {
         breakAtProxy: (error) => fail(error.message),
         breakAtStorage: () => voting.breakOff(),
@@ -270,13 +323,13 @@ export class SimulatedLink {
       connection.callsAtStorage.add(call);
       const answer = (settle: () => void) => {
         connection.callsAtStorage.delete(call);
-        this.#send(connection, 'toProxy', () => {
+        this.#send(connection, stream, 'toProxy', () => {
           connection.calls.delete(call);
           timer.cancel();
           settle();
         });
       };
-      this.#send(connection, 'toStorage', () => {
+      this.#send(connection, stream, 'toStorage', () => {
         work(voting).then(
           (value) => answer(() => resolve(value)),
           (error: unknown) => answer(() => fail(String(error))),
@@ -289,13 +342,20 @@ export class SimulatedLink {
 
 interface Connection {
   isOpen: boolean;
+  /** After it broke. */
+  openToStorageUntilMs: number;
   /** The storage's process at the time: after a crash it is another one. */
   readonly storage: SimulatedProcess;
   /** Those that the proxy waits for. */
   readonly calls: Set<OpenCall>;
   /** Those that the storage may be carrying out. */
   readonly callsAtStorage: Set<OpenCall>;
-  readonly lastArrivalMs: { toProxy: number; toStorage: number };
+}
+
+/** What arrives in order, each way: when the last message does. */
+interface Stream {
+  toProxy: number;
+  toStorage: number;
 }
 
 interface OpenCall {

@@ -1,64 +1,68 @@
-import type { Clock } from '../../src/base/clock.ts';
 import { errorMessage } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/base/logger.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
-import { CallTrace } from '../../src/proxy/relay/call-trace.ts';
-import type { RelayContext } from '../../src/proxy/relay/context.ts';
-import type { RequestSink, ServerCall } from '../../src/proxy/relay/server-call.ts';
-import { SidechannelRegistry } from '../../src/proxy/relay/sidechannel-registry.ts';
-import { admitWrite } from '../../src/proxy/relay/write-admission.ts';
+import { removeRepository } from '../../src/proxy/admin/repository-methods.ts';
 import { carryOutWrite } from '../../src/proxy/relay/carry-out-write.ts';
+import type { RelayContext } from '../../src/proxy/relay/context.ts';
+import { beginCreation, takeBackCreation } from '../../src/proxy/relay/creation.ts';
+import { knownForRead, recordForRead } from '../../src/proxy/relay/read-record.ts';
+import { SidechannelRegistry } from '../../src/proxy/relay/sidechannel-registry.ts';
+import { admitWrite, isBeingCreated } from '../../src/proxy/relay/write-admission.ts';
 import { WriteCall } from '../../src/proxy/relay/write-call.ts';
 import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
+import { acceptLoss, type AcceptLossOutcome } from '../../src/proxy/replication/accept-loss.ts';
 import { RepairLoop } from '../../src/proxy/replication/repair-loop.ts';
 import { Settler } from '../../src/proxy/replication/settler.ts';
 import type { RepositoryRecord } from '../../src/proxy/routing/repository-record.ts';
-import type { ReplicationPolicy } from '../../src/proxy/routing/route.ts';
-import { StoreUnavailableError, type RepositoryKey } from '../../src/proxy/store/control-store.ts';
-import type { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
-import { createMemoryStore, type MemoryStore } from '../../src/proxy/store/memory-store.ts';
+import { routeRead, type ReplicationPolicy } from '../../src/proxy/routing/route.ts';
+import type { RepositoryKey } from '../../src/proxy/store/control-store.ts';
+import { changeReplicaCount } from '../../src/proxy/transactions/replica-count.ts';
 import { WriteRegistry } from '../../src/proxy/transactions/write-registry.ts';
 import { StorageDirectory, VirtualStorage } from '../../src/proxy/upstream/storage-directory.ts';
 import { Membership } from '../../src/proxy/view/membership.ts';
 import { RepositoryView } from '../../src/proxy/view/repository-view.ts';
-import { headerField } from '../../src/proxy/wire/hpack/header-field.ts';
+import { simulatedCall, type OnAnswer } from './simulated-call.ts';
 import { SimulatedLink, type OnCommit } from './simulated-link.ts';
-import { SimulatedProcess } from './simulated-process.ts';
-import type { SimulatedStorage, WriteRequest } from './simulated-storage.ts';
+import { SimulatedProcess, type ClockError } from './simulated-process.ts';
+import type { SimulatedStorage, StorageRequest, WriteRequest } from './simulated-storage.ts';
+import { SimulatedStore, type SimulatedStoreOptions } from './simulated-store.ts';
 import type { Timeline } from './timeline.ts';
 
 /** The virtual storage of every simulation. */
 export const virtualStorageName = 'default';
 
-export interface SimulatedProxyOptions {
-  readonly name: string;
-  readonly timeline: Timeline;
-  readonly database: MemoryDatabase;
-  readonly storages: ReadonlyMap<string, SimulatedStorage>;
-  readonly policy: ReplicationPolicy;
-  /** How often an answer of the store gets lost, at the moment. */
-  lostAnswers(): number;
-  readonly onCommit: OnCommit;
+/** What a transaction is to do, and where. */
+export interface Transaction {
+  readonly key: RepositoryKey;
+  readonly request: WriteRequest;
 }
 
-/** How a client's call ends; what is not OK may have happened. */
-export type OnAnswer = (code: number, message: string) => void;
+export interface SimulatedProxyOptions extends SimulatedStoreOptions {
+  readonly name: string;
+  readonly storages: ReadonlyMap<string, SimulatedStorage>;
+  readonly policy: ReplicationPolicy;
+  readonly onCommit: OnCommit;
+  /** Called with each transaction before it begins. */
+  onTransaction(name: string, transaction: Transaction): void;
+  readonly clockError: ClockError;
+}
 
 /** A proxy: everything but sockets and messages is the product's. */
 export class SimulatedProxy {
   readonly process: SimulatedProcess;
-  readonly store: MemoryStore;
+  readonly store: SimulatedStore;
   readonly view: RepositoryView;
   readonly membership: Membership;
   readonly virtualStorage: VirtualStorage;
   readonly links: readonly SimulatedLink[];
   readonly #context: RelayContext;
   readonly #repairLoop: RepairLoop;
+  readonly #onTransaction: SimulatedProxyOptions['onTransaction'];
   #lastTransaction = 0;
 
   constructor(options: SimulatedProxyOptions) {
     const { name: owner, timeline, storages: simulated, policy } = options;
-    const clock = new SimulatedProcess(owner, timeline, timeline.between(-200, 200));
+    const clock = new SimulatedProcess(owner, timeline, options.clockError);
     const { random } = timeline;
     const writes = new WriteRegistry();
     const storageNamed = (name: string) => {
@@ -67,7 +71,8 @@ export class SimulatedProxy {
       return storage;
     };
     this.process = clock;
-    this.store = createStore(options, clock);
+    this.#onTransaction = options.onTransaction;
+    this.store = new SimulatedStore(options, clock);
     this.links = [...simulated.values()].map(
       (storage) => new SimulatedLink(clock, storage, writes, storageNamed, options.onCommit),
     );
@@ -136,12 +141,12 @@ export class SimulatedProxy {
   ): Promise<void> {
     const context = this.#context;
     try {
-      const call = this.#callOf(abortAfterMs, onAnswer);
+      const call = simulatedCall(this.process, abortAfterMs, onAnswer);
       await carryOutWrite(context, async (routesAgain) => {
         const admission = await admitWrite(key, this.virtualStorage, context);
         if (admission.kind === 'notFound') throw new Error('there is no such repository');
         if (admission.kind === 'unavailable') throw new Error(admission.reason);
-        this.#lastTransaction += 1;
+        const transaction = this.#newTransaction({ key, request });
         return new WriteCall({
           call,
           virtualStorage: this.virtualStorage,
@@ -150,13 +155,122 @@ export class SimulatedProxy {
           ...admission.route,
           ...writeClass,
           routesAgain,
-          transaction: `${this.name}/${this.#lastTransaction}`,
-          rewrite: () => Buffer.from(JSON.stringify(request)),
+          transaction,
+          rewrite: bytesOf({ ...request, transaction, replicaPath: admission.record.replicaPath }),
         }).run();
       });
     } catch (error) {
       onAnswer(statusCodes.UNAVAILABLE, errorMessage(error));
     }
+  }
+
+  /** Makes a repository as the forwarder does. `onAnswer` is not called if the proxy crashes. */
+  async create(key: RepositoryKey, request: WriteRequest, onAnswer: OnAnswer): Promise<void> {
+    const context = this.#context;
+    const { virtualStorage } = this;
+    let exists = false;
+    try {
+      const call = simulatedCall(this.process, undefined, onAnswer);
+      await carryOutWrite(context, async (routesAgain) => {
+        const transaction = this.#newTransaction({ key, request });
+        const release = context.writes.hold(transaction);
+        try {
+          const record = await beginCreation({ key, transaction, virtualStorage }, context);
+          exists = record === 'exists';
+          if (record === 'exists') return { kind: 'unchanged', isCalledOff: false };
+          const { primary, intents, replicaPath } = record;
+          const end = await new WriteCall({
+            call,
+            virtualStorage,
+            context,
+            record,
+            primary,
+            voters: intents[0]?.voters ?? [],
+            learners: [],
+            intent: 'taken',
+            changesNeedVotes: true,
+            routesAgain,
+            transaction,
+            rewrite: bytesOf({ ...request, transaction, replicaPath }),
+          }).run();
+          if (end.kind === 'unchanged' || end.kind === 'routeAgain') {
+            await takeBackCreation(record, virtualStorage, context);
+          }
+          return end;
+        } finally {
+          release();
+        }
+      });
+      if (exists) onAnswer(statusCodes.ALREADY_EXISTS, 'repository already exists');
+    } catch (error) {
+      onAnswer(statusCodes.UNAVAILABLE, errorMessage(error));
+    }
+  }
+
+  async remove(key: RepositoryKey, onAnswer: OnAnswer): Promise<void> {
+    try {
+      const outcome = await removeRepository(key, this.#context);
+      onAnswer(outcome === 'removed' ? statusCodes.OK : statusCodes.NOT_FOUND, outcome);
+    } catch (error) {
+      onAnswer(statusCodes.UNAVAILABLE, errorMessage(error));
+    }
+  }
+
+  /** Reads all references, or undefined if that fails. */
+  async read(key: RepositoryKey): Promise<ReadonlyMap<string, string> | undefined> {
+    const { random } = this.#context;
+    try {
+      const record = knownForRead(key, this.#context) ?? (await recordForRead(key, this.#context));
+      if (record === undefined || isBeingCreated(record)) return undefined;
+      const options = { primaryOnly: false, excluded: new Set<string>(), random };
+      const route = routeRead(record, this.virtualStorage.nodes(), options);
+      if (route.kind !== 'read') return undefined;
+      const link = this.links.find(({ name }) => name === route.storage);
+      return await link?.read(record.replicaPath);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A person asks for that number of replicas. Returns whether it was accepted. */
+  async changeReplicaCount(key: RepositoryKey, count: number): Promise<boolean> {
+    const { view } = this.#context;
+    const { policy, storages } = this.virtualStorage;
+    const candidates = storages.map(({ name }) => name);
+    const { minInSyncReplicas } = policy;
+    try {
+      const record = await view.get(key);
+      if (record === undefined) return false;
+      const outcome = await view.change(record, (current) =>
+        changeReplicaCount(current, count, { candidates, minInSyncReplicas }),
+      );
+      return outcome.kind === 'changed';
+    } catch {
+      return false;
+    }
+  }
+
+  /** A person says that the replica on `storage` is right. */
+  async acceptLoss(key: RepositoryKey, storage: string): Promise<AcceptLossOutcome['kind']> {
+    const { virtualStorage } = this;
+    try {
+      const record = await this.#context.view.get(key);
+      if (record === undefined) return 'refused';
+      const options = { ...this.#context, virtualStorage };
+      return (await acceptLoss(record, storage, options)).kind;
+    } catch {
+      return 'busy';
+    }
+  }
+
+  /** Whether it can do all that it is there for. */
+  get isReady(): boolean {
+    return (
+      this.process.isRunning &&
+      this.view.connected &&
+      this.membership.holdsLease &&
+      this.links.every(({ health }) => health.kind === 'healthy')
+    );
   }
 
   /** What this proxy routes reads by, if it serves any: the replicas that it takes for in sync. */
@@ -170,87 +284,12 @@ export class SimulatedProxy {
     for (const link of this.links) link.cut();
   }
 
-  #callOf(abortAfterMs: number | undefined, onAnswer: OnAnswer): ServerCall {
-    const head = {
-      path: '/simulation/Write',
-      pathField: headerField(':path', '/simulation/Write'),
-      authorization: undefined,
-      timeoutMs: undefined,
-      sidechannelId: undefined,
-      primaryOnly: false,
-      partitioningHints: [],
-      correlationId: undefined,
-      clientName: undefined,
-      callSite: undefined,
-      deadlineType: undefined,
-      compressed: false,
-      refusal: undefined,
-      metadata: [],
-    };
-    let hasEnded = false;
-    const call: Pick<
-      ServerCall,
-      | 'head'
-      | 'trace'
-      | 'credit'
-      | 'isWhole'
-      | 'remainingMs'
-      | 'attach'
-      | 'rewind'
-      | 'ended'
-      | 'sendHeaders'
-      | 'sendTrailers'
-      | 'fail'
-    > = {
-      head,
-      trace: new CallTrace(),
-      credit: { consumed() {} },
-      isWhole: true,
-      remainingMs: undefined,
-      get ended() {
-        return hasEnded;
-      },
-      rewind: () => !hasEnded,
-      attach: (sink: RequestSink) => {
-        if (abortAfterMs === undefined) return;
-        this.process.after(abortAfterMs, () => {
-          hasEnded = true;
-          sink.onAbort({ kind: 'deadlineExceeded' });
-        });
-      },
-      sendHeaders() {},
-      sendTrailers: (_, code) => onAnswer(code, ''),
-      fail: ({ code, message }) => onAnswer(code, message),
-    };
-    return call as ServerCall;
+  #newTransaction(transaction: Transaction): string {
+    this.#lastTransaction += 1;
+    const name = `${this.name}/${this.#lastTransaction}`;
+    this.#onTransaction(name, transaction);
+    return name;
   }
-}
-
-/** Requests arrive even if the proxy is paused or dies after it has sent them; answers wait for it. */
-function createStore(
-  { timeline, database, lostAnswers }: SimulatedProxyOptions,
-  process: SimulatedProcess,
-): MemoryStore {
-  let sent: 'request' | 'answer' | 'announcement' = 'request';
-  const clock: Clock = {
-    monotonicMs: () => timeline.monotonicMs(),
-    wallMs: () => timeline.wallMs(),
-    after: (delayMs, arrive) => (sent === 'request' ? timeline : process).after(delayMs, arrive),
-  };
-  const delayMs = (message: typeof sent) => {
-    sent = message;
-    return timeline.between(0.2, timeline.chance(0.05) ? 100 : 3);
-  };
-  const store = createMemoryStore({ clock, database, delayMs });
-  const compareAndSwap = store.compareAndSwap.bind(store);
-  return Object.assign(store, {
-    async compareAndSwap(next: RepositoryRecord) {
-      const outcome = await compareAndSwap(next);
-      if (!timeline.chance(lostAnswers())) return outcome;
-      timeline.tell(() => `${process.name} does not get the store's answer: ${outcome.kind}`);
-      throw new StoreUnavailableError(new Error('the answer was lost'));
-    },
-  });
 }
 
 function tellingLogger(owner: string, timeline: Timeline): Logger {
@@ -280,3 +319,7 @@ const noMetrics: RelayContext['metrics'] = {
   underReplicatedWrite() {},
   failedOver() {},
 };
+
+function bytesOf(request: StorageRequest): () => Buffer {
+  return () => Buffer.from(JSON.stringify(request));
+}

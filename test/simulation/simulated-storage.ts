@@ -12,6 +12,16 @@ export interface WriteRequest {
   readonly isBlind: boolean;
   /** False for one that changes references without asking. */
   readonly votes: boolean;
+  /** How long each storage takes from one change to the next, besides. Default: no time. */
+  readonly gapMs?: number;
+  /** Whether it makes the repository. Default: it has to be there. */
+  readonly creates?: boolean;
+}
+
+/** A write as it reaches a storage. */
+export interface StorageRequest extends WriteRequest {
+  readonly transaction: string;
+  readonly replicaPath: string;
 }
 
 type RefChange = WriteRequest['changes'][number];
@@ -35,9 +45,13 @@ export interface StorageFaults {
   readonly isSlow: number;
   readonly refusesCall: number;
   readonly failsToApply: number;
+  /** Does something else than the others, as a hook may. */
+  readonly differs: number;
   readonly crashesBeforeApplying: number;
   readonly crashesAfterApplying: number;
 }
+
+type References = Map<string, string>;
 
 /** Gitaly has git wait that long for a reference that another transaction has locked. */
 const lockLimitMs = 1000;
@@ -49,26 +63,57 @@ const lockLimitMs = 1000;
  */
 export class SimulatedStorage {
   readonly name: string;
-  readonly refs = new Map<string, string>();
   process: SimulatedProcess;
   readonly #timeline: Timeline;
   readonly #faults: () => StorageFaults | undefined;
   readonly #crash: () => void;
-  /** Which write has locked a reference. */
+  readonly #onChange: () => void;
+  /** By path: what survives a crash. */
+  readonly #repositories = new Map<string, References>();
+  /** By path and reference: which write has locked it. */
   readonly #locked = new Map<string, string>();
+  readonly #failures = new Set<keyof StorageFaults>();
 
-  /** `faults` are those of the moment, `crash` is called by a storage that is to crash. */
+  /**
+   * `faults` are those of the moment, `crash` is called by a storage that is to crash, `onChange` after each change
+   * of what it holds.
+   */
   constructor(
     name: string,
     timeline: Timeline,
     faults: () => StorageFaults | undefined,
     crash: () => void,
+    onChange: () => void,
   ) {
     this.name = name;
     this.#timeline = timeline;
     this.#faults = faults;
     this.#crash = crash;
+    this.#onChange = onChange;
     this.process = new SimulatedProcess(name, timeline);
+  }
+
+  /** The references of a repository, or undefined if it has none of that path. */
+  refs(path: string): ReadonlyMap<string, string> | undefined {
+    return this.#repositories.get(path);
+  }
+
+  /** Lets something go wrong the next time that it can. */
+  failNext(fault: keyof StorageFaults): void {
+    this.#failures.add(fault);
+  }
+
+  /** Lets nothing more go wrong than usual. */
+  failNoMore(): void {
+    this.#failures.clear();
+  }
+
+  /** Makes an empty repository. */
+  create(path: string): References {
+    const refs: References = new Map();
+    this.#repositories.set(path, refs);
+    this.#onChange();
+    return refs;
   }
 
   /** Starts again after a crash. */
@@ -77,25 +122,31 @@ export class SimulatedStorage {
     this.process = new SimulatedProcess(this.name, this.#timeline);
   }
 
-  async carryOut(request: WriteRequest, call: WriteStorageCall): Promise<void> {
+  async carryOut(request: StorageRequest, call: WriteStorageCall): Promise<void> {
     await this.#work(0.5, this.#happens('isSlow') ? 2000 : 8);
     if (this.#happens('refusesCall')) return call.finish(statusCodes.INTERNAL);
-    for (const { ref, value } of request.changes) {
+    if (request.creates !== true && !this.#repositories.has(request.replicaPath)) {
+      return call.finish(statusCodes.NOT_FOUND);
+    }
+    const own = this.#happens('differs') ? `, as ${this.name} has it` : '';
+    for (const change of request.changes) {
+      const { ref, value } = { ...change, value: change.value + own };
       const code = request.votes
         ? await this.#changeWithVotes(request, { ref, value }, call)
         : await this.#change(request, { ref, value }, call);
       if (code !== statusCodes.OK) return call.finish(code);
+      if (request.gapMs !== undefined) await this.#work(request.gapMs, request.gapMs + 5);
     }
     call.finish(statusCodes.OK);
   }
 
   /** The write that has locked a reference. */
-  lockedBy(ref: string): string | undefined {
-    return this.#locked.get(ref);
+  lockedBy(path: string, ref: string): string | undefined {
+    return this.#locked.get(lockName(path, ref));
   }
 
   async #changeWithVotes(
-    request: WriteRequest,
+    request: StorageRequest,
     change: RefChange,
     call: StorageCall,
   ): Promise<number> {
@@ -104,8 +155,8 @@ export class SimulatedStorage {
     const cast = (phase: VotePhase, hash: string) => call.vote({ phase, hash });
     if ((await cast('preparing', update)) !== 'commit') return statusCodes.ABORTED;
     // What Gitaly votes on has the value before in it, unless the caller does not care for that.
-    const prepared = () =>
-      request.isBlind ? update : `${update}, not ${this.refs.get(ref)} any more`;
+    const before = () => this.#repositories.get(request.replicaPath)?.get(ref);
+    const prepared = () => (request.isBlind ? update : `${update}, not ${before()} any more`);
     let hash = update;
     const code = await this.#change(request, change, call, async () => {
       await this.#work(0.1, 2);
@@ -118,49 +169,76 @@ export class SimulatedStorage {
 
   /** Changes one reference, which is locked meanwhile, if `isAllowed` says so. */
   async #change(
-    { name }: WriteRequest,
-    { ref, value }: RefChange,
+    request: StorageRequest,
+    change: RefChange,
     call: StorageCall,
     isAllowed: () => Promise<boolean> = () => Promise.resolve(true),
   ): Promise<number> {
-    if (!(await this.#lock(ref, name, call))) return statusCodes.ABORTED;
+    const { name, replicaPath } = request;
+    const lock = lockName(replicaPath, change.ref);
+    if (!(await this.#lock(lock, name, call))) return statusCodes.ABORTED;
     try {
-      return (await isAllowed()) ? await this.#apply(ref, value) : statusCodes.ABORTED;
+      return (await isAllowed()) ? await this.#apply(request, change) : statusCodes.ABORTED;
     } finally {
-      this.#locked.delete(ref);
+      this.#locked.delete(lock);
     }
   }
 
-  async #lock(ref: string, write: string, call: StorageCall): Promise<boolean> {
+  async #lock(lock: string, write: string, call: StorageCall): Promise<boolean> {
     const giveUpAtMs = this.#timeline.monotonicMs() + lockLimitMs;
-    while (this.#locked.has(ref)) {
+    while (this.#locked.has(lock)) {
       if (this.#timeline.monotonicMs() > giveUpAtMs) return false;
       await this.#work(1, 20);
     }
     if (call.isBroken) return false;
-    this.#locked.set(ref, write);
+    this.#locked.set(lock, write);
     return true;
   }
 
-  async #apply(ref: string, value: string): Promise<number> {
+  async #apply(
+    { replicaPath, creates }: StorageRequest,
+    { ref, value }: RefChange,
+  ): Promise<number> {
     // Nearly always at once, sometimes on a disk that is busy.
     await this.#work(0.1, this.#timeline.chance(0.1) ? 300 : 10);
     if (this.#happens('failsToApply')) return statusCodes.INTERNAL;
     if (this.#happens('crashesBeforeApplying')) await this.#fall();
-    this.refs.set(ref, value);
+    const held = this.#repositories.get(replicaPath);
+    if (held === undefined && creates !== true) return statusCodes.NOT_FOUND;
+    (held ?? this.create(replicaPath)).set(ref, value);
+    this.#onChange();
     this.#timeline.tell(() => `${this.name} has ${ref}=${value}`);
     if (this.#happens('crashesAfterApplying')) await this.#fall();
     return statusCodes.OK;
   }
 
-  async checksum(): Promise<string> {
+  /** @throws Error if it has no such repository */
+  async checksum(path: string): Promise<string> {
     await this.#work(0.5, 5);
-    return this.contents();
+    if (!this.#repositories.has(path)) throw new Error(`${this.name} has no ${path}`);
+    return this.contents(path);
+  }
+
+  /** What a read gets that comes now, or undefined. */
+  async read(path: string): Promise<ReadonlyMap<string, string> | undefined> {
+    await this.#work(0.2, 5);
+    const refs = this.#repositories.get(path);
+    return refs && new Map(refs);
+  }
+
+  /** Removes a repository; one that is not there is fine. */
+  async remove(path: string): Promise<void> {
+    await this.#work(0.5, 10);
+    if (!this.#repositories.delete(path)) return;
+    this.#onChange();
+    this.#timeline.tell(() => `${this.name} has removed ${path}`);
   }
 
   /** All references in one text: equal for equal replicas. */
-  contents(): string {
-    return [...this.refs]
+  contents(path: string): string {
+    const refs = this.#repositories.get(path);
+    if (refs === undefined) return 'nothing';
+    return [...refs]
       .map(([ref, value]) => `${ref}=${value}`)
       .toSorted((a, b) => (a < b ? -1 : 1))
       .join(' ');
@@ -170,36 +248,43 @@ export class SimulatedStorage {
    * Becomes like the source was a moment ago, as Gitaly does: in one reference transaction, which
    * votes. The references are locked from that on.
    */
-  async replicate(source: SimulatedStorage, call: StorageCall): Promise<void> {
+  async replicate(path: string, source: SimulatedStorage, call: StorageCall): Promise<void> {
     await this.#work(2, this.#timeline.chance(0.2) ? 2000 : 40);
-    if (!source.process.isRunning) throw new Error(`${source.name} cannot be reached`);
-    const copy = new Map(source.refs);
+    const original = source.refs(path);
+    if (!source.process.isRunning || original === undefined) {
+      throw new Error(`${source.name} cannot be reached`);
+    }
+    const copy = new Map(original);
     await this.#work(1, 40);
-    const changes = [...new Set([...copy.keys(), ...this.refs.keys()])]
-      .filter((ref) => copy.get(ref) !== this.refs.get(ref))
+    const held = this.#repositories.get(path) ?? this.create(path);
+    const changes = [...new Set([...copy.keys(), ...held.keys()])]
+      .filter((ref) => copy.get(ref) !== held.get(ref))
       .toSorted((a, b) => (a < b ? -1 : 1));
     if (changes.length === 0) return;
     const locked: string[] = [];
     try {
       for (const ref of changes) {
-        if (!(await this.#lock(ref, 'copy', call))) throw new Error(`${ref} is locked`);
-        locked.push(ref);
+        const lock = lockName(path, ref);
+        if (!(await this.#lock(lock, 'copy', call))) throw new Error(`${ref} is locked`);
+        locked.push(lock);
       }
       const vote = { phase: 'prepared', hash: changes.join() } as const;
       if ((await call.vote(vote)) !== 'commit') throw new Error('the copy was refused');
       await this.#work(0.1, this.#timeline.chance(0.1) ? 300 : 10);
       for (const ref of changes) {
         const value = copy.get(ref);
-        if (value === undefined) this.refs.delete(ref);
-        else this.refs.set(ref, value);
+        if (value === undefined) held.delete(ref);
+        else held.set(ref, value);
       }
+      this.#onChange();
     } finally {
-      for (const ref of locked) this.#locked.delete(ref);
+      for (const lock of locked) this.#locked.delete(lock);
     }
-    this.#timeline.tell(() => `${this.name} has copied ${source.name}: ${this.contents()}`);
+    this.#timeline.tell(() => `${this.name} has copied ${source.name}: ${this.contents(path)}`);
   }
 
   #happens(fault: keyof StorageFaults): boolean {
+    if (this.#failures.delete(fault)) return true;
     const faults = this.#faults();
     return faults !== undefined && this.#timeline.chance(faults[fault]);
   }
@@ -213,4 +298,8 @@ export class SimulatedStorage {
     this.#crash();
     return new Promise(() => {});
   }
+}
+
+function lockName(path: string, ref: string): string {
+  return `${path} ${ref}`;
 }

@@ -3,12 +3,15 @@ import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
 import { Cluster, key } from './cluster.ts';
 import { causeFaults, healAll, maybeInterrupt } from './faults.ts';
 import { History } from './history.ts';
+import { Invariants } from './invariants.ts';
 import type { SimulatedProxy } from './simulated-proxy.ts';
 import type { WriteRequest } from './simulated-storage.ts';
 
 export interface SimulationResult {
   readonly acknowledged: number;
   readonly failed: number;
+  /** How many things happened. */
+  readonly events: number;
   /** What has happened, line by line, if it was wanted. */
   readonly told: readonly string[];
 }
@@ -17,8 +20,9 @@ export interface SimulationResult {
 export class ViolationError extends Error {
   readonly told: readonly string[];
 
-  constructor(seed: number, cause: unknown, told: readonly string[]) {
-    super(`seed ${seed}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  /** `schedule` is what to replay. */
+  constructor(schedule: string, cause: unknown, told: readonly string[]) {
+    super(`${schedule}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     this.name = 'ViolationError';
     this.told = told;
   }
@@ -54,11 +58,12 @@ export async function simulate(seed: number, isTold = false): Promise<Simulation
     return {
       acknowledged: run.history.acknowledged.length,
       failed: run.failed,
+      events: timeline.steps,
       told: timeline.told,
     };
   } catch (error) {
     timeline.tell(() => `VIOLATION: ${String(error)}`);
-    throw new ViolationError(seed, error, timeline.told);
+    throw new ViolationError(`long/${seed}`, error, timeline.told);
   }
 }
 
@@ -72,7 +77,9 @@ class Run {
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
-    this.history = new History(cluster);
+    this.history = new History(cluster, key);
+    const invariants = new Invariants(cluster, this.history);
+    cluster.timeline.watch(() => cluster.check(() => invariants.check()));
   }
 
   async play(): Promise<void> {
@@ -81,7 +88,6 @@ class Run {
     await cluster.runUntil(500);
     causeFaults(cluster, faultyMs);
     for (let client = 0; client < clientCount; client++) this.#writeOn();
-    this.#probeOn();
     await cluster.runUntil(faultyMs);
     healAll(cluster);
     while (cluster.proxies.length < 3) cluster.startProxy();
@@ -157,11 +163,6 @@ class Run {
     const shared = timeline.chance(0.3) ? [{ ref: 'main', value: name }] : [];
     const votes = writeClass.changesNeedVotes || timeline.chance(0.5);
     return { name, changes: [...own, ...shared], isBlind: timeline.chance(0.5), votes };
-  }
-
-  #probeOn(): void {
-    this.#cluster.check(() => this.history.checkReads());
-    this.#cluster.timeline.after(100, () => this.#probeOn());
   }
 }
 

@@ -22,10 +22,22 @@ export class Timeline implements Clock {
   readonly #heap: Happening[] = [];
   #nowMs = 0;
   #lastOrder = 0;
+  #steps = 0;
+  #onStep: (() => void) | undefined;
 
   constructor(random: Random, isTold: boolean) {
     this.random = random;
     this.#isTold = isTold;
+  }
+
+  /** How many things have happened. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Calls `onStep` after everything that happens, with all that follows from it at once. */
+  watch(onStep: () => void): void {
+    this.#onStep = onStep;
   }
 
   monotonicMs(): number {
@@ -58,8 +70,10 @@ export class Timeline implements Clock {
       const { callback } = next;
       if (callback === undefined) continue;
       this.#nowMs = Math.max(this.#nowMs, next.dueMs);
+      this.#steps += 1;
       callback();
       await promisesSettled();
+      this.#onStep?.();
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs);
     return isOver();
@@ -117,8 +131,9 @@ function isEarlier(a: Happening | undefined, b: Happening | undefined): boolean 
   return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
 }
 
+/** Node.js calls back when no promise is left to be settled: far sooner than its event loop turns. */
 function promisesSettled(): Promise<void> {
   return new Promise((resolve) => {
-    setImmediate(resolve);
+    process.nextTick(resolve);
   });
 }

@@ -9,6 +9,7 @@ import { beginCreation, takeBackCreation } from './creation.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
 import { maintain } from './maintenance-call.ts';
 import { ReadCall } from './read-call.ts';
+import { knownForRead, recordForRead } from './read-record.ts';
 import { findSecondRepository, requestFor, spread } from './second-repository.ts';
 import type { ServerCall } from './server-call.ts';
 import { forwardToStorage, readFromAnyStorage } from './storage-call.ts';
@@ -70,7 +71,7 @@ export class Forwarder {
     const key = { virtualStorage: virtualStorage.name, relativePath: target.relativePath };
     call.trace.repositoryNamed(key);
     if (method.op === 'accessor') {
-      const known = this.#context.view.peek(key);
+      const known = knownForRead(key, this.#context);
       this.#context.metrics.repositoryLookedUp(key.virtualStorage, known !== undefined);
       if (known === undefined) return this.#findAndRead(call, method, virtualStorage, key);
       this.#read(call, method, virtualStorage, key, known);
@@ -90,7 +91,8 @@ export class Forwarder {
     virtualStorage: VirtualStorage,
     key: RepositoryKey,
   ): Promise<void> {
-    this.#read(call, method, virtualStorage, key, await this.#context.view.get(key));
+    const record = await recordForRead(key, this.#context);
+    this.#read(call, method, virtualStorage, key, record);
   }
 
   #read(

@@ -138,7 +138,12 @@ export class WriteCall implements RequestSink {
           throw notWritten(reason);
         }
       }
-      for (const storage of this.#write.nodes) this.#send(id, storage);
+      // No storage asks before such a change: who must not commit must not begin.
+      const isFenced = intent === 'beforeDispatch' && !this.#mayCommit();
+      for (const storage of this.#write.nodes) {
+        if (isFenced) this.#write.end(storage, { kind: 'unprocessed' });
+        else this.#send(id, storage);
+      }
       call.attach(this, this.#mayRouteAgain ? maxReplayBytes : 0);
       return await this.#settled.promise;
     } finally {
@@ -240,7 +245,10 @@ export class WriteCall implements RequestSink {
     const intent = await this.#intent;
     const known = intent?.kind === 'durable' ? intent.record : record;
     const options = { record: known, transaction, virtualStorage, context };
-    const settlement = await settle(outcome, options);
+    const settlement = await settle(
+      this.#hasFailedToCreate(outcome) ? failedCreation : outcome,
+      options,
+    );
     if (settlement.kind === 'unchanged' && this.#canRouteAgain()) {
       const reason = this.#refusal ?? 'the primary was lost on the way';
       this.#settled.resolve({ kind: 'routeAgain', reason });
@@ -249,6 +257,16 @@ export class WriteCall implements RequestSink {
     this.#count(settlement, known);
     this.#reply(settlement);
     this.#settled.resolve(settlement);
+  }
+
+  /**
+   * Whether a repository was to be made and could not be. It is taken back everywhere then: who has
+   * failed may hold nothing, and would be the one that the others are made like.
+   */
+  #hasFailedToCreate(outcome: WriteOutcome): boolean {
+    if (this.#options.intent !== 'taken' || outcome.kind !== 'committed') return false;
+    const end = this.#nodes.get(outcome.reference)?.end;
+    return end?.kind !== 'answered' || end.code !== statusCodes.OK;
   }
 
   /**
@@ -306,6 +324,9 @@ export class WriteCall implements RequestSink {
 
 /** The client has gone before the storages got anything. */
 const notBegun: WriteEnd = { kind: 'unchanged', isCalledOff: false };
+
+/** What a storage has made all the same is removed with the record. */
+const failedCreation: WriteOutcome = { kind: 'unchanged', isCalledOff: false };
 
 function notWritten(reason: string): LocalCallError {
   return new LocalCallError(statusCodes.UNAVAILABLE, `not written: ${reason}`);

@@ -50,7 +50,8 @@ const runOutMs = 1000;
 /**
  * Records what a write has left behind, before the client gets its answer (invariant I2).
  *
- * 1. A write that changed nothing only gives its intent back.
+ * 1. A write that changed nothing only gives its intent back. A creation keeps it until its record is
+ *    removed: without it the repository would exist.
  * 2. One that nobody voted on is judged by comparing contents.
  * 3. Replicas that do not hold the write leave the in-sync set, and no other proxy reads from them
  *    any more, before the client is told (I4).
@@ -64,7 +65,7 @@ export async function settle(
 ): Promise<Settlement> {
   switch (outcome.kind) {
     case 'unchanged':
-      void inBackground(options, () => giveIntentBack(options));
+      if (!isCreation(options)) void inBackground(options, () => giveIntentBack(options));
       return outcome;
     case 'inDoubt':
       leaveToOthers(options);
@@ -232,6 +233,10 @@ async function withEqualContents(
   );
   const [expected] = checksums;
   return nodes.filter((_, index) => expected !== undefined && checksums[index] === expected);
+}
+
+function isCreation({ record, transaction }: SettlementOptions): boolean {
+  return record.intents.some((own) => own.transaction === transaction && own.kind === 'creation');
 }
 
 async function giveIntentBack({ record, transaction, context }: SettlementOptions): Promise<void> {

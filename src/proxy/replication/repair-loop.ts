@@ -4,10 +4,15 @@ import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Stoppable } from '../../base/scope.ts';
-import type { RepairClaim, RepositoryRecord } from '../routing/repository-record.ts';
+import type { Barrier, RepairClaim, RepositoryRecord } from '../routing/repository-record.ts';
 import type { ControlStore } from '../store/control-store.ts';
 import type { StoreOutage } from '../store/store-outage.ts';
-import { abandonIntent, releaseRepair } from '../transactions/record-changes.ts';
+import {
+  abandonIntent,
+  hasBarrier,
+  lowerBarrier,
+  releaseRepair,
+} from '../transactions/record-changes.ts';
 import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';
@@ -57,9 +62,13 @@ export interface RepairMetrics {
  */
 type GiveUpStep =
   | { readonly kind: 'giveUp'; readonly transaction: string }
-  | { readonly kind: 'giveUpRepair'; readonly claim: RepairClaim };
+  | { readonly kind: 'giveUpRepair'; readonly claim: RepairClaim }
+  /** Whoever raised it is gone. It holds nothing back any more, yet the repository counts as unsettled. */
+  | { readonly kind: 'lowerBarrier'; readonly barrier: Barrier };
 
 const pageSize = 200;
+/** So long after its end a barrier is taken away: its owner may have lowered it, or be about to. */
+const barrierGraceMs = 5000;
 const retryPolicy: BackoffPolicy = { initialMs: 500, maxMs: 60_000 };
 
 /**
@@ -142,7 +151,7 @@ export class RepairLoop implements Stoppable {
   }
 
   #nextStep(record: RepositoryRecord): RepairStep | GiveUpStep {
-    const { storages, membership, writes, owner } = this.#options;
+    const { storages, membership, writes, owner, clock } = this.#options;
     const orphan = record.intents.find(
       (intent) => intent.owner === owner && !writes.isHeld(intent.transaction),
     );
@@ -152,6 +161,10 @@ export class RepairLoop implements Stoppable {
     const virtualStorage = storages.get(record.virtualStorage);
     if (virtualStorage === undefined || preferredOwner(record.id, membership.live) !== owner) {
       return { kind: 'nothing' };
+    }
+    const { barrier } = record;
+    if (barrier !== undefined && !hasBarrier(record, clock.wallMs() - barrierGraceMs)) {
+      return { kind: 'lowerBarrier', barrier };
     }
     return planRepair(record, virtualStorage.nodes(), virtualStorage.policy, (intent) =>
       membership.isAbandoned(intent),
@@ -166,6 +179,8 @@ export class RepairLoop implements Stoppable {
         await repair.view.change(record, (current) => abandonIntent(current, transaction));
       } else if (step.kind === 'giveUpRepair') {
         await repair.view.change(record, (current) => releaseRepair(current, step.claim));
+      } else if (step.kind === 'lowerBarrier') {
+        await repair.view.change(record, (current) => lowerBarrier(current, step.barrier));
       } else if (step.kind === 'removeReplica') await removeLeaving(record, step.storage, repair);
       else if (step.kind !== 'bringInSync') await settler.settle(record);
       else await this.#bringInSync(record, step.storage, step.source);

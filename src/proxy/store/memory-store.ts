@@ -52,6 +52,8 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
   return new InMemoryStore(options);
 }
 
+const nothingHeard = Promise.resolve();
+
 class InMemoryStore implements MemoryStore {
   readonly #clock: Clock;
   readonly #database: MemoryDatabase;
@@ -68,7 +70,7 @@ class InMemoryStore implements MemoryStore {
   #isWatched = false;
   /** Whether the watching connection is up. */
   #isListening = false;
-  #lastHeard: Promise<void> = Promise.resolve();
+  #lastHeard: Promise<void> = nothingHeard;
   /** Set while there is no connection. */
   #cutBy: Error | undefined;
   /** Grows with each cut: what was under way before does not arrive. */
@@ -182,6 +184,7 @@ class InMemoryStore implements MemoryStore {
     this.#cutBy = error;
     this.#generation += 1;
     this.#isListening = false;
+    this.#lastHeard = nothingHeard;
     this.#database.unsubscribe(this.#hear);
   }
 

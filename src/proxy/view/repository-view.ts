@@ -47,6 +47,11 @@ export class RepositoryView implements Stoppable, WatchEvents {
   readonly #waiters = new Map<string, Set<(owner: string, version: bigint) => void>>();
   /** By id: what the others have acknowledged lately. That may come before the store's own answer. */
   readonly #acknowledged = new Map<string, Map<string, bigint>>();
+  /**
+   * By id: the version that this proxy has said lately to have taken note of. An answer of the store that was
+   * under way meanwhile may hold an older one.
+   */
+  readonly #noted = new Map<bigint, bigint>();
   /** By id: replicas that are behind or leaving, of which every other proxy knows. */
   readonly #departed = new Map<bigint, ReadonlySet<string>>();
   /** Grows whenever what was being fetched can no longer be trusted. */
@@ -93,7 +98,12 @@ export class RepositoryView implements Stoppable, WatchEvents {
     return this.peek(key) ?? (await this.#fetch(key));
   }
 
-  /** The record as the store has it now. */
+  /** The record as the store has it now. What is known stays so if the store does not answer. */
+  confirm(key: RepositoryKey): Promise<RepositoryRecord | undefined> {
+    return this.#fetch(key);
+  }
+
+  /** The record as the store has it now. What is known is forgotten. */
   async refresh(key: RepositoryKey): Promise<RepositoryRecord | undefined> {
     this.#forget(key);
     return this.#fetch(key);
@@ -101,6 +111,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
 
   /** Takes note of a record that the store has confirmed. */
   learn(record: RepositoryRecord): void {
+    if (record.version < (this.#noted.get(record.id) ?? 0n)) return;
     const known = this.#records.get(record);
     if (known !== undefined && known.id === record.id && known.version >= record.version) return;
     this.#records.set(record);
@@ -191,6 +202,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
   onChanged(record: RepositoryRecord): void {
     if (this.#records.has(record) || this.#fetches.has(nameOf(record))) this.learn(record);
     if (inSyncVoters(record).length < record.replicas.length) {
+      this.#note(record.id, record.version);
       this.#acknowledge(record.id, record.version);
     }
   }
@@ -202,6 +214,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
 
   onRemoved(id: bigint, key: RepositoryKey, version: bigint): void {
     this.#forget(key);
+    this.#note(id, version);
     this.#acknowledge(id, version);
   }
 
@@ -262,6 +275,12 @@ export class RepositoryView implements Stoppable, WatchEvents {
     this.#fetches.delete(nameOf(key));
   }
 
+  #note(id: bigint, version: bigint): void {
+    this.#noted.delete(id);
+    this.#noted.set(id, version);
+    trim(this.#noted, maxAcknowledged);
+  }
+
   #acknowledge(id: bigint, version: bigint): void {
     const { store, owner, logger } = this.#options;
     store.acknowledge(owner, id, version).catch((error: unknown) => {
@@ -277,7 +296,7 @@ const unknownOwners: ReadonlyMap<string, { readonly remainingMs: number } | unde
   ['', undefined],
 ]);
 
-/** Repositories whose acknowledgements are kept: an answer of the store takes 2 s at most. */
+/** Repositories whose acknowledgements, own and others', are kept: an answer of the store takes 2 s at most. */
 const maxAcknowledged = 1000;
 
 /** Leaves the entries that were added last. */

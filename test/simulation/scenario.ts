@@ -1,0 +1,39 @@
+import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
+import type { Cluster, ClusterShape } from './cluster.ts';
+import type { WriteRequest } from './simulated-storage.ts';
+
+/** What clients do in a short schedule while something goes wrong. */
+export interface Scenario {
+  readonly name: string;
+  readonly shape: ClusterShape;
+  /** Everything that it does begins within seconds. */
+  begin(clients: Clients): void;
+}
+
+/** Those who use the cluster, through the proxy of a name, or another one if that is gone. */
+export interface Clients {
+  readonly cluster: Cluster;
+  /** Does something so much later. */
+  after(delayMs: number, action: () => void): void;
+  write(proxy: string, write: ShortWrite): void;
+  /** Makes another repository. */
+  create(proxy: string): void;
+  remove(proxy: string): void;
+  changeReplicaCount(proxy: string, count: number): void;
+  /**
+   * A person declares a replica to be right, again and again until that is done or makes no sense. Something may
+   * get lost by that only if a storage was away.
+   */
+  acceptLoss(proxy: string, storage: string): void;
+}
+
+export interface ShortWrite {
+  readonly class: WriteClass;
+  readonly changes: WriteRequest['changes'];
+  /** Default: true. */
+  readonly votes?: boolean;
+  /** Default: false. */
+  readonly isBlind?: boolean;
+  readonly abortAfterMs?: number;
+  readonly gapMs?: number;
+}

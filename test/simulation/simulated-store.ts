@@ -1,0 +1,180 @@
+import type { Clock } from '../../src/base/clock.ts';
+import type { RepositoryRecord } from '../../src/proxy/routing/repository-record.ts';
+import {
+  StoreUnavailableError,
+  type ControlStore,
+  type ListQuery,
+  type NewRepositoryRecord,
+  type RepositoryKey,
+  type SummaryQuery,
+  type WatchEvents,
+} from '../../src/proxy/store/control-store.ts';
+import { createMemoryStore, type MemoryStore } from '../../src/proxy/store/memory-store.ts';
+import type { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
+import type { SimulatedProcess } from './simulated-process.ts';
+import type { Timeline } from './timeline.ts';
+
+export interface SimulatedStoreOptions {
+  readonly timeline: Timeline;
+  readonly database: MemoryDatabase;
+  /** How often an answer of the store gets lost, at the moment. */
+  lostAnswers(): number;
+}
+
+/** A call of the store fails after that long, whatever becomes of it. */
+const callLimitMs = 2000;
+/** Longer than any run. */
+const neverMs = 1e9;
+
+/**
+ * One proxy's store. Requests arrive even if the proxy is paused or dies after it has sent them; answers wait for
+ * it. The store may be late, or fall silent: then calls fail when their time is over, and what they ask for may
+ * be done all the same, long after.
+ */
+export class SimulatedStore implements ControlStore {
+  readonly #memory: MemoryStore;
+  readonly #options: SimulatedStoreOptions;
+  readonly #process: SimulatedProcess;
+  #state: 'prompt' | 'late' | 'silent' = 'prompt';
+  #losesNextSwap = false;
+  #isConnected = true;
+  /** What makes each call fail that has no answer. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(options: SimulatedStoreOptions, process: SimulatedProcess) {
+    const { timeline, database } = options;
+    this.#options = options;
+    this.#process = process;
+    let sent: 'request' | 'answer' | 'announcement' = 'request';
+    const clock: Clock = {
+      monotonicMs: () => timeline.monotonicMs(),
+      wallMs: () => timeline.wallMs(),
+      after: (delayMs, arrive) => (sent === 'request' ? timeline : process).after(delayMs, arrive),
+    };
+    const delayMs = (message: typeof sent) => {
+      sent = message;
+      return this.#wayMs(message);
+    };
+    this.#memory = createMemoryStore({ clock, database, delayMs });
+  }
+
+  /** Whether it can be reached, and answers as it should. */
+  get isPrompt(): boolean {
+    return this.#state === 'prompt' && this.#isConnected;
+  }
+
+  /** The connection breaks, and none can be made. */
+  disconnect(): void {
+    this.#isConnected = false;
+    this.#memory.disconnect();
+  }
+
+  /** All is as it should be again. */
+  reconnect(): void {
+    if (this.#state === 'silent') this.#memory.disconnect();
+    this.#state = 'prompt';
+    this.#losesNextSwap = false;
+    this.#isConnected = true;
+    this.#memory.reconnect();
+  }
+
+  /** Each message takes up to four seconds from now on. */
+  becomeLate(): void {
+    this.#state = 'late';
+    this.#limitWaiting();
+  }
+
+  /** Nothing comes back from now on; what is asked for may be done or not. */
+  fallSilent(): void {
+    this.#state = 'silent';
+    this.#limitWaiting();
+  }
+
+  /** The next compare-and-swap is done, and its answer gets lost. */
+  loseNextSwap(): void {
+    this.#losesNextSwap = true;
+  }
+
+  get(key: RepositoryKey) {
+    return this.#limited(this.#memory.get(key));
+  }
+
+  getById(id: bigint) {
+    return this.#limited(this.#memory.getById(id));
+  }
+
+  nextRepositoryId() {
+    return this.#limited(this.#memory.nextRepositoryId());
+  }
+
+  create(record: NewRepositoryRecord) {
+    return this.#limited(this.#memory.create(record));
+  }
+
+  async compareAndSwap(next: RepositoryRecord) {
+    const { timeline, lostAnswers } = this.#options;
+    const outcome = await this.#limited(this.#memory.compareAndSwap(next));
+    if (!this.#losesNextSwap && !timeline.chance(lostAnswers())) return outcome;
+    this.#losesNextSwap = false;
+    timeline.tell(() => `${this.#process.name} does not get the store's answer: ${outcome.kind}`);
+    throw new StoreUnavailableError(new Error('the answer was lost'));
+  }
+
+  remove(record: RepositoryRecord) {
+    return this.#limited(this.#memory.remove(record));
+  }
+
+  list(query: ListQuery) {
+    return this.#limited(this.#memory.list(query));
+  }
+
+  summarize(query: SummaryQuery) {
+    return this.#limited(this.#memory.summarize(query));
+  }
+
+  watch(events: WatchEvents) {
+    return this.#limited(this.#memory.watch(events));
+  }
+
+  renewLease(lease: { readonly owner: string; readonly durationMs: number }) {
+    return this.#limited(this.#memory.renewLease(lease));
+  }
+
+  releaseLease(owner: string) {
+    return this.#limited(this.#memory.releaseLease(owner));
+  }
+
+  liveOwners() {
+    return this.#limited(this.#memory.liveOwners());
+  }
+
+  acknowledge(owner: string, id: bigint, version: bigint) {
+    return this.#limited(this.#memory.acknowledge(owner, id, version));
+  }
+
+  stop(): Promise<void> {
+    return this.#memory.stop();
+  }
+
+  #wayMs(message: 'request' | 'answer' | 'announcement'): number {
+    const { timeline } = this.#options;
+    const wayMs = timeline.between(0.2, timeline.chance(0.05) ? 100 : 3);
+    if (this.#state === 'late') return wayMs + timeline.between(0, 4000);
+    if (this.#state === 'prompt' || (message === 'request' && timeline.chance(0.5))) return wayMs;
+    return neverMs;
+  }
+
+  /** Rejects when the call's time is over. Nothing is, as long as the store is prompt. */
+  #limited<T>(call: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const expire = () => reject(new StoreUnavailableError(new Error('no answer in time')));
+      this.#waiting.add(expire);
+      call.then(resolve, reject).finally(() => this.#waiting.delete(expire));
+      if (this.#state !== 'prompt') this.#process.after(callLimitMs, expire);
+    });
+  }
+
+  #limitWaiting(): void {
+    for (const expire of this.#waiting) this.#process.after(callLimitMs, expire);
+  }
+}
