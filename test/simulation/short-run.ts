@@ -79,6 +79,7 @@ export class ShortRun implements Clients {
     if (!(await this.cluster.runUntil(startLimitMs, () => this.#isReady))) {
       throw new Error('the proxies do not start');
     }
+    await this.#warmUp();
     this.#firstStep = timeline.steps;
     this.#scenario.begin(this);
     const isQuiet = () => {
@@ -225,6 +226,17 @@ export class ShortRun implements Clients {
       });
     });
     return isRead;
+  }
+
+  /** Each proxy gets to know the repository. */
+  async #warmUp(): Promise<void> {
+    const { proxies, timeline } = this.cluster;
+    let read = 0;
+    for (const proxy of proxies) void this.#read(proxy, this.#history).then(() => (read += 1));
+    await this.cluster.runUntil(
+      timeline.monotonicMs() + startLimitMs,
+      () => read === proxies.length,
+    );
   }
 
   async #recover(): Promise<void> {

@@ -82,4 +82,11 @@ describe('the tables of the write protocol', () => {
     const guards = rowsOf('Guards').flatMap(([cell]) => named(cell));
     expect(guards).toEqual(mutants.map(({ name }) => name));
   });
+
+  it('name guards that stand in the code, each once', async () => {
+    for (const { file, guard } of mutants.flatMap(({ edits }) => edits)) {
+      const code = await readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
+      expect([guard, code.split(guard).length - 1]).toEqual([guard, 1]);
+    }
+  });
 });
