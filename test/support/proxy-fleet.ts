@@ -10,14 +10,13 @@ import type { DatabaseCoordinates } from './postgres-server.ts';
 import { ProxyProcess } from './proxy-process.ts';
 import { ServiceRelay } from './service-relay.ts';
 
-const gitalyToken = 'token of the storages';
-
 /**
  * Proxies as Kubernetes runs them: each a process with an address of its own, all with the same port,
  * behind a Service and behind a name. They can be replaced as a Deployment does it.
  */
 export class ProxyFleet implements Stoppable {
   static readonly clientToken = 'token of the clients';
+  static readonly gitalyToken = 'token of the storages';
 
   /** The port that every proxy has on its own address. */
   readonly port: number;
@@ -60,7 +59,11 @@ export class ProxyFleet implements Stoppable {
     scope.onStop(() => rm(root, { recursive: true, force: true }));
     const storages = [];
     for (const name of ['gitaly-0', 'gitaly-1', 'gitaly-2']) {
-      const node = await startStorageNode({ name, root: join(root, name), token: gitalyToken });
+      const node = await startStorageNode({
+        name,
+        root: join(root, name),
+        token: ProxyFleet.gitalyToken,
+      });
       storages.push({ name, address: `tcp://${scope.own(node).address}` });
     }
     const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
@@ -74,6 +77,11 @@ export class ProxyFleet implements Stoppable {
     });
     for (let index = 0; index < proxies; index++) await fleet.#add();
     return fleet;
+  }
+
+  /** What a further proxy of the same storages is told. */
+  get storages(): VirtualStorageConfig {
+    return this.#virtualStorage;
   }
 
   /** The proxies that are ready. */
@@ -116,7 +124,7 @@ export class ProxyFleet implements Stoppable {
       virtualStorages: [this.#virtualStorage],
       store: this.#database,
       clientToken: ProxyFleet.clientToken,
-      gitalyToken,
+      gitalyToken: ProxyFleet.gitalyToken,
       grpcListen: `${host}:${this.port}`,
       stop: { lameDuckMs: 5000, callsMs: 60_000 },
       config: this.#config,

@@ -12,7 +12,7 @@ import { bundleProgram } from './bundle.ts';
 import { eventually } from './eventually.ts';
 import type { DatabaseCoordinates } from './postgres-server.ts';
 
-const startLimitMs = 20_000;
+const startLimitMs = 60_000;
 
 export interface ProxyProcessOptions {
   readonly virtualStorages: readonly VirtualStorageConfig[];
@@ -66,7 +66,11 @@ export class ProxyProcess implements Stoppable {
         () => readPorts(child, logFile),
         startLimitMs,
       );
-      await eventually('the proxy is ready', async () => (await fetch(readyUrlOf(ports))).ok);
+      await eventually(
+        'the proxy is ready',
+        async () => (await fetch(readyUrlOf(ports))).ok,
+        startLimitMs,
+      );
       if (child.pid === undefined) throw new Error('the proxy has no process');
       return new ProxyProcess(folder, child, child.pid, ports);
     } catch (error) {

@@ -25,11 +25,9 @@ export class SupervisorLink implements SupervisorSide, StopOrders {
   constructor(channel: NodeJS.Process) {
     this.#channel = channel;
     channel.on('message', (message, handle) => this.#onMessage(message as ToWorker, handle));
-    channel.on('disconnect', () => {
-      this.#noMore.abort();
-      this.#stop.abort(new Error('the supervisor is gone'));
-      this.#hurry.abort();
-    });
+    channel.on('disconnect', () => this.#onGone());
+    // While this process began, nobody listened.
+    if (!channel.connected) this.#onGone();
     // A terminal sends its signals to all processes. The supervisor says what follows from that.
     channel.on('SIGINT', () => {}).on('SIGTERM', () => {});
   }
@@ -70,6 +68,12 @@ export class SupervisorLink implements SupervisorSide, StopOrders {
     await new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
+  }
+
+  #onGone(): void {
+    this.#noMore.abort();
+    this.#stop.abort(new Error('the supervisor is gone'));
+    this.#hurry.abort();
   }
 
   #onMessage(message: ToWorker, handle: unknown): void {

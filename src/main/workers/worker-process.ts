@@ -36,7 +36,7 @@ export interface WorkerEnd {
 
 const pulseMs = 1000;
 /** Of a worker that has said nothing for so long, which was asked each second, nothing is expected now. */
-const responsiveMs = 2500;
+const responsiveMs = 5000;
 /** As long as Kubernetes waits for a container that starts. */
 const silenceLimitMs = 60_000;
 const answerLimitMs = 2000;
