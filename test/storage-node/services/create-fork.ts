@@ -1,10 +1,9 @@
 import { RepositoryService } from '../../../src/gen/gitaly/repository_pb.ts';
-import { createRepository } from '../git/creation.ts';
 import { FetchSource } from '../git/fetch-source.ts';
-import { synchronizeReferences } from '../git/synchronize-references.ts';
 import { type Handler, unary } from '../grpc/handler.ts';
 import { Code, wrapError } from '../grpc/status.ts';
 import { type ServiceContext, invalidArgument } from './context.ts';
+import { createFromSource } from './create-from-source.ts';
 import { sourceNode } from './source-node.ts';
 
 const branchPrefix = 'refs/heads/';
@@ -15,7 +14,7 @@ const tagPrefix = 'refs/tags/';
  * wherever the metadata says that its storage is. Votes as every creation does.
  */
 export function createForkHandler(context: ServiceContext): Handler {
-  const { git, storages, clock, trusted } = context;
+  const { storages, clock, trusted } = context;
   return unary(RepositoryService.method.createFork, async (request, call) => {
     const { sourceRepository } = request;
     if (!sourceRepository)
@@ -38,17 +37,8 @@ export function createForkHandler(context: ServiceContext): Handler {
           wanted === ''
             ? name.startsWith(branchPrefix) || name.startsWith(tagPrefix)
             : name === wanted;
-        await createRepository({
-          git,
-          storages,
-          repository,
-          transaction: context.transactionOf(call),
-          signal,
-          branch,
-          objectFormat,
-          seed: (folder) =>
-            synchronizeReferences({ git, repository: folder, source, signal, include }),
-        });
+        const creation = { repository, branch, objectFormat, include };
+        await createFromSource(context, call, source, creation);
       } finally {
         await source.close();
       }

@@ -1,7 +1,6 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RepositoryService } from '../../../src/gen/gitaly/repository_pb.ts';
-import { createRepository } from '../git/creation.ts';
 import { FetchSource } from '../git/fetch-source.ts';
 import { isRepository, type LocalRepository } from '../git/storages.ts';
 import { synchronizeReferences } from '../git/synchronize-references.ts';
@@ -13,6 +12,7 @@ import { WriteHooks } from '../hooks/write-hooks.ts';
 import type { Transaction } from '../votes/transaction.ts';
 import { voteOnFile, voteOnCustomHooks } from '../votes/file-votes.ts';
 import { type ServiceContext, invalidArgument } from './context.ts';
+import { createFromSource } from './create-from-source.ts';
 import { setDefaultBranch } from './default-branch.ts';
 import { sourceNode } from './source-node.ts';
 
@@ -80,20 +80,10 @@ async function createFrom(
   source: FetchSource,
   call: CallContext,
 ): Promise<void> {
-  const { git, storages } = context;
-  const { signal } = call;
   await rm(repository.path, { recursive: true, force: true });
   const { head, objectFormat } = await source.references();
-  await createRepository({
-    git,
-    storages,
-    repository,
-    transaction: context.transactionOf(call),
-    signal,
-    branch: head?.replace(/^refs\/heads\//, '') ?? 'main',
-    objectFormat,
-    seed: (folder) => synchronizeReferences({ git, repository: folder, source, signal }),
-  });
+  const branch = head?.replace(/^refs\/heads\//, '') ?? 'main';
+  await createFromSource(context, call, source, { repository, branch, objectFormat });
 }
 
 async function synchronizeConfig(
