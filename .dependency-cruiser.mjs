@@ -74,7 +74,7 @@ const layerRules = Object.entries(layers).map(([folder, allowed]) => ({
   severity: 'error',
   from: { path: `^${escape(folder)}/`, pathNot: testCode },
   to: {
-    path: '^(src|test|bench|scripts)/',
+    path: '^(src|test|bench|scripts|model)/',
     pathNot: [
       ...[folder, ...allowed].map((path) => `^${escape(path)}/`),
       ...shared.map((path) => `^${escape(path)}\\.ts$`),
@@ -110,7 +110,7 @@ export default {
       name: 'the product does not know its tests',
       severity: 'error',
       from: { path: '^src/', pathNot: testCode },
-      to: { path: '^(test|bench|scripts)/' },
+      to: { path: '^(test|bench|scripts|model)/' },
     },
     {
       name: 'pure folders do no I/O',

@@ -24,7 +24,7 @@ export default {
     {
       ...base,
       displayName: 'unit',
-      testMatch: ['<rootDir>/{src,test,scripts}/**/*.test.ts'],
+      testMatch: ['<rootDir>/{src,test,scripts,model}/**/*.test.ts'],
       testPathIgnorePatterns: ['\\.component\\.test\\.ts$', '/node_modules/'],
     },
     {

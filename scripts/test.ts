@@ -4,9 +4,12 @@
  * says why; with CI=true that is a failure.
  */
 import { readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { errorMessage } from '../src/base/errors.ts';
+import { checkModel, tableOf } from '../model/check-model.ts';
 import { clusterRequirements } from '../test/testbed/cluster.ts';
+import { lineProgress } from '../test/testbed/progress.ts';
 import { run, runSteps } from './run-steps.ts';
 
 interface Counts {
@@ -49,6 +52,24 @@ async function runSimulation(): Promise<Counts> {
   return code === 0 ? { ...none, passed: 1 } : { ...none, failed: 1 };
 }
 
+/** Checks the model of the write protocol. If it cannot be checked that counts as one failure. */
+async function runModel(): Promise<Counts> {
+  const startedMs = performance.now();
+  console.log('\n== model');
+  const progress = lineProgress((line) => process.stdout.write(line));
+  try {
+    const results = await checkModel(progress, Math.min(availableParallelism(), 4));
+    console.log(tableOf(results));
+    const passed = results.filter((result) => result.passed).length;
+    return { passed, failed: results.length - passed, skipped: 0 };
+  } catch (error) {
+    console.log(errorMessage(error));
+    return { ...none, failed: 1 };
+  } finally {
+    console.log(`== model: ${minutesSince(startedMs)} min`);
+  }
+}
+
 /** @returns why the e2e tests were left out, or their counts */
 async function runEndToEnd(): Promise<Counts | string> {
   const verdict = await clusterRequirements();
@@ -69,7 +90,12 @@ const failedStep = await runSteps([
 ]);
 if (failedStep !== undefined) process.exit(1);
 
-const results = [await runProject('unit'), await runSimulation(), await runProject('component')];
+const results = [
+  await runProject('unit'),
+  await runModel(),
+  await runSimulation(),
+  await runProject('component'),
+];
 const endToEnd = await runEndToEnd();
 if (typeof endToEnd !== 'string') results.push(endToEnd);
 else if (process.env['CI'] === 'true') results.push({ ...none, failed: 1 });
