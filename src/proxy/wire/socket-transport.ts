@@ -9,7 +9,6 @@ import { createSocketTransport, moveHandle, readInto } from './net-socket.ts';
 import type { Transport } from './transport.ts';
 
 const readBufferBytes = 256 * 1024;
-const tlsHandshakeTimeoutMs = 10_000;
 const tlsServerOptions = { minVersion: 'TLSv1.2' } as const;
 /** The writing half outlives the reading half. */
 const socketOptions = { allowHalfOpen: true, ...kernelOptions } as const;
@@ -126,6 +125,8 @@ export interface ListenOptions {
   readonly readBuffer?: Buffer;
   /** Connections beyond this are closed at once. Default 10000. */
   readonly maxConnections?: number;
+  /** How long a TLS handshake may take. Default 10 s. */
+  readonly tlsHandshakeLimitMs?: number;
   /** A connection, after its TLS handshake if there is one. It belongs to the callee. */
   onConnection(transport: Transport): void;
   /** A connection was refused, or its TLS handshake failed. */
@@ -184,7 +185,7 @@ function createTls(options: ListenOptions, tls: () => ServerTls): Server {
     ...shown,
     // A client that offers no protocol at all is accepted, as gRPC in Go does on request.
     ALPNProtocols: ['h2'],
-    handshakeTimeout: tlsHandshakeTimeoutMs,
+    handshakeTimeout: options.tlsHandshakeLimitMs ?? 10_000,
   });
   // First of all, so that this connection gets what is current.
   server.prependListener('connection', () => {
@@ -194,7 +195,11 @@ function createTls(options: ListenOptions, tls: () => ServerTls): Server {
     server.setSecureContext({ ...tlsServerOptions, ...shown });
   });
   server.on('connection', admit);
-  server.on('tlsClientError', (error) => options.onRefused?.(error));
+  server.on('tlsClientError', (error, socket) => {
+    // Node.js leaves one open whose handshake has taken too long.
+    socket.destroy();
+    options.onRefused?.(error);
+  });
   server.on('secureConnection', (socket) => {
     options.onConnection(createSocketTransport(socket, peerOf(socket, options.endpoint)));
   });

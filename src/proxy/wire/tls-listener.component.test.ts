@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { connect } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { CertificateAuthority } from '../../../test/support/certificate-authority.ts';
@@ -29,10 +30,14 @@ describe('a TLS listener', () => {
   const base = { tls: { ca: authority.cert }, timeoutMs: 5000, clock: systemClock };
   afterAll(() => authority.remove());
 
-  async function listen(certificate: () => ServerTls) {
+  async function listen(
+    certificate: () => ServerTls,
+    limits: { readonly tlsHandshakeLimitMs?: number } = {},
+  ) {
     const refused: Error[] = [];
     const listener = scope.own(
       await listenTransport({
+        ...limits,
         endpoint,
         tls: certificate,
         onConnection: (transport) => void untilEnded(transport).then(() => transport.end()),
@@ -87,6 +92,20 @@ describe('a TLS listener', () => {
     await expect(handshake(listener.port, old)).rejects.toThrow(/alert|protocol|version/i);
     await eventually('the refusal is told', () => refused.length > 0);
     await handshake(listener.port, { maxVersion: 'TLSv1.2' });
+  });
+
+  test.each([
+    ['says nothing', () => {}],
+    ['has ended its side', (end: () => void) => end()],
+  ])('closes the connection of a client that %s', async (_what, act) => {
+    const certificate = authority.issue();
+    const { listener, refused } = await listen(() => certificate, { tlsHandshakeLimitMs: 50 });
+    const silent = connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
+    scope.onStop(() => void silent.destroy());
+    act(() => silent.end());
+    // It ends when the server does.
+    await new Promise((resolve) => silent.once('end', resolve).resume());
+    expect(refused.map(({ message }) => message)).toEqual(['TLS handshake timeout']);
   });
 
   test('tells whoever connects when its certificate ends', async () => {
