@@ -3,7 +3,7 @@ import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import { exampleManifest, GitalyClusterUnderTest } from '../scenario/gitaly-cluster.ts';
 import { installGitlab } from '../scenario/gitlab.ts';
 import { warningsSince } from '../scenario/pods.ts';
-import { freshNamespace } from '../scenario/product.ts';
+import { dropNamespace, freshNamespace } from '../scenario/product.ts';
 import { checkReplicas } from '../scenario/replica-check.ts';
 import { StorageLoss } from '../scenario/storage-loss.ts';
 import { waitFor } from '../scenario/wait-for.ts';
@@ -55,6 +55,7 @@ describe('a GitalyCluster whose storages lose their volumes', () => {
   afterAll(async () => {
     process.stderr.write(await warningsSince(cluster, namespace, proxySelector, startedAt));
     await underTest.stop();
+    await dropNamespace(cluster, namespace);
   });
 
   test('has forks and their object pool copied to an empty volume', async () => {

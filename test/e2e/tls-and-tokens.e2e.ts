@@ -8,7 +8,7 @@ import { exampleManifest, GitalyClusterUnderTest } from '../scenario/gitaly-clus
 import { Git } from '../scenario/git.ts';
 import { installGitlab } from '../scenario/gitlab.ts';
 import { podsOf, restartsOf, warningsSince } from '../scenario/pods.ts';
-import { freshNamespace } from '../scenario/product.ts';
+import { dropNamespace, freshNamespace } from '../scenario/product.ts';
 import { reach } from '../scenario/reach.ts';
 import { deliverSecrets, patchToken, putSecret } from '../scenario/secrets.ts';
 import { fingerprintOf, shownCertificate } from '../scenario/shown-certificate.ts';
@@ -85,6 +85,7 @@ describe('a GitalyCluster with TLS, under load', () => {
   afterAll(async () => {
     process.stderr.write(await warningsSince(cluster, namespace, proxySelector, startedAt));
     await scope.stop();
+    await dropNamespace(cluster, namespace);
   });
 
   test('refuses nobody but those who trust another authority', async () => {

@@ -38,3 +38,8 @@ export async function freshNamespace(cluster: Cluster, name: string): Promise<vo
   await cluster.kubectl(deletion, { limitMs: 190_000 });
   await cluster.kubectl(['create', 'namespace', name]);
 }
+
+/** Has a namespace removed with all that is in it, and does not wait for that. */
+export async function dropNamespace(cluster: Cluster, name: string): Promise<void> {
+  await cluster.kubectl(['delete', 'namespace', name, '--ignore-not-found', '--wait=false']);
+}
