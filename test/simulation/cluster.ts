@@ -21,6 +21,8 @@ export interface ClusterShape {
   readonly minInSyncReplicas: number;
   /** How many replicas the repository has at first. Default: the replication factor. */
   readonly replicas?: number;
+  /** Between two looks for something to repair. Default: the product's. */
+  readonly repairIntervalMs?: number;
   /** How far the wall clocks of proxies are off, at most. */
   readonly skewMs: number;
   /** By how much their clocks run faster or slower, at most. */
@@ -131,6 +133,7 @@ export class Cluster {
       database,
       storages,
       policy: shape,
+      repairIntervalMs: shape.repairIntervalMs,
       lostAnswers: () => (this.#isFaulty ? 0.02 : 0),
       onCommit: (what, storage) => this.#onCommit(proxy, what, storage),
       onTransaction: (name, transaction) => this.#transactions.set(name, transaction),

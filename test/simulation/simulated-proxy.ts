@@ -41,6 +41,7 @@ export interface SimulatedProxyOptions extends SimulatedStoreOptions {
   readonly name: string;
   readonly storages: ReadonlyMap<string, SimulatedStorage>;
   readonly policy: ReplicationPolicy;
+  readonly repairIntervalMs: number | undefined;
   readonly onCommit: OnCommit;
   /** Called with each transaction before it begins. */
   onTransaction(name: string, transaction: Transaction): void;
@@ -97,7 +98,15 @@ export class SimulatedProxy {
     };
     const settler = new Settler(repair);
     const metrics = { repairStarted: () => () => {} };
-    this.#repairLoop = new RepairLoop({ ...repair, settler, random, repair, metrics });
+    const { repairIntervalMs: intervalMs } = options;
+    this.#repairLoop = new RepairLoop({
+      ...repair,
+      settler,
+      random,
+      repair,
+      metrics,
+      ...(intervalMs !== undefined && { intervalMs }),
+    });
     this.#context = {
       ...common,
       view,

@@ -86,6 +86,9 @@ async function work({
   report(true);
 }
 
+// Where an error was made nobody asks: a schedule that fails is replayed.
+Error.stackTraceLimit = 0;
+
 const nothing = { runs: 0, events: 0, acknowledged: 0, failed: 0, faults: 0 };
 
 await work(JSON.parse(process.argv[2] ?? '{}') as WorkerTask);
