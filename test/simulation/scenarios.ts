@@ -5,7 +5,7 @@ import type { Scenario } from './scenario.ts';
 import type { Timeline } from './timeline.ts';
 
 /** One for each way in which a write is made durable (docs/write-protocol.md). */
-export const writeClasses = {
+const writeClasses = {
   push: { intent: 'atFirstVote', changesNeedVotes: true },
   voting: { intent: 'atDispatch', changesNeedVotes: true },
   other: { intent: 'beforeDispatch', changesNeedVotes: false },
