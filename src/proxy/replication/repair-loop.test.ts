@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { intentOf } from '../../../test/support/repository-records.ts';
 import { seededRandom } from '../../base/random.ts';
 import { RepairLoop } from './repair-loop.ts';
@@ -39,5 +39,30 @@ describe('an intent whose answer from the store was lost', () => {
   it('is not touched by other proxies', async () => {
     const { ownerLater } = await startLoop('proxy-2');
     expect(await ownerLater()).toBe('proxy-2');
+  });
+});
+
+describe('the look at all repositories', () => {
+  it('waits until every storage was heard of, as those that are not get no replica', async () => {
+    const { options } = await startRepairing({}, []);
+    let isSettling = true;
+    const [virtualStorage] = options.storages.all;
+    if (virtualStorage !== undefined) virtualStorage.isSettling = () => isSettling;
+    const list = jest.spyOn(options.store, 'list');
+    const loop = new RepairLoop({
+      ...options,
+      settler: new Settler(options),
+      random: seededRandom(1),
+      repair: options,
+      metrics: { repairStarted: () => () => {} },
+    });
+    const hasLookedAtAll = () => list.mock.calls.some(([query]) => query.onlyUnsettled !== true);
+    loop.start();
+    await options.clock.advance(2000);
+    expect([list.mock.calls.length > 1, hasLookedAtAll()]).toEqual([true, false]);
+    isSettling = false;
+    await options.clock.advance(600);
+    expect(hasLookedAtAll()).toBe(true);
+    await Promise.all([loop.stop(), options.clock.advance(10_000)]);
   });
 });

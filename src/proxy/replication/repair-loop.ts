@@ -116,8 +116,10 @@ export class RepairLoop implements Stoppable {
   }
 
   async #look(): Promise<void> {
-    const { clock, fullIntervalMs = 300_000 } = this.#options;
-    if (clock.monotonicMs() < this.#fullLookAtMs) return this.#lookThrough(true);
+    const { clock, storages, fullIntervalMs = 300_000 } = this.#options;
+    // Storages that were not heard of yet get no replica; the next full look is far.
+    const isSettling = storages.all.some((virtualStorage) => virtualStorage.isSettling());
+    if (isSettling || clock.monotonicMs() < this.#fullLookAtMs) return this.#lookThrough(true);
     await this.#lookThrough(false);
     this.#fullLookAtMs = clock.monotonicMs() + fullIntervalMs;
   }
