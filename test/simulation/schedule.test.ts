@@ -8,6 +8,10 @@ const kept = [
   ['creation/1/b-fails@8', 'a repository that its primary could not make was there, and on nobody'],
   ['mixed/906642642/a-crashes@63', 'a creation that came to nothing left its record'],
   ['other-beside-voting/1/p2-crashes@12', 'the barrier of a dead proxy was never taken away'],
+  [
+    'client-gives-up/82644702/p2-has-a-silent-store@45,a-refuses@47',
+    'a proxy took its own intent for gone, by an answer of the store that was older',
+  ],
 ] as const;
 
 describe('a schedule', () => {

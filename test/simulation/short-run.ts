@@ -37,6 +37,8 @@ const answerLimitMs = 90_000;
 const repairLimitMs = 240_000;
 /** How long a write may take when all is well: its proxy may just have got its lease back. */
 const writeLimitMs = 4000;
+/** After how long a client tries again. */
+const retryMs = 100;
 
 /**
  * One short schedule: clients do what the scenario says in a small cluster, and each fault happens before the step
@@ -254,20 +256,10 @@ export class ShortRun implements Clients {
   /** Whether what exists can be written and read. */
   async #checkServed(proxy: SimulatedProxy): Promise<void> {
     const { timeline } = this.cluster;
-    const class_: WriteClass = { intent: 'atDispatch', changesNeedVotes: true };
     for (const history of this.#histories) {
       const record = this.cluster.recordOf(history.key);
       if (record === undefined) continue;
-      this.#lastWrite += 1;
-      const changes = [{ ref: `end${this.#lastWrite}`, value: '1' }];
-      const request = { name: `w${this.#lastWrite}`, changes, votes: true, isBlind: false };
-      const before = history.acknowledged.length;
-      const answered = history.started(request);
-      void proxy.write(history.key, request, class_, undefined, (code) =>
-        this.cluster.check(() => answered(code)),
-      );
-      const isDone = () => history.acknowledged.length > before;
-      if (!(await this.cluster.runUntil(timeline.monotonicMs() + writeLimitMs, isDone))) {
+      if (!(await this.#writeAtLast(proxy, history))) {
         const inSync = inSyncVoters(record).join(', ');
         throw new Error(`a write through ${proxy.name} fails in the end; in sync: ${inSync}`);
       }
@@ -279,6 +271,30 @@ export class ShortRun implements Clients {
       await this.cluster.runUntil(timeline.monotonicMs() + writeLimitMs, () => isRead === true);
       if (isRead !== true) throw new Error(`a read through ${proxy.name} fails in the end`);
     }
+  }
+
+  /** Writes, and again as clients do: a proxy may hear only now that a replica is in sync. */
+  async #writeAtLast(proxy: SimulatedProxy, history: History): Promise<boolean> {
+    const { timeline } = this.cluster;
+    const class_: WriteClass = { intent: 'atDispatch', changesNeedVotes: true };
+    const before = history.acknowledged.length;
+    const giveUpAtMs = timeline.monotonicMs() + writeLimitMs;
+    while (timeline.monotonicMs() < giveUpAtMs) {
+      this.#lastWrite += 1;
+      const changes = [{ ref: `end${this.#lastWrite}`, value: '1' }];
+      const request = { name: `w${this.#lastWrite}`, changes, votes: true, isBlind: false };
+      const answered = history.started(request);
+      let isAnswered = false;
+      void proxy.write(history.key, request, class_, undefined, (code, message) => {
+        timeline.tell(() => `${request.name} through ${proxy.name}: ${code} ${message}`);
+        isAnswered = true;
+        this.cluster.check(() => answered(code));
+      });
+      await this.cluster.runUntil(giveUpAtMs, () => isAnswered);
+      if (history.acknowledged.length > before) return true;
+      await this.cluster.runUntil(timeline.monotonicMs() + retryMs, () => false);
+    }
+    return false;
   }
 }
 

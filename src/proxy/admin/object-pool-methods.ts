@@ -93,7 +93,7 @@ async function askAnyReplica(
 ): Promise<string | undefined> {
   const excluded = new Set<string>();
   for (;;) {
-    const route = routeRead(view.peek(record) ?? record, virtualStorage.nodes(), {
+    const route = routeRead(view.latest(record), virtualStorage.nodes(), {
       primaryOnly: false,
       excluded,
       random,

@@ -65,7 +65,7 @@ async function place(
     const placement =
       beside === undefined
         ? placeRepository(nodes, policy, random)
-        : placeBeside(view.peek(beside) ?? beside, nodes, policy);
+        : placeBeside(view.latest(beside), nodes, policy);
     if (placement.kind === 'place') return placement;
     if (clock.monotonicMs() >= giveUpAtMs) {
       throw new LocalCallError(statusCodes.UNAVAILABLE, placement.reason);

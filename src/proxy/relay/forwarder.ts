@@ -116,7 +116,7 @@ export class Forwarder {
       context: this.#context,
       // A later attempt goes by what is known then.
       route: (excluded) =>
-        routeRead(view.peek(key) ?? record, virtualStorage.nodes(), {
+        routeRead(view.latest(record), virtualStorage.nodes(), {
           primaryOnly: call.head.primaryOnly,
           preferPrimary: method.forcePrimary === true,
           excluded,

@@ -95,7 +95,7 @@ async function compareAndRecord(
   const runOutAtMs = clock.monotonicMs() + runOutMs;
   for (;;) {
     const hasRunOut = clock.monotonicMs() >= runOutAtMs;
-    const before = view.peek(options.record) ?? options.record;
+    const before = view.latest(options.record);
     if (hasRunOut || isAlone(before, options)) {
       const holders = await withEqualContents(finished, options);
       const stillBefore = hasRunOut ? undefined : before;
@@ -164,7 +164,7 @@ async function recordOnce(
   options: SettlementOptions,
 ): Promise<Recorded> {
   const { context, transaction } = options;
-  const latest = context.view.peek(options.record) ?? options.record;
+  const latest = context.view.latest(options.record);
   let before = latest;
   const outcome = await context.view.change<SettleRefusal | 'moving'>(latest, (current) => {
     before = current;
@@ -240,7 +240,7 @@ function isCreation({ record, transaction }: SettlementOptions): boolean {
 }
 
 async function giveIntentBack({ record, transaction, context }: SettlementOptions): Promise<void> {
-  const latest = context.view.peek(record) ?? record;
+  const latest = context.view.latest(record);
   await context.view.change(latest, (current) => dropIntent(current, transaction));
 }
 
@@ -250,9 +250,7 @@ function leaveToOthers(options: SettlementOptions): void {
   const runOutAtMs = clock.monotonicMs() + runOutMs;
   void inBackground(options, async () => {
     await sleep(clock, Math.max(0, runOutAtMs - clock.monotonicMs()));
-    await view.change(view.peek(record) ?? record, (current) =>
-      abandonIntent(current, transaction),
-    );
+    await view.change(view.latest(record), (current) => abandonIntent(current, transaction));
   });
 }
 

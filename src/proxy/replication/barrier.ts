@@ -54,8 +54,6 @@ export async function underBarrier<T>(
     if (quiet === undefined) return { kind: 'busy', reason: 'the repository was removed' };
     return { kind: 'done', value: await action(quiet, barrier) };
   } finally {
-    await view.change(view.peek(record) ?? raised.record, (current) =>
-      lowerBarrier(current, barrier),
-    );
+    await view.change(view.latest(raised.record), (current) => lowerBarrier(current, barrier));
   }
 }

@@ -95,7 +95,7 @@ export async function bringInSync(
     return result;
   } finally {
     end();
-    await view.change(view.peek(record) ?? record, (current) => releaseRepair(current, claim));
+    await view.change(view.latest(record), (current) => releaseRepair(current, claim));
   }
 }
 

@@ -36,4 +36,17 @@ describe('what a proxy knows of a repository', () => {
     view.learn(anew);
     expect(view.peek(before)).toBe(anew);
   });
+
+  it('is no older than a record that somebody has in hand', async () => {
+    const view = await startView();
+    const older = recordWith();
+    const newer = { ...older, version: older.version + 1n };
+    expect(view.latest(newer)).toBe(newer);
+    // An answer of the store that was under way for long, after a gap.
+    view.learn(older);
+    expect(view.latest(newer)).toBe(newer);
+    view.learn({ ...newer, version: newer.version + 1n });
+    expect(view.latest(newer).version).toBe(newer.version + 1n);
+    expect(view.latest({ ...older, id: older.id + 1n }).id).toBe(older.id + 1n);
+  });
 });

@@ -90,6 +90,15 @@ export class RepositoryView implements Stoppable, WatchEvents {
   }
 
   /**
+   * The newest that is known of a repository: `record`, or what was heard since. What is known may be older than
+   * `record`: after a gap in the pushes everything is asked for again, and answers may cross with changes.
+   */
+  latest(record: RepositoryRecord): RepositoryRecord {
+    const known = this.peek(record);
+    return known?.id === record.id && known.version > record.version ? known : record;
+  }
+
+  /**
    * The record, or undefined if there is no such repository.
    *
    * @throws StoreUnavailableError if it is not known here and the store does not answer
