@@ -43,6 +43,16 @@ describe('coarse timers', () => {
     expect(called).toEqual(['either']);
   });
 
+  test('leave nothing behind when they are cancelled, however long they were to last', async () => {
+    const clock = new ManualClock();
+    const coarse = new CoarseTimers(clock, 100);
+    for (let call = 0; call < 100; call++) {
+      coarse.after(6 * 3_600_000, () => {}).cancel();
+      await clock.advance(100);
+    }
+    expect(clock.pendingCount).toBeLessThanOrEqual(1);
+  });
+
   test('share the timers of the clock', () => {
     const clock = new ManualClock();
     const coarse = new CoarseTimers(clock, 100);

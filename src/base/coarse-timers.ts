@@ -21,12 +21,21 @@ export class CoarseTimers implements Pick<Clock, 'after'> {
     const number = Math.ceil((this.#clock.monotonicMs() + delayMs) / this.#slackMs);
     let slot = this.#slots.get(number);
     if (slot === undefined) {
-      slot = new Slot();
-      this.#slots.set(number, slot);
+      this.#dropEmpty();
       const delayOfSlotMs = number * this.#slackMs - this.#clock.monotonicMs();
-      this.#clock.after(delayOfSlotMs, () => this.#end(number));
+      slot = new Slot(this.#clock.after(delayOfSlotMs, () => this.#end(number)));
+      this.#slots.set(number, slot);
     }
     return slot.add(callback);
+  }
+
+  /** Whose timers were all cancelled: with limits of hours there would be more and more of them. */
+  #dropEmpty(): void {
+    for (const [number, slot] of this.#slots) {
+      if (!slot.isEmpty) continue;
+      slot.timer.cancel();
+      this.#slots.delete(number);
+    }
   }
 
   #end(number: number): void {
@@ -38,8 +47,18 @@ export class CoarseTimers implements Pick<Clock, 'after'> {
 
 /** What ends at the same time. */
 class Slot {
+  /** The clock's. */
+  readonly timer: Timer;
   readonly #timers = new NumberMap<CoarseTimer>();
   #last = 0;
+
+  constructor(timer: Timer) {
+    this.timer = timer;
+  }
+
+  get isEmpty(): boolean {
+    return this.#timers.size === 0;
+  }
 
   add(callback: () => void): Timer {
     this.#last += 1;
