@@ -291,6 +291,8 @@ export class FrameHandler implements FrameSink {
       isFirst,
     );
     output.settingsAck();
+    // After the acknowledgement: a peer tells by it which window the data has used.
+    this.#options.sendFlow.sendWaiting();
     this.#hasSettings = true;
     this.#options.onSettings();
   }
@@ -317,7 +319,6 @@ export class FrameHandler implements FrameSink {
       }
       if (stream.hasQueued) sendFlow.addWaiting(stream);
     }
-    sendFlow.sendWaiting();
   }
 
   #onPing(bytes: Buffer, start: number, end: number, flags: number, streamId: number): void {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { errorCodes } from './errors.ts';
-import { frameTypes } from './frames.ts';
+import { frameFlags, frameTypes } from './frames.ts';
 import { defaultLimits } from './limits.ts';
 import { Credit, connectedSession, requestHead, sessionPair, sessionWithPeer } from './testing.ts';
 
@@ -131,6 +131,20 @@ describe('flow control', () => {
     turns.run();
     expect(peer.dataOf(1)).toHaveLength(3000);
     expect(stream.localEnded).toBe(true);
+  });
+
+  test('acknowledges settings before the data that they let through', () => {
+    const { turns, harness, peer } = connectedSession('client', { settings: [[4, 0]] });
+    const { stream } = harness.request(false);
+    stream.sendData(Buffer.alloc(3000), 0, 3000, true, undefined);
+    turns.run();
+    peer.frames.length = 0;
+    peer.settings([4, 1000]);
+    turns.run();
+    expect(peer.frames.map(({ type, flags }) => [type, flags])).toEqual([
+      [frameTypes.settings, frameFlags.ack],
+      [frameTypes.data, 0],
+    ]);
   });
 
   test('gives a stream more window as what it has is used up, up to the limit', () => {
