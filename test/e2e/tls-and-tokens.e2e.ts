@@ -134,10 +134,7 @@ describe('a GitalyCluster with TLS, under load', () => {
     await underTest.waitUntilSafe();
   });
 
-  // Fails now and then: a write that is under way when its storage stops may end with the storage's own
-  // INTERNAL, see "Rolling, draining, scaling" in docs/limits.md.
-  // oxlint-disable-next-line jest/no-disabled-tests
-  test.skip('has its storages rolled onto another token and certificate', async () => {
+  test('has its storages rolled onto another token and certificate', async () => {
     const secret = 'gitaly-gitaly-token';
     const old = await underTest.token('gitaly-token');
     const next = randomBytes(32).toString('hex');

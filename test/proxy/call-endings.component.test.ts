@@ -80,9 +80,7 @@ describe('a call without a time limit that its client cancels', () => {
 });
 
 describe('storages that are told to stop one after the other, under load', () => {
-  // Fails now and then, see "Rolling, draining, scaling" in docs/limits.md.
-  // oxlint-disable-next-line jest/no-disabled-tests
-  it.skip('fail no call, whichever is the primary', async () => {
+  it('fail no call, whichever is the primary', async () => {
     const { running, client, commit } = await start();
     const load = new SteadyLoad(callTasks('under-drain', client, { repository, commit }));
     try {

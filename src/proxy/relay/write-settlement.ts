@@ -22,8 +22,8 @@ export type Settlement =
       readonly holders: readonly string[];
     }
   /**
-   * Nothing has changed: the primary's answer stands, if there is one, and if it is not only that
-   * the write was called off.
+   * Nothing has changed on the replicas that count: the primary's answer stands, if there is one, and
+   * if it is not only that the write was called off.
    */
   | { readonly kind: 'unchanged'; readonly isCalledOff: boolean }
   /** The client must not take the write for done; it may have happened. */
@@ -73,7 +73,9 @@ export async function settle(
     case 'unverified': {
       const [reference] = outcome.finished;
       if (reference === undefined) return settle({ kind: 'inDoubt' }, options);
-      return compareAndRecord(reference, outcome.finished, options);
+      const settlement = await compareAndRecord(reference, outcome.finished, options);
+      const isRecorded = settlement.kind === 'recorded';
+      return isRecorded && outcome.isCalledOff ? calledOff : settlement;
     }
     case 'committed':
       return record(outcome.reference, { holders: outcome.holders, before: undefined }, options);
@@ -277,4 +279,5 @@ async function inBackground(
   }
 }
 
+const calledOff: Settlement = { kind: 'unchanged', isCalledOff: true };
 const moving = { kind: 'refuse', reason: 'moving' } as const;

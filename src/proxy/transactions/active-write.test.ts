@@ -176,7 +176,7 @@ describe('a write of which storages have certainly seen nothing', () => {
     const { write, outcomes } = start({ changesNeedVotes: false });
     for (const node of ['a', 'b']) write.end(node, { kind: 'unprocessed' });
     write.end('c', { kind: 'finished', code: 0 });
-    expect(outcomes).toEqual([{ kind: 'unverified', finished: ['c'] }]);
+    expect(outcomes).toEqual([{ kind: 'unverified', finished: ['c'], isCalledOff: false }]);
   });
 });
 

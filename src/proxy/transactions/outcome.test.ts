@@ -20,6 +20,11 @@ const finished = (node: string, code = 0): VotingEvent => ({
   end: { kind: 'finished', code },
 });
 const lost = (node: string): VotingEvent => ({ kind: 'ended', node, end: { kind: 'lost' } });
+const unprocessed = (node: string): VotingEvent => ({
+  kind: 'ended',
+  node,
+  end: { kind: 'unprocessed' },
+});
 const durable: VotingEvent = { kind: 'intentDurable', voters: ['a', 'b', 'c'] };
 const wholeWrite = (node: string) => [voted(node, 'prepared'), voted(node, 'committed')];
 
@@ -93,6 +98,35 @@ describe('the outcome of a write', () => {
 
   it('has to be compared where changes need no vote', () => {
     const state = play([finished('a'), lost('b'), finished('c')]);
-    expect(judge(state, false)).toEqual({ kind: 'unverified', finished: ['a', 'c'] });
+    expect(judge(state, false)).toEqual({
+      kind: 'unverified',
+      finished: ['a', 'c'],
+      isCalledOff: false,
+    });
+  });
+
+  it('is that nothing changed if all that got the call asked and were refused', () => {
+    const state = play([
+      durable,
+      voted('b', 'prepared'),
+      unprocessed('a'),
+      voted('c', 'prepared'),
+      finished('b', 13),
+      lost('c'),
+    ]);
+    expect(judge(state, false)).toEqual({ kind: 'unchanged', isCalledOff: false });
+  });
+
+  it('has to be compared if a node got the call and did not ask', () => {
+    const events = [durable, voted('b', 'prepared'), lost('a'), finished('b', 13)];
+    expect(judge(play([...events, lost('c')]), false)).toEqual({
+      kind: 'unverified',
+      finished: ['b'],
+      isCalledOff: true,
+    });
+    expect(judge(play([...events, finished('c')]), false)).toMatchObject({
+      kind: 'unverified',
+      finished: ['b', 'c'],
+    });
   });
 });

@@ -11,8 +11,13 @@ export type WriteOutcome =
       /** Whether it is for an ABORT that the primary failed: then its answer tells nothing else. */
       readonly isCalledOff: boolean;
     }
-  /** Nobody voted, yet something may have changed: only comparing contents can tell. */
-  | { readonly kind: 'unverified'; readonly finished: readonly string[] }
+  | {
+      /** Something may have changed without a vote: only comparing contents can tell. */
+      readonly kind: 'unverified';
+      readonly finished: readonly string[];
+      /** Whether the first of them failed for an ABORT: those like it have not changed. */
+      readonly isCalledOff: boolean;
+    }
   | {
       readonly kind: 'committed';
       /** The node whose answer stands for the write. */
@@ -31,10 +36,13 @@ export type WriteOutcome =
 export function judge(state: VotingState, changesNeedVotes: boolean): WriteOutcome {
   const committed = [...state.nodes.values()].some((node) => node.ballots.some(wasToldToCommit));
   if (!committed) {
-    const reachedNobody = [...state.nodes.values()].every(({ end }) => end?.kind === 'unprocessed');
-    return changesNeedVotes || reachedNobody
-      ? { kind: 'unchanged', isCalledOff: wasAborted(state.nodes.get(state.primary)) }
-      : { kind: 'unverified', finished: [...state.nodes.keys()].filter(isFinished(state)) };
+    if (changesNeedVotes || [...state.nodes.values()].every(isUnchanged)) {
+      return { kind: 'unchanged', isCalledOff: wasAborted(state.nodes.get(state.primary)) };
+    }
+    const finished = [...state.nodes.keys()].filter(isFinished(state));
+    const [reference = state.primary] = finished;
+    const isCalledOff = wasAborted(state.nodes.get(reference));
+    return { kind: 'unverified', finished, isCalledOff };
   }
 
   const reference = referenceOf(state);
@@ -63,6 +71,15 @@ function isFinished(state: VotingState): (name: string) => boolean {
 
 function wasToldToCommit(ballot: Ballot): boolean {
   return ballot.phase === 'prepared' && ballot.answer === 'commit';
+}
+
+/** Who asks, asks before it changes something: who was only ever refused has not. */
+function isUnchanged({ ballots, end }: NodeVotes): boolean {
+  return end?.kind === 'unprocessed' || ballots.some(wasRefused);
+}
+
+function wasRefused({ answer }: Ballot): boolean {
+  return answer === 'abort' || answer === 'stop';
 }
 
 function wasAborted(node: NodeVotes | undefined): boolean {
