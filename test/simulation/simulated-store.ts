@@ -10,6 +10,7 @@ import {
   type WatchEvents,
 } from '../../src/proxy/store/control-store.ts';
 import { createMemoryStore, type MemoryStore } from '../../src/proxy/store/memory-store.ts';
+import type { StorageIdentity, StorageKey } from '../../src/proxy/store/storage-identity.ts';
 import type { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 import type { Timeline } from './timeline.ts';
@@ -130,6 +131,14 @@ export class SimulatedStore implements ControlStore {
 
   summarize(query: SummaryQuery) {
     return this.#limited(this.#memory.summarize(query));
+  }
+
+  getIdentity(key: StorageKey) {
+    return this.#limited(this.#memory.getIdentity(key));
+  }
+
+  putIdentity(next: StorageIdentity) {
+    return this.#limited(this.#memory.putIdentity(next));
   }
 
   watch(events: WatchEvents) {

@@ -5,6 +5,7 @@ import type { Logger } from '../../src/base/logger.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
 import type { NodeConfig } from './config.ts';
 import { type FaultPoints, noFaults } from './faults.ts';
+import { ensureFilesystemId } from './filesystem-id.ts';
 import { Git } from './git/git.ts';
 import { removeStaleLocks } from './git/stale-locks.ts';
 import { Storages } from './git/storages.ts';
@@ -53,7 +54,8 @@ export interface StorageNode extends Stoppable {
 /**
  * Starts a storage node.
  *
- * 1. Make the storages' folders, and remove what a git that died left behind.
+ * 1. Make the storages' folders, give each an id if it has none, and remove what a git that died left
+ *    behind.
  * 2. Write the hooks into the runtime folder.
  * 3. Listen.
  */
@@ -62,6 +64,7 @@ export async function runStorageNode(options: StorageNodeOptions): Promise<Stora
   const storages = new Storages(config.storages);
   for (const [, root] of storages.entries()) {
     await mkdir(root, { recursive: true });
+    await ensureFilesystemId(root);
     await removeStaleLocks(root, logger);
   }
   await mkdir(config.runtimeDir, { recursive: true });

@@ -1,4 +1,5 @@
 import { describe } from '@jest/globals';
+import { describeIdentities } from './conformance/identities.ts';
 import { describeLeases } from './conformance/leases.ts';
 import { describeListing } from './conformance/listing.ts';
 import { describeRecords } from './conformance/records.ts';
@@ -12,5 +13,6 @@ export function describeControlStore(name: string, harness: Harness): void {
     describeListing(harness);
     describeWatching(harness);
     describeLeases(harness);
+    describeIdentities(harness);
   });
 }

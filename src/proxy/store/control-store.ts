@@ -1,5 +1,6 @@
 import type { Stoppable } from '../../base/scope.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
+import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 
 /**
  * The one place where control state lives. All coordination between proxies goes through it; it is
@@ -33,6 +34,15 @@ export interface ControlStore extends Stoppable {
 
   /** Sums over all records of a virtual storage, computed by the store. */
   summarize(query: SummaryQuery): Promise<StoreSummary>;
+
+  /** Which volume a storage has, or undefined if that was never recorded. Always current. */
+  getIdentity(key: StorageKey): Promise<StorageIdentity | undefined>;
+
+  /**
+   * Adds an identity whose version is 0, or replaces the one whose version is still `next.version`,
+   * and gives it the version after that. False if somebody else was faster: nothing has changed.
+   */
+  putIdentity(next: StorageIdentity): Promise<boolean>;
 
   /** Begins to report changes; resolves when nothing that happens from now on will be missed. */
   watch(events: WatchEvents): Promise<Stoppable>;

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { Announcement } from './announcement.ts';
 import type { CreateOutcome, RepositoryKey, SwapOutcome } from './control-store.ts';
+import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 
 /** Hears every announcement, in the order of the changes. `sender` is whoever made the change. */
 export type Subscriber = (announcement: Announcement) => void;
@@ -15,6 +16,7 @@ export class MemoryDatabase {
   readonly #records = new Map<bigint, RepositoryRecord>();
   readonly #ids = new Map<string, bigint>();
   readonly #leases = new Map<string, number>();
+  readonly #identities = new Map<string, StorageIdentity>();
   readonly #subscribers = new Set<Subscriber>();
   /** All records in order, until one of them changes. */
   #inOrder: readonly RepositoryRecord[] | undefined;
@@ -74,6 +76,17 @@ export class MemoryDatabase {
     const { id, version, virtualStorage, relativePath } = removed;
     this.announce({ kind: 'removed', id, key: { virtualStorage, relativePath }, version });
     return { kind: 'swapped', record: removed };
+  }
+
+  identityOf({ virtualStorage, storage }: StorageKey): StorageIdentity | undefined {
+    return this.#identities.get(`${virtualStorage}\0${storage}`);
+  }
+
+  putIdentity(next: StorageIdentity): boolean {
+    if ((this.identityOf(next)?.version ?? 0n) !== next.version) return false;
+    const identity = { ...next, version: next.version + 1n };
+    this.#identities.set(`${next.virtualStorage}\0${next.storage}`, identity);
+    return true;
   }
 
   renewLease(owner: string, durationMs: number): void {

@@ -17,6 +17,7 @@ import {
 import { checkedListLimit } from './list-limit.ts';
 import { MemoryDatabase } from './memory-database.ts';
 import { isSettled, placementOf, summarizePlacements } from './placement.ts';
+import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 import { Watchers } from './watchers.ts';
 
 export interface MemoryStoreOptions {
@@ -124,6 +125,14 @@ class InMemoryStore implements MemoryStore {
       .filter(({ virtualStorage }) => virtualStorage === query.virtualStorage)
       .map((record) => ({ placement: placementOf(record), repositories: 1 }));
     return summarizePlacements(counts, query);
+  }
+
+  getIdentity(key: StorageKey): Promise<StorageIdentity | undefined> {
+    return this.#call(() => this.#database.identityOf(key));
+  }
+
+  putIdentity(next: StorageIdentity): Promise<boolean> {
+    return this.#call(() => this.#database.putIdentity(next));
   }
 
   async watch(events: WatchEvents): Promise<Stoppable> {

@@ -29,6 +29,7 @@ import { decodePlacement, summarizePlacements } from './placement.ts';
 import { BoundedPool } from './pool.ts';
 import * as queries from './queries.ts';
 import { recordFromRow, type RepositoryRow } from './records.ts';
+import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 import { asStoreError } from './store-error.ts';
 
 export interface PostgresStoreOptions {
@@ -147,6 +148,22 @@ class PostgresStore implements ControlStore {
     return summarizePlacements(counts, query);
   }
 
+  async getIdentity(key: StorageKey): Promise<StorageIdentity | undefined> {
+    const [row] = await this.#ask<IdentityRow>(queries.getIdentity(key));
+    if (row === undefined) return undefined;
+    return {
+      ...key,
+      filesystemId: row.filesystem_id,
+      ...(row.replacement !== null && { replacement: row.replacement }),
+      version: BigInt(row.version),
+    };
+  }
+
+  async putIdentity(next: StorageIdentity): Promise<boolean> {
+    const statement = next.version === 0n ? queries.insertIdentity : queries.swapIdentity;
+    return (await this.#ask(statement(next))).length > 0;
+  }
+
   watch(events: WatchEvents): Promise<Stoppable> {
     return this.#call(() => this.#listener.watch(events));
   }
@@ -229,6 +246,12 @@ type LeaseRequest = Parameters<ControlStore['renewLease']>[0];
 interface ReadinessRow {
   readonly migrated: boolean;
   readonly synchronous_commit: string;
+}
+
+interface IdentityRow {
+  readonly filesystem_id: string;
+  readonly replacement: string | null;
+  readonly version: string;
 }
 
 interface PlacementRow {

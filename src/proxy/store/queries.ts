@@ -1,6 +1,7 @@
 import type { QueryConfig } from 'pg';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { ListQuery, RepositoryKey } from './control-store.ts';
+import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 import { rowColumns, writtenColumns, writtenValues } from './records.ts';
 
 /**
@@ -65,10 +66,43 @@ export function remove({ id, version }: RepositoryRecord): QueryConfig {
   };
 }
 
+export function getIdentity({ virtualStorage, storage }: StorageKey): QueryConfig {
+  return {
+    text: `SELECT filesystem_id, replacement, version
+           FROM storage_identities WHERE virtual_storage = $1 AND storage = $2`,
+    values: [virtualStorage, storage],
+  };
+}
+
+/** Adds no row if there is one. */
+export function insertIdentity(identity: StorageIdentity): QueryConfig {
+  return {
+    text: `INSERT INTO storage_identities
+             (virtual_storage, storage, version, filesystem_id, replacement)
+           VALUES ($1, $2, $3 + 1, $4, $5) ON CONFLICT DO NOTHING RETURNING storage`,
+    values: identityValues(identity),
+  };
+}
+
+/** Changes no row if the version is another. */
+export function swapIdentity(next: StorageIdentity): QueryConfig {
+  return {
+    text: `UPDATE storage_identities
+           SET version = version + 1, filesystem_id = $4, replacement = $5
+           WHERE virtual_storage = $1 AND storage = $2 AND version = $3 RETURNING storage`,
+    values: identityValues(next),
+  };
+}
+
+function identityValues(identity: StorageIdentity): unknown[] {
+  const { virtualStorage, storage, version, filesystemId, replacement = null } = identity;
+  return [virtualStorage, storage, version, filesystemId, replacement];
+}
+
 /** Whether the tables are there, and whether the server writes to disk before it answers. */
 export function checkReadiness(): QueryConfig {
   return {
-    text: `SELECT to_regclass('repositories') IS NOT NULL AS migrated,
+    text: `SELECT to_regclass('storage_identities') IS NOT NULL AS migrated,
                   current_setting('synchronous_commit') AS synchronous_commit`,
   };
 }

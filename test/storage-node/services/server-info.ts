@@ -4,6 +4,7 @@ import {
   type ReadinessCheckResponseSchema,
   ServerService,
 } from '../../../src/gen/gitaly/server_pb.ts';
+import { readFilesystemId } from '../filesystem-id.ts';
 import { type Handler, unary } from '../grpc/handler.ts';
 import type { ServiceContext } from './context.ts';
 
@@ -21,7 +22,13 @@ export function serverHandlers({ git, storages }: ServiceContext): Handler[] {
       storageStatuses: await Promise.all(
         storages.entries().map(async ([storageName, root]) => {
           const exists = await isFolder(root);
-          return { storageName, readable: exists, writeable: exists, replicationFactor: 1 };
+          return {
+            storageName,
+            readable: exists,
+            writeable: exists,
+            filesystemId: await readFilesystemId(root),
+            replicationFactor: 1,
+          };
         }),
       ),
     })),
