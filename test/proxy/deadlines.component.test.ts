@@ -1,14 +1,17 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { systemClock, type Clock, type Timer } from '../../src/base/clock.ts';
+import { deferred } from '../../src/base/deferred.ts';
+import { Scope } from '../../src/base/scope.ts';
+import { RepositoryService } from '../../src/gen/gitaly/repository_pb.ts';
 import {
   RefTransaction,
   VoteTransactionRequest_Phase as Phase,
 } from '../../src/gen/gitaly/transaction_pb.ts';
-import type { ServerCall } from '../../src/proxy/relay/server-call.ts';
+import { timeUpStatus, type ServerCall } from '../../src/proxy/relay/server-call.ts';
 import { callUnary } from '../../src/proxy/upstream/unary-call.ts';
 import { dialBackchannel } from '../../src/proxy/wire/backchannel.ts';
 import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
-import { readStatusCode } from '../../src/proxy/wire/grpc-status.ts';
+import { readStatus, type GrpcStatus } from '../../src/proxy/wire/grpc-status.ts';
 import { headerField } from '../../src/proxy/wire/hpack/header-field.ts';
 import { Http2Session } from '../../src/proxy/wire/http2/session.ts';
 import { answerSidechannel, openSidechannel } from '../../src/proxy/wire/sidechannel.ts';
@@ -16,6 +19,7 @@ import { connectTransport } from '../../src/proxy/wire/socket-transport.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
 import { authorizationHeader } from '../../src/rpc/token.ts';
 import { eventually } from '../support/eventually.ts';
+import { RecordingLogger } from '../support/recording-logger.ts';
 import { requestAbout } from '../support/requests.ts';
 import { ScriptedCluster } from '../support/scripted-cluster.ts';
 import { ignoreRequest, type ScriptedStorage } from '../support/scripted-storage.ts';
@@ -145,10 +149,12 @@ describe('the end of the time of', () => {
     }
   }
 
-  async function callOf(path: string, limit: string): Promise<number | undefined> {
+  async function callOf(path: string, limit: string): Promise<Partial<GrpcStatus>> {
     if (path === fetch) return fetchWithin(cluster.grpcPort, limit);
-    const message = requestAbout(repository);
-    return (await cluster.call(path, message, { headers: { 'grpc-timeout': limit } })).code;
+    const request = requestAbout(repository);
+    const headers = { 'grpc-timeout': limit };
+    const { code, message } = await cluster.call(path, request, { headers });
+    return code === undefined ? {} : { code, message };
   }
 
   test.each(kinds)('%s ends it everywhere, and leaves nothing', async (_, path, work) => {
@@ -158,12 +164,53 @@ describe('the end of the time of', () => {
     // More and more, until it is enough for the calls to reach a storage, however busy the machine is.
     for (let seconds = 1; running.begun === begun; seconds *= 2) {
       const calls = Array.from({ length: callsAtOnce }, () => callOf(path, `${seconds}S`));
-      const codes = await Promise.all(calls);
-      expect(codes).toEqual(codes.map(() => statusCodes.DEADLINE_EXCEEDED));
+      const statuses = await Promise.all(calls);
+      expect(statuses).toEqual(statuses.map(() => timeUpStatus));
     }
     await eventually('the storages’ calls end', () => running.ended === running.begun, limitMs);
     // Those of health checks come and go; of the calls there would be one each at least.
     await eventually('no timer is left', () => clock.pending < before + callsAtOnce, limitMs);
+  });
+});
+
+describe('a write that is broken off before any vote', () => {
+  const scope = new Scope();
+  afterEach(() => scope.stop());
+
+  test('leaves no replica behind, though some storages have ended it and others not', async () => {
+    const log = new RecordingLogger();
+    const cluster = scope.own(await ScriptedCluster.start({ logger: log }));
+    await cluster.addRepository(repository);
+    const { method } = RepositoryService;
+    const reached = cluster.storages.map((storage) => {
+      const isReached = deferred<void>();
+      storage.answer = (call) => {
+        ignoreRequest(call);
+        if (!call.head.path.endsWith(`/${method.writeRef.name}`)) {
+          call.reply(encodeMessage(Buffer.alloc(0)));
+          return;
+        }
+        isReached.resolve();
+        if (storage.name !== 'gitaly-2') call.fail(timeUpStatus);
+      };
+      return isReached.promise;
+    });
+    const aborter = new AbortController();
+    const client = cluster.rpc(RepositoryService);
+    const request = { repository: { storageName: 'default', relativePath: repository } };
+    const writing = client.writeRef(request, {
+      signal: aborter.signal,
+      deadlineMs: Number.POSITIVE_INFINITY,
+    });
+    await Promise.all(reached);
+    // Every storage answers this after that: when it is done the proxy knows what they have ended.
+    await client.optimizeRepository(request, { deadlineMs: limitMs });
+    aborter.abort();
+    await expect(writing).rejects.toMatchObject({ code: statusCodes.CANCELLED });
+    const settled = await eventually('the write is settled', () =>
+      log.entries.find(({ message }) => /were settled|fell behind/.test(message)),
+    );
+    expect(settled.fields).toMatchObject({ equal: cluster.storages.map(({ name }) => name) });
   });
 });
 
@@ -185,7 +232,7 @@ function startClient(transport: ConstructorParameters<typeof Http2Session>[0]['t
 }
 
 /** Makes a call that offers a sidechannel. Resolves with its status when the sidechannel has ended too. */
-async function fetchWithin(port: number, limit: string): Promise<number | undefined> {
+async function fetchWithin(port: number, limit: string): Promise<Partial<GrpcStatus>> {
   const address = { kind: 'tcp', host: '127.0.0.1', port, tls: false } as const;
   const transport = await connectTransport({ address, timeoutMs: limitMs, clock: systemClock });
   let isOpen = false;
@@ -208,7 +255,7 @@ async function fetchWithin(port: number, limit: string): Promise<number | undefi
     onClosed() {},
   });
   const session = startClient(http2);
-  const code = await new Promise<number | undefined>((resolve) => {
+  const status = await new Promise<Partial<GrpcStatus>>((resolve) => {
     const authorization = authorizationHeader(ScriptedCluster.clientToken, Date.now());
     const stream = session.request(
       Object.entries({
@@ -225,10 +272,10 @@ async function fetchWithin(port: number, limit: string): Promise<number | undefi
       false,
       {
         onHeaders: (fields, endStream) => {
-          if (endStream) resolve(readStatusCode(fields));
+          if (endStream) resolve(readStatus(fields));
         },
         onData() {},
-        onAbort: () => resolve(undefined),
+        onAbort: () => resolve({}),
       },
     );
     const message = encodeMessage(requestAbout(repository));
@@ -236,5 +283,5 @@ async function fetchWithin(port: number, limit: string): Promise<number | undefi
   });
   await eventually('the sidechannel ends', () => !isOpen, limitMs);
   mux.destroy();
-  return code;
+  return status;
 }

@@ -1,3 +1,4 @@
+import type { DescService } from '@bufbuild/protobuf';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { silentLogger, type Logger } from '../../src/base/logger.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
@@ -6,6 +7,8 @@ import type { Replica } from '../../src/proxy/routing/repository-record.ts';
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
 import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
+import { openRpcChannel } from '../../src/rpc/channel.ts';
+import { createRpcClient, type RpcClient } from '../../src/rpc/client.ts';
 import { authorizationHeader } from '../../src/rpc/token.ts';
 import { eventually } from './eventually.ts';
 import { startInProcessProxy } from './in-process-proxy.ts';
@@ -93,6 +96,14 @@ export class ScriptedCluster implements Stoppable {
     const authorization = authorizationHeader(ScriptedCluster.clientToken, Date.now());
     const headers = { authorization, ...options.headers };
     return singleCall(this.grpcPort, { path, headers, body });
+  }
+
+  /** A client of a service. */
+  rpc<Service extends DescService>(service: Service): RpcClient<Service> {
+    const address = `tcp://127.0.0.1:${this.grpcPort}`;
+    const secret = () => ScriptedCluster.clientToken;
+    const channel = this.#scope.own(openRpcChannel({ clock: systemClock, address, secret }));
+    return createRpcClient(service, channel);
   }
 
   storage(name: string): ScriptedStorage {

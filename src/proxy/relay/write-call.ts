@@ -245,10 +245,7 @@ export class WriteCall implements RequestSink {
     const intent = await this.#intent;
     const known = intent?.kind === 'durable' ? intent.record : record;
     const options = { record: known, transaction, virtualStorage, context };
-    const settlement = await settle(
-      this.#hasFailedToCreate(outcome) ? failedCreation : outcome,
-      options,
-    );
+    const settlement = await settle(this.#asToBeSettled(outcome), options);
     if (settlement.kind === 'unchanged' && this.#canRouteAgain()) {
       const reason = this.#refusal ?? 'the primary was lost on the way';
       this.#settled.resolve({ kind: 'routeAgain', reason });
@@ -257,6 +254,24 @@ export class WriteCall implements RequestSink {
     this.#count(settlement, known);
     this.#reply(settlement);
     this.#settled.resolve(settlement);
+  }
+
+  #asToBeSettled(outcome: WriteOutcome): WriteOutcome {
+    if (this.#hasFailedToCreate(outcome)) return failedCreation;
+    return this.#wasBrokenOff(outcome) ? inDoubt : outcome;
+  }
+
+  /**
+   * Whether the time was up, or the client gone, before anybody had voted. Some storages say so by
+   * themselves and the others are cut off by us, as it happens: none of them knows more than another,
+   * and none falls behind for having been slower to say so.
+   */
+  #wasBrokenOff(outcome: WriteOutcome): boolean {
+    if (outcome.kind !== 'unverified' || outcome.finished.length === this.#nodes.size) return false;
+    return outcome.finished.every((storage) => {
+      const end = this.#nodes.get(storage)?.end;
+      return end?.kind === 'answered' && brokenOffCodes.has(end.code);
+    });
   }
 
   /**
@@ -327,6 +342,14 @@ const notBegun: WriteEnd = { kind: 'unchanged', isCalledOff: false };
 
 /** What a storage has made all the same is removed with the record. */
 const failedCreation: WriteOutcome = { kind: 'unchanged', isCalledOff: false };
+
+const inDoubt: WriteOutcome = { kind: 'inDoubt' };
+
+/** What a storage ends a call with whose time is up, or which was cancelled. */
+const brokenOffCodes: ReadonlySet<number> = new Set([
+  statusCodes.CANCELLED,
+  statusCodes.DEADLINE_EXCEEDED,
+]);
 
 function notWritten(reason: string): LocalCallError {
   return new LocalCallError(statusCodes.UNAVAILABLE, `not written: ${reason}`);
