@@ -200,8 +200,10 @@ function databaseFiles({ host, port, dbname, username, password }: DatabaseCoord
 
 /** The proxy says in its log where it listens. */
 async function readPorts(child: ChildProcess, logFile: string): Promise<Ports | undefined> {
+  // Asked first: its last words may come after a look into the log.
+  const hasEnded = child.exitCode !== null || child.signalCode !== null;
   const lines = (await readFile(logFile, 'utf8')).split('\n').slice(0, -1);
-  if (child.exitCode !== null) {
+  if (hasEnded) {
     throw new Error(`the proxy has ended; its last words: ${lines.at(-1)}`);
   }
   for (const line of lines) {
