@@ -14,7 +14,10 @@ import { Peer } from './testing/peer.ts';
 import { makeSample, readReference, type Sample, zeroId } from './testing/sample.ts';
 
 const repository = { storageName: 'gitaly-1', relativePath: 'group/project.git' };
-const graceMs = 1_500;
+/** For what has to end in time, on a machine however busy. */
+const patientGraceMs = 60_000;
+/** For what has to be cut. */
+const shortGraceMs = 1_500;
 
 /** Group 8 of the recordings, with a shorter grace period. */
 describe('a storage node in its own process', () => {
@@ -37,7 +40,7 @@ describe('a storage node in its own process', () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  const start = () =>
+  const start = (graceMs = patientGraceMs) =>
     spawnStorageNode({ name: 'gitaly-1', root, gracefulRestartTimeoutMs: graceMs });
 
   const pushNext = (peer: Peer) => {
@@ -86,12 +89,14 @@ describe('a storage node in its own process', () => {
   });
 
   test('cuts a push whose vote is not answered, exits with 1, and changes nothing', async () => {
+    await node.stop();
+    node = await start(shortGraceMs);
     const { peer, result } = await heldPush();
     const begin = performance.now();
     node.signal('SIGTERM');
     expect((await result).status).toBe('cut');
     expect(await node.exited).toBe(1);
-    expect(performance.now() - begin).toBeGreaterThanOrEqual(graceMs - 50);
+    expect(performance.now() - begin).toBeGreaterThanOrEqual(shortGraceMs - 50);
     expect(await readReference(repositoryPath, 'refs/heads/next')).toBeUndefined();
     peer.cut();
   });

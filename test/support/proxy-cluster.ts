@@ -205,6 +205,7 @@ function startNode(
     root: join(folder, name),
     token,
     port: portOf(old?.address),
+    gracefulRestartTimeoutMs: patientMs,
     handlers: handlers?.(name) ?? [],
     ...(storageAuthority && {
       tls: {
