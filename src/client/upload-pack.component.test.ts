@@ -179,7 +179,7 @@ async function fetchFrom(port: number, settings: FetchSettings = {}) {
       address: `dns:///proxies:${port}`,
       token: 't',
       lookup: () => Promise.resolve(hosts),
-      connectLimitMs: 500,
+      connectLimitMs: 60_000,
     }),
   );
   const stdout = new PassThrough();

@@ -33,7 +33,7 @@ describe('recorded processes', () => {
     const command = 'echo out; echo err >&2; sleep 60';
     await processes.start({ name: 'talker', command: 'sh', args: ['-c', command] });
     const log = () => readFile(processes.logFile('talker'), 'utf8');
-    await waitUntil('the output', { limitMs: 5_000, everyMs: 10 }, async () => {
+    await waitUntil('the output', { limitMs: 60_000, everyMs: 10 }, async () => {
       return (await log()) === 'out\nerr\n';
     });
   });
@@ -46,11 +46,12 @@ describe('recorded processes', () => {
     expect(await isRunning(record)).toBe(true);
   });
 
-  it('that have ended by themselves are named but not found', async () => {
-    const record = await processes.start({ name: 'brief', command: 'sleep', args: ['0.2'] });
+  it('that have ended without us are named but not found', async () => {
+    const record = await processes.start({ ...sleeper, name: 'brief' });
+    process.kill(record.pid);
     await waitUntil(
       'its end',
-      { limitMs: 5_000, everyMs: 10 },
+      { limitMs: 60_000, everyMs: 10 },
       async () => !(await isRunning(record)),
     );
     expect(await processes.find('brief')).toBeUndefined();

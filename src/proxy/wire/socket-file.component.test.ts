@@ -41,7 +41,7 @@ describe('a unix socket', () => {
     expect(statSync(path).isSocket()).toBe(true);
     await listen();
     const address = { kind: 'unix', path } as const;
-    const connecting = connectTransport({ address, timeoutMs: 5000, clock: systemClock });
+    const connecting = connectTransport({ address, timeoutMs: 60_000, clock: systemClock });
     (await connecting).destroy();
   });
 
@@ -51,7 +51,7 @@ describe('a unix socket', () => {
       `cannot listen on ${path}: another process listens there`,
     );
     const address = { kind: 'unix', path } as const;
-    const connecting = connectTransport({ address, timeoutMs: 5000, clock: systemClock });
+    const connecting = connectTransport({ address, timeoutMs: 60_000, clock: systemClock });
     (await connecting).destroy();
   });
 

@@ -125,7 +125,7 @@ async function connectPair({ isUnix, isTls, readBuffer }: Variant) {
   const address: Address = isUnix
     ? { kind: 'unix', path }
     : { kind: 'tcp', host, port: listener.port, tls: isTls ?? false };
-  const base = { address, timeoutMs: 5000, clock: systemClock, ...shared };
+  const base = { address, timeoutMs: 60_000, clock: systemClock, ...shared };
   const client = new End(await connectTransport({ ...base, tls: { ca: tls.cert } }));
   return { client, server: new End(await accepted.promise), listener };
 }
@@ -216,7 +216,7 @@ for (const variant of variants) {
 }
 
 describe('connectTransport', () => {
-  const base = { timeoutMs: 5000, clock: systemClock };
+  const base = { timeoutMs: 60_000, clock: systemClock };
 
   test('says where it could not connect', async () => {
     const listener = await listenTransport({
@@ -296,7 +296,7 @@ describe('listenTransport', () => {
     );
     const address = { kind: 'tcp', host: '127.0.0.1', port: listener.port, tls: false } as const;
     const connect = async () =>
-      new End(await connectTransport({ address, timeoutMs: 5000, clock: systemClock })).start();
+      new End(await connectTransport({ address, timeoutMs: 60_000, clock: systemClock })).start();
     const first = await connect();
     const second = await connect();
     await Promise.race([second.ended.promise, second.closed.promise]);
@@ -315,7 +315,7 @@ describe('listenTransport', () => {
     await listener.stop();
     const address = { kind: 'tcp', host: '127.0.0.1', port: listener.port, tls: false } as const;
     await expect(
-      connectTransport({ address, timeoutMs: 1000, clock: systemClock }),
+      connectTransport({ address, timeoutMs: 60_000, clock: systemClock }),
     ).rejects.toThrow(/ECONNREFUSED/);
     server.start();
     client.start().send(Buffer.from('on'));

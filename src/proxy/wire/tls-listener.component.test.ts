@@ -27,7 +27,7 @@ function untilEnded(transport: Transport): Promise<void> {
 describe('a TLS listener', () => {
   const endpoint = { host: '127.0.0.1', port: 0 };
   const authority = new CertificateAuthority();
-  const base = { tls: { ca: authority.cert }, timeoutMs: 5000, clock: systemClock };
+  const base = { tls: { ca: authority.cert }, timeoutMs: 60_000, clock: systemClock };
   afterAll(() => authority.remove());
 
   async function listen(
