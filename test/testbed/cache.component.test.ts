@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -67,6 +67,15 @@ describe('the cache', () => {
     expect(left).toContain(`thing-else-${key}`);
     expect(left).toContain(`thing-${hashInputs({ version: '4' })}`);
     expect(left).toHaveLength(3);
+  });
+
+  it('keeps the version that it has just built, also if the clock went back', async () => {
+    for (const version of ['1', '2', '3']) {
+      const folder = await cache.get('thing', hashInputs({ version }), async () => {});
+      const later = new Date(Date.now() + 60_000);
+      await utimes(folder, later, later);
+    }
+    expect(await cache.has('thing', hashInputs({ version: '3' }))).toBe(true);
   });
 
   it('lists files below a folder by their path in it', async () => {

@@ -73,7 +73,7 @@ export class Cache {
     await build({ folder: unfinished, scratch });
     await rename(unfinished, folder);
     await rm(scratch, { recursive: true, force: true });
-    await this.#prune(name);
+    await this.#prune(name, key);
     return folder;
   }
 
@@ -99,16 +99,17 @@ export class Cache {
     }
   }
 
-  async #prune(name: string): Promise<void> {
-    const ours = new RegExp(`^${name}-[0-9a-f]{16}$`);
-    const versions = (await readdir(this.#root)).filter((entry) => ours.test(entry));
+  /** Keeps that version whatever the dates say: those of folders that were made at once are equal. */
+  async #prune(name: string, key: string): Promise<void> {
+    const others = new RegExp(`^${name}-(?!${key}$)[0-9a-f]{16}$`);
+    const versions = (await readdir(this.#root)).filter((entry) => others.test(entry));
     const dated = await Promise.all(
       versions.map(async (entry) => {
         const path = join(this.#root, entry);
         return { path, usedMs: (await stat(path)).mtimeMs };
       }),
     );
-    const stale = dated.sort((a, b) => b.usedMs - a.usedMs).slice(this.#keptVersions);
+    const stale = dated.sort((a, b) => b.usedMs - a.usedMs).slice(this.#keptVersions - 1);
     await Promise.all(stale.map(({ path }) => rm(path, { recursive: true, force: true })));
   }
 }
