@@ -180,8 +180,9 @@ test('no storage that can be reached: the call may be made again', async () => {
   const small = await ProxyCluster.start({ storages: 1, minInSyncReplicas: 1 });
   try {
     await small.node('gitaly-0').stop();
+    const client = small.client();
     await waitUntil('the loss is known', async () => {
-      const { virtualStorages } = await small.client().admin.getStatus({});
+      const { virtualStorages } = await client.admin.getStatus({});
       return virtualStorages[0]?.storages[0]?.healthy === false;
     });
     const authorization = authorizationHeader(ProxyCluster.clientToken, Date.now());

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
 import { commitFile } from '../support/commit-file.ts';
 import { eventually } from '../support/eventually.ts';
@@ -17,9 +18,9 @@ afterEach(async () => {
   cluster = undefined;
 });
 
-async function statusOf(running: ProxyCluster): Promise<RepositoryStatus> {
+async function statusOf(client: GitalyClient): Promise<RepositoryStatus> {
   const filter = { virtualStorage: 'default', relativePath: repository.relativePath };
-  for await (const status of running.client().admin.listRepositories(filter)) return status;
+  for await (const status of client.admin.listRepositories(filter)) return status;
   throw new Error('the repository is not listed');
 }
 
@@ -37,11 +38,10 @@ describe("the storages' token", () => {
         // What the storage misses, another one has to give it, with whichever token that one has.
         await commitFile(client, { repository, branch: 'main', text: `without ${name}` });
         await cluster.restartNode(name, newToken);
-        const running = cluster;
         await waitUntil(
           'all replicas are in sync again',
           async () => {
-            const { replicas } = await statusOf(running);
+            const { replicas } = await statusOf(client);
             return replicas.every(({ inSync }) => inSync);
           },
           limitMs,
@@ -50,7 +50,7 @@ describe("the storages' token", () => {
       tokens.pop();
       const last = await commitFile(client, { repository, branch: 'main', text: 'last' });
       for (const { name } of cluster.nodes) {
-        const { replicaPath } = await statusOf(cluster);
+        const { replicaPath } = await statusOf(client);
         const { commit } = await cluster.storageClient(name).commit.findCommit({
           repository: { storageName: name, relativePath: replicaPath },
           revision: Buffer.from('main'),
