@@ -22,8 +22,8 @@ const findBranch = '/gitaly.RefService/FindDefaultBranchName';
 const promptMs = 8000;
 /** A flood is work, too. */
 const floodLimitMs = 25_000;
-/** The proxy's limit for a handshake, and some more. */
-const handshakeLimitMs = 13_000;
+/** The proxy's limit for a handshake is 10 s. */
+const handshakeLimitMs = 60_000;
 const none = Buffer.alloc(0);
 
 const log = new RecordingLogger();

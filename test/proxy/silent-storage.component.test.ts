@@ -5,6 +5,12 @@ import { commitFile } from '../support/commit-file.ts';
 import { GitCluster } from '../support/git-cluster.ts';
 import { ProxyCluster, waitUntil } from '../support/proxy-cluster.ts';
 
+/**
+ * To find out takes 3 s, and to write again what it takes: on a busy machine some seconds more. Nobody who
+ * does not find out ends before the client's patience, which is a minute.
+ */
+const foundOutMs = 30_000;
+
 const repository = { storageName: 'default', relativePath: 'group/project.git' };
 
 let cluster: ProxyCluster | undefined;
@@ -40,7 +46,7 @@ describe('a storage whose machine lost power: connections stand, and nothing mov
     running.relay(primary).fallSilent();
     const startedMs = performance.now();
     const commit = await commitFile(client, { repository, branch: 'main', text: 'kept' });
-    expect(performance.now() - startedMs).toBeLessThan(15_000);
+    expect(performance.now() - startedMs).toBeLessThan(foundOutMs);
     expect((await statusOf(client)).primary).not.toBe(primary);
     const found = await client.commit.findCommit({ repository, revision: Buffer.from('main') });
     expect(found.commit?.id).toBe(commit);
@@ -58,7 +64,7 @@ describe('a storage whose machine lost power: connections stand, and nothing mov
     running.relay(secondary).fallSilent();
     const startedMs = performance.now();
     await commitFile(client, { repository, branch: 'main', text: 'kept' });
-    expect(performance.now() - startedMs).toBeLessThan(15_000);
+    expect(performance.now() - startedMs).toBeLessThan(foundOutMs);
   });
 });
 
@@ -78,7 +84,7 @@ describe('a push to a primary whose machine lost power', () => {
     // One that begins so late that the loss is known already goes through at once.
     const ended = await push().catch((error: unknown) => String(error));
     expect(ended).toMatch(/^$|was lost/);
-    expect(performance.now() - startedMs).toBeLessThan(15_000);
+    expect(performance.now() - startedMs).toBeLessThan(foundOutMs);
     await push();
     const [after] = await listed(client, relativePath);
     expect(after?.primary).not.toBe(status?.primary);
