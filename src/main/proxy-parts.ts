@@ -13,6 +13,7 @@ import { SidechannelRegistry } from '../proxy/relay/sidechannel-registry.ts';
 import { voteMethods } from '../proxy/relay/vote-service.ts';
 import { RepairLoop } from '../proxy/replication/repair-loop.ts';
 import { Settler } from '../proxy/replication/settler.ts';
+import { VolumeGuard } from '../proxy/replication/volume-guard.ts';
 import { replicaPath } from '../proxy/routing/replica-path.ts';
 import type { ControlStore } from '../proxy/store/control-store.ts';
 import { StoreOutage } from '../proxy/store/store-outage.ts';
@@ -89,6 +90,7 @@ export interface Relay {
   readonly view: RepositoryView;
   readonly membership: Membership;
   readonly repairLoop: RepairLoop;
+  readonly volumes: VolumeGuard;
 }
 
 /** Creates what serves calls. Starts nothing. */
@@ -155,7 +157,8 @@ export function createRelay(
     metrics,
     ...(parallel === undefined ? {} : { parallel }),
   });
-  return { dispatcher, view, membership, repairLoop };
+  const volumes = new VolumeGuard({ ...common, view, storages, metrics, random });
+  return { dispatcher, view, membership, repairLoop, volumes };
 }
 
 function sha256(text: string): Uint8Array {

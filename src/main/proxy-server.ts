@@ -59,7 +59,8 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     scope.own(store);
     databaseMetrics = new DatabaseMetrics({ store, storages: base.storages, clock });
     const serving = new ServingState();
-    const { dispatcher, view, membership, repairLoop } = createRelay(options, base, store, serving);
+    const relay = createRelay(options, base, store, serving);
+    const { dispatcher, view, membership, repairLoop, volumes } = relay;
     await untilAvailable(waiting, () => view.start());
     scope.own(view);
     // Owned before it has started: a lease that was taken by a call whose answer was lost is given back.
@@ -67,7 +68,8 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     await untilAvailable(waiting, () => membership.start());
     // Without connections the repairs under way end, which may have gone on for an hour.
     scope.own(repairLoop);
-    scope.own(base.storages).start();
+    scope.own(volumes);
+    scope.own(base.storages).start(volumes);
     repairLoop.start();
     const listener = scope.own(
       await startGrpcListener({

@@ -3,6 +3,8 @@ import type { RelayMetrics, VoteMetrics, VoteResult } from '../relay/metrics.ts'
 import type { ReplicaResult } from '../relay/replica-results.ts';
 import type { ServerCall } from '../relay/server-call.ts';
 import type { RepairMetrics } from '../replication/repair-loop.ts';
+import type { VolumeMetrics } from '../replication/volume-guard.ts';
+import type { StorageKey } from '../store/storage-identity.ts';
 import type { TokenOutcome } from '../../rpc/token.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
 import { authenticationError, authenticationStatus } from './authentication-labels.ts';
@@ -21,7 +23,7 @@ const voterBounds = [1, 2, 3, 4, 5, 8, 16, 32, 64];
  * The proxy's metrics in Prometheus' form (docs/metrics.md). Names, labels and values are Praefect's
  * where the meaning is the same.
  */
-export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
+export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics, VolumeMetrics {
   readonly registry = new Registry();
   readonly #calls = new CallStatistics(this.registry);
   readonly #connections = this.#tally(
@@ -123,6 +125,27 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
     'gitaly_proxy_repairs_total',
     'Attempts to bring a replica in sync that have ended.',
     ['virtual_storage', 'storage', 'outcome'],
+  );
+
+  readonly #replacedVolumes = new Gauge({
+    name: 'gitaly_proxy_storage_volume_replaced',
+    help: 'Whether a storage is not used since it has another volume than before.',
+    // Of several workers, the one that sees it counts.
+    aggregator: 'max',
+    labelNames: ['virtual_storage', 'storage'],
+    registers: [this.registry],
+  });
+  readonly #kept = new Gauge({
+    name: 'gitaly_proxy_storage_volume_only_replicas',
+    help: 'Repositories that may be nowhere but on the volume that a storage had before.',
+    aggregator: 'max',
+    labelNames: ['virtual_storage', 'storage'],
+    registers: [this.registry],
+  });
+  readonly #givenUp = this.#tally(
+    'gitaly_proxy_replicas_given_up_total',
+    'Replicas that this proxy has given up since the volume was replaced that they were on.',
+    ['virtual_storage', 'storage'],
   );
 
   /** @param certificate what clients are shown, if they are shown one */
@@ -242,6 +265,19 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics {
       this.#repairSeconds.observe({ type: 'update' }, seconds);
       this.#repairs.add(1, virtualStorage, storage, outcome);
     };
+  }
+
+  volumeCompared({ virtualStorage, storage }: StorageKey, isReplaced: boolean): void {
+    const labels = { virtual_storage: virtualStorage, storage };
+    this.#replacedVolumes.set(labels, isReplaced ? 1 : 0);
+  }
+
+  repositoriesKept({ virtualStorage, storage }: StorageKey, repositories: number): void {
+    this.#kept.set({ virtual_storage: virtualStorage, storage }, repositories);
+  }
+
+  replicasGivenUp({ virtualStorage, storage }: StorageKey, replicas: number): void {
+    this.#givenUp.add(replicas, virtualStorage, storage);
   }
 
   #tally<Label extends string>(name: string, help: string, labelNames: readonly Label[]) {

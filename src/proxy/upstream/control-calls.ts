@@ -186,6 +186,24 @@ export class ControlCalls {
     return this.#call(ServerService.method.serverInfo, {}, quickMs);
   }
 
+  /**
+   * The id of the volume that the storage has; empty if it does not tell one. The storage does not
+   * have to take other calls yet.
+   */
+  async filesystemId(limitMs: number): Promise<string> {
+    const { storage, calls } = this.#options;
+    const method = ServerService.method.serverInfo;
+    try {
+      const info = await this.#call(method, {}, limitMs, { calls: calls.checks });
+      const own = info.storageStatuses.find(({ storageName }) => storageName === storage);
+      return own?.filesystemId ?? '';
+    } catch (error) {
+      const { UNIMPLEMENTED } = statusCodes;
+      if (error instanceof UpstreamError && error.code === UNIMPLEMENTED) return '';
+      throw error;
+    }
+  }
+
   diskStatistics(): Promise<DiskStatisticsResponse> {
     return this.#call(ServerService.method.diskStatistics, {}, quickMs);
   }

@@ -49,6 +49,7 @@ export class StorageCalls implements CallOpener {
   readonly #line: CallLine<SessionLane, Waiting>;
   readonly #waitLimitMs: number;
   #isConnecting = false;
+  #isOpen = true;
 
   /** The same for health checks: they go before all other calls. */
   readonly checks: CallOpener = {
@@ -67,9 +68,20 @@ export class StorageCalls implements CallOpener {
     return this.#line.lanes.length > 0;
   }
 
+  /** Lets all calls through, as from the beginning. */
+  open(): void {
+    this.#isOpen = true;
+  }
+
+  /** Lets nothing but health checks through, until {@link open}. What waits for room is refused. */
+  close(): void {
+    this.#isOpen = false;
+    this.#refuseAll();
+  }
+
   /** Whether a call that is made now goes out at once. */
   get hasRoom(): boolean {
-    return this.#line.laneFor(false) !== undefined;
+    return this.#isOpen && this.#line.laneFor(false) !== undefined;
   }
 
   /** Calls that wait for room. */
@@ -91,7 +103,7 @@ export class StorageCalls implements CallOpener {
    */
   takeRoom(isWanted: () => boolean): Promise<CallRoom | undefined> {
     return new Promise((resolve) => {
-      const lane = this.#line.laneFor(false);
+      const lane = this.#isOpen ? this.#line.laneFor(false) : undefined;
       if (lane !== undefined) {
         resolve(this.#roomOn(lane));
         return;
@@ -138,6 +150,7 @@ export class StorageCalls implements CallOpener {
     events: StreamEvents,
     isCheck: boolean,
   ): CallStream | undefined {
+    if (!isCheck && !this.#isOpen) return undefined;
     const lane = this.#line.laneFor(isCheck);
     if (lane !== undefined) return lane.session.request(fields, endStream, events);
     const call: WaitingCall = new WaitingCall({
@@ -177,7 +190,7 @@ export class StorageCalls implements CallOpener {
 
   /** @returns undefined if it cannot wait */
   #wait(call: Pick<Waiting, 'begin' | 'refuse'>, isCheck: boolean): Waiting | undefined {
-    if (!this.isConnected) return undefined;
+    if (!this.isConnected || !(this.#isOpen || isCheck)) return undefined;
     const { clock, storage } = this.#options;
     const waiting: Waiting = {
       ...call,

@@ -5,6 +5,7 @@ import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { ControlCalls, ReplicationSource } from './control-calls.ts';
 import type { StorageCalls } from './storage-calls.ts';
 import type { Storage } from './storage.ts';
+import type { VolumeVerdict } from './storage-volume.ts';
 
 /** A storage name that GitLab knows, and the Gitaly storages behind it. */
 export class VirtualStorage {
@@ -115,6 +116,14 @@ class LiveStatus implements NodeStatus {
   }
 }
 
+/** Compares volumes: see {@link Storage.start}. */
+export interface VolumeChecks {
+  check(
+    key: { readonly virtualStorage: string; readonly storage: string },
+    filesystemId: string,
+  ): Promise<VolumeVerdict>;
+}
+
 /** All virtual storages of this proxy. */
 export class StorageDirectory implements Stoppable {
   readonly #virtualStorages: ReadonlyMap<string, VirtualStorage>;
@@ -131,8 +140,13 @@ export class StorageDirectory implements Stoppable {
     return this.#virtualStorages.get(name);
   }
 
-  start(): void {
-    for (const { storages } of this.all) for (const storage of storages) storage.start();
+  start(volumes: VolumeChecks): void {
+    for (const { name: virtualStorage, storages } of this.all) {
+      for (const storage of storages) {
+        const key = { virtualStorage, storage: storage.name };
+        storage.start((filesystemId) => volumes.check(key, filesystemId));
+      }
+    }
   }
 
   async stop(): Promise<void> {

@@ -9,17 +9,19 @@ import type { Http2Stream } from '../wire/http2/stream.ts';
 import { memoryTransportPair } from '../wire/memory-transport.ts';
 import type { Transport } from '../wire/transport.ts';
 import { Storage } from './storage.ts';
+import type { CheckVolume, VolumeVerdict } from './storage-volume.ts';
 
 interface StorageOptions {
   /** Calls on a connection. Default 2000. */
   readonly maxConcurrentStreams?: number;
   /** Whether it answers at least its health checks. Default false. */
   readonly isHealthy?: boolean;
+  readonly checkVolume?: CheckVolume;
 }
 
 /** A storage that takes every call and answers none; it can send something all the same. */
 function startMuteStorage(options: StorageOptions = {}) {
-  const { maxConcurrentStreams = 2000, isHealthy = false } = options;
+  const { maxConcurrentStreams = 2000, isHealthy = false, checkVolume } = options;
   const clock = new ManualClock();
   const servers: Http2Session[] = [];
   /** Of the calls of its clients that run, in the order in which they came. */
@@ -63,7 +65,7 @@ function startMuteStorage(options: StorageOptions = {}) {
     random: { next: () => 0.5 },
     logger: silentLogger,
   });
-  storage.start();
+  storage.start(checkVolume);
   return {
     storage,
     servers,
@@ -194,5 +196,58 @@ describe('a storage that takes few calls on a connection', () => {
     await untilRunning(0);
     expect(servers[1]?.state).toBe('closed');
     await storage.stop();
+  });
+});
+
+describe('a storage whose volume is compared', () => {
+  const wrong: VolumeVerdict = { kind: 'wrong', reason: 'it has another volume' };
+
+  /** Whether a call goes out that is made now. */
+  const takesCalls = async (scene: ReturnType<typeof startMuteStorage>) => {
+    const before = scene.running.size;
+    const { streams } = makeCalls(scene.storage, 1);
+    const isSent = streams[0] !== undefined;
+    await scene.advance(40);
+    expect(scene.running.size > before).toBe(isSent);
+    streams[0]?.reset(8);
+    await scene.advance(40);
+    return isSent;
+  };
+
+  test('gets no call before it has passed on that connection, though it is connected', async () => {
+    let verdict: VolumeVerdict = wrong;
+    const checkVolume = async () => verdict;
+    const scene = startMuteStorage({ isHealthy: true, checkVolume });
+    const { storage, advance, servers } = scene;
+    await advance(1000);
+    expect(storage.calls.isConnected).toBe(true);
+    expect(storage.health).toMatchObject({ kind: 'unhealthy', reason: wrong.reason });
+    expect(await takesCalls(scene)).toBe(false);
+    await expect(storage.control.checksum('a.git')).rejects.toThrow('UNAVAILABLE');
+
+    verdict = { kind: 'right', isCertain: true };
+    await advance(1500);
+    expect(storage.health.kind).toBe('healthy');
+    expect(await takesCalls(scene)).toBe(true);
+
+    verdict = wrong;
+    await advance(1000);
+    expect(storage.health.kind).toBe('healthy');
+    servers.at(-1)?.destroy(new Error('it was restarted'));
+    await advance(500);
+    expect(storage.calls.isConnected).toBe(true);
+    expect(await takesCalls(scene)).toBe(false);
+    await storage.stop();
+  });
+
+  test('is compared again and again until that was done with the store', async () => {
+    let verdict: VolumeVerdict = { kind: 'right', isCertain: false };
+    const scene = startMuteStorage({ isHealthy: true, checkVolume: async () => verdict });
+    await scene.advance(1000);
+    expect(await takesCalls(scene)).toBe(true);
+    verdict = wrong;
+    await scene.advance(600);
+    expect(await takesCalls(scene)).toBe(false);
+    await scene.storage.stop();
   });
 });

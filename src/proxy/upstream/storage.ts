@@ -12,6 +12,7 @@ import { FurtherConnections } from './further-connections.ts';
 import { StorageCalls } from './storage-calls.ts';
 import { StorageConnection } from './storage-connection.ts';
 import { StorageToken } from './storage-token.ts';
+import { StorageVolume, type CheckVolume } from './storage-volume.ts';
 
 export interface StorageOptions {
   readonly name: string;
@@ -41,6 +42,7 @@ export class Storage implements Stoppable {
   readonly #connection: StorageConnection;
   readonly #further: FurtherConnections;
   readonly #monitor: HealthMonitor;
+  #volume: StorageVolume | undefined;
   #certificateNotAfterMs: number | undefined;
 
   constructor(options: StorageOptions) {
@@ -67,8 +69,8 @@ export class Storage implements Stoppable {
     this.#connection = new StorageConnection({
       ...connection,
       onConnected: () => this.#monitor.connected(),
-      onDraining: () => this.#monitor.connectionLost('the storage is stopping'),
-      onLost: (reason) => this.#monitor.connectionLost(reason),
+      onDraining: () => this.#onLost('the storage is stopping'),
+      onLost: (reason) => this.#onLost(reason),
       random,
     });
     this.#further = new FurtherConnections({ ...connection, logger });
@@ -103,7 +105,16 @@ export class Storage implements Stoppable {
     return this.#connection.outstanding + this.#further.outstanding + this.calls.waiting;
   }
 
-  start(): void {
+  /**
+   * Connects, and goes on doing so.
+   *
+   * @param checkVolume if given, no call goes out on a connection before it has passed there
+   */
+  start(checkVolume?: CheckVolume): void {
+    if (checkVolume !== undefined) {
+      this.#volume = new StorageVolume(checkVolume);
+      this.calls.close();
+    }
     this.#connection.start();
     this.#monitor.start();
   }
@@ -111,16 +122,31 @@ export class Storage implements Stoppable {
   async #isServing(limitMs: number): Promise<boolean> {
     const [isServing] = await Promise.all([
       this.control.isServing(limitMs),
-      this.#settleToken(limitMs),
+      this.#admitConnection(limitMs),
     ]);
     return isServing;
   }
 
-  /** The health service asks for no token, so a call is needed that does. */
-  async #settleToken(limitMs: number): Promise<void> {
+  /**
+   * 1. The health service asks for no token, so a call is needed that does.
+   * 2. The volume is compared. Only then calls go out on the connection.
+   */
+  async #admitConnection(limitMs: number): Promise<void> {
     const { session } = this.#connection;
     if (session === undefined) return;
     await this.token.settle(session, (signed) => this.control.tryToken(signed, limitMs));
+    try {
+      await this.#volume?.settle(session, () => this.control.filesystemId(limitMs));
+    } catch (error) {
+      this.calls.close();
+      throw error;
+    }
+    if (this.#connection.session === session) this.calls.open();
+  }
+
+  #onLost(reason: string): void {
+    if (this.#volume !== undefined) this.calls.close();
+    this.#monitor.connectionLost(reason);
   }
 
   #drop(reason: string): void {
