@@ -4,7 +4,10 @@ import { waitFor } from './wait-for.ts';
 /** A pod, as far as the scenarios look at it. */
 export interface PodPlace {
   readonly name: string;
+  readonly uid: string;
   readonly node: string;
+  /** Empty before it has one. */
+  readonly address: string;
 }
 
 /** The pods that a label selector names, without those that are going. */
@@ -25,13 +28,19 @@ export async function podsOf(
   ]);
   const { items } = JSON.parse(text) as {
     items: {
-      metadata: { name: string; deletionTimestamp?: string };
+      metadata: { name: string; uid: string; deletionTimestamp?: string };
       spec: { nodeName?: string };
+      status: { podIP?: string };
     }[];
   };
   return items
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-    .map(({ metadata, spec }) => ({ name: metadata.name, node: spec.nodeName ?? '' }));
+    .map(({ metadata: { name, uid }, spec, status }) => ({
+      name,
+      uid,
+      node: spec.nodeName ?? '',
+      address: status.podIP ?? '',
+    }));
 }
 
 /** How often the containers of each pod were started again, by the pod's name and unique id. */

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { waitUntil } from './progress.ts';
+import { pauseCommand } from './system-images.ts';
 
 /** The group, in every hierarchy, below which all groups of a testbed lie. */
 const group = 'gitaly-testbed';
@@ -72,6 +73,44 @@ export function removeNodeGroup(node: string): Promise<void> {
 /** Removes all groups of the testbed, which must hold no process any more. */
 export function removeGroups(): Promise<void> {
   return removeBelow(group);
+}
+
+/**
+ * The numbers, on this machine, of all processes in a pod's containers. `uid` is the pod's; without one, of
+ * all pods on the node. The process that only holds a pod's namespaces is not among them.
+ */
+export async function podProcesses(node: string, uid?: string): Promise<readonly number[]> {
+  for (const { path } of await hierarchies()) {
+    const pids = await processesBelow(join(path, nodeGroup(node)), `pod${uid ?? ''}`, false);
+    const holder = pauseCommand.join(' ');
+    const commands = await Promise.all(pids.map(commandOf));
+    if (pids.length > 0) return pids.filter((_, index) => commands[index] !== holder);
+  }
+  return [];
+}
+
+/** The processes of a group and those below it, if its name or that of one around it begins so. */
+async function processesBelow(
+  path: string,
+  prefix: string,
+  isInside: boolean,
+): Promise<readonly number[]> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  const text = isInside ? await readFile(join(path, 'cgroup.procs'), 'utf8').catch(() => '') : '';
+  const below = await Promise.all(
+    entries
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) =>
+        processesBelow(join(path, name), prefix, isInside || name.startsWith(prefix)),
+      ),
+  );
+  const own = text.split('\n').filter((line) => line !== '');
+  return [...own.map(Number), ...below.flat()];
+}
+
+async function commandOf(pid: number): Promise<string> {
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return text.replace(/\0$/, '').replaceAll('\0', ' ');
 }
 
 async function removeBelow(path: string): Promise<void> {

@@ -67,6 +67,26 @@ export async function plugIn(node: NodePlan): Promise<void> {
   await ip(`-n ${controlPlaneNamespace} link set ${node.cable} up`);
 }
 
+/** The rules of a node that drop what goes to or comes from a pod have this number. */
+const dropRule = 100;
+
+/** Drops everything that gets to a pod of a node, or comes from it. Nobody is told. */
+export async function cutOffPod(node: NodePlan, address: string): Promise<void> {
+  for (const way of ['to', 'from']) {
+    await ip(`-n ${node.namespace} rule add pref ${dropRule} ${way} ${address} blackhole`);
+  }
+}
+
+/** Ends that, for one address or for all. */
+export async function letThrough(node: NodePlan, address?: string): Promise<void> {
+  for (const way of ['to', 'from']) {
+    const which = address === undefined ? [] : [way, address];
+    const rule = ['-n', node.namespace, 'rule', 'del', 'pref', String(dropRule), ...which];
+    // Each takes one rule away, and fails when there is none left.
+    while ((await tryRun('ip', rule)).status === 0);
+  }
+}
+
 /**
  * Removes the links to pods that a node had before it lost its power, with their routes. The kernel
  * does it some time after the pod is gone: a new pod of the same address would lose its route then.

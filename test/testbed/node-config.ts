@@ -96,6 +96,8 @@ export function kubeletConfig(node: NodePlan, places: NodePlaces): string {
     nodeLeaseDurationSeconds: 12,
     nodeStatusUpdateFrequency: '4s',
     maxPods: 60,
+    // Tests kill containers often, and not because they are faulty.
+    crashLoopBackOff: { maxContainerRestartPeriod: '2s' },
     // The disk is the machine's: how full it is says nothing about this node.
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,

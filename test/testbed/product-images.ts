@@ -133,7 +133,8 @@ async function storageNode(paths: Paths, dist: string): Promise<Application> {
       entrypoint: ['gitaly'],
       command: ['serve', '/etc/gitaly/config.toml'],
       workingDirectory: '/home/git',
-      environment: { HOME: '/home/git' },
+      // Tests fill its disk; see test/storage-node/fault-server.ts.
+      environment: { HOME: '/home/git', GITALY_TEST_FAULTS: '1' },
     },
     inputs: { bundle, gitlab, gitaly },
   };

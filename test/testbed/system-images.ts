@@ -13,6 +13,9 @@ export const systemImages = {
   coredns: `${registry}/coredns:1`,
 } as const;
 
+/** What holds a pod's namespaces open, and nothing else. */
+export const pauseCommand = ['/bin/sleep', '2147483647'] as const;
+
 const busyboxFile = '/bin/busybox';
 
 /** Makes the images of the cluster's own pods, from the machine's static busybox and our CoreDNS. */
@@ -27,7 +30,7 @@ export async function buildSystemImages(
     const busybox = await busyboxEntries(applets);
     await writeImage(folders, 'busybox', busybox, { command: ['sh'] });
     // It only holds the pod's namespaces open; containerd ends it with SIGKILL.
-    await writeImage(folders, 'pause', busybox, { entrypoint: ['/bin/sleep', '2147483647'] });
+    await writeImage(folders, 'pause', busybox, { entrypoint: pauseCommand });
     await writeImage(folders, 'coredns', await coreDnsEntries(binaries), {
       entrypoint: ['/coredns'],
     });

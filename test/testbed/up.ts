@@ -12,7 +12,7 @@ import {
   startVolumeProvisioner,
 } from './control-plane.ts';
 import { installMissing } from './debian-tools.ts';
-import { bringUp } from './faults.ts';
+import { bringUp, endPodFaults } from './faults.ts';
 import { goBinaries, hasGoBinaries } from './go-binaries.ts';
 import { createNetwork, plugIn } from './network.ts';
 import { npmTools } from './npm-tools.ts';
@@ -192,6 +192,7 @@ async function heal(testbed: RunningTestbed, images: readonly ImageArchive[]): P
   await inParallel(testbed.nodes, async (node) => {
     await plugIn(node.plan);
     await bringUp(node, wanted);
+    await endPodFaults(node);
   });
 }
 
