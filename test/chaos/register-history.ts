@@ -18,6 +18,8 @@ export interface Write {
    * - `unknown`: it may have happened, or may happen at any time to come.
    */
   readonly outcome: 'ok' | 'refused' | 'unknown';
+  /** What its client was told, if it failed. */
+  readonly error?: string;
 }
 
 /** Somebody was told what the register holds. A read that failed tells nothing, and is not listed. */

@@ -1,0 +1,69 @@
+/** Chaos on the testbed: `npm run chaos -- --help`. */
+import { Command } from 'commander';
+import { installOperator } from '../scenario/product.ts';
+import { openCluster } from '../testbed/cluster.ts';
+import { lineProgress } from '../testbed/progress.ts';
+import { type ChaosReport, runChaos } from './chaos.ts';
+
+interface Options {
+  readonly minutes?: number;
+  readonly faults?: number;
+  readonly seed: number;
+  readonly repositories: number;
+  readonly history?: string;
+  readonly json?: boolean;
+}
+
+const usualFaults = 200;
+
+const { json, minutes, faults, history, ...given } = new Command('chaos')
+  .description(
+    `Writes to repositories on the testbed and reads from them while storages, proxies, nodes, the database and the ` +
+      `operator are killed, hung, cut off, filled and restarted. Then checks that everything takes writes again by ` +
+      `itself, that replicas are equal, and that what clients saw of each reference is linearizable.`,
+  )
+  .option('--faults <number>', `how many faults; ${usualFaults} if no time is given`, Number)
+  .option('--minutes <number>', 'for how long', Number)
+  .option('--seed <number>', 'which faults', Number, 1)
+  .option('--repositories <number>', 'how many repositories', Number, 50)
+  .option('--history <file>', 'where to write all that clients did and saw')
+  .option('--json', 'the figures as JSON')
+  .parse()
+  .opts<Options>();
+
+const progress = lineProgress((line) => process.stderr.write(line));
+const cluster = await openCluster(progress);
+const { nodes } = cluster;
+if (nodes === undefined) throw new Error('unset KUBECONFIG: chaos is for the testbed alone');
+await progress.during('the operator', () => installOperator(cluster));
+const report = await runChaos({
+  ...given,
+  ...(minutes !== undefined && { minutes }),
+  ...(faults !== undefined && { faults }),
+  ...(minutes === undefined && faults === undefined && { faults: usualFaults }),
+  ...(history !== undefined && { historyFile: history }),
+  cluster: { ...cluster, nodes },
+  namespace: 'gitaly-chaos',
+  progress,
+});
+console.log(json === true ? JSON.stringify(report) : textOf(report));
+process.exit(report.violations.length > 0 ? 1 : 0);
+
+function textOf({ failed, violations, historyFile, ...report }: ChaosReport): string {
+  const failures = Object.entries(failed).map(([what, count]) => `  ${count} ${what}`);
+  return [
+    `seed ${report.seed}: ${report.faults} faults in ${report.minutes} minutes, ${report.repositories} repositories`,
+    `${report.acknowledged} of ${report.writes} writes acknowledged, ${report.reads} reads`,
+    `a repository refused all writes for ${seconds(report.longestRefusalMs)} at most, ` +
+      `all of them did for ${seconds(report.longestSilenceMs)}`,
+    ...(failures.length > 0 ? ['failed:', ...failures] : []),
+    ...violations,
+    violations.length === 0
+      ? 'no violation'
+      : `${violations.length} violations; see ${historyFile}`,
+  ].join('\n');
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
