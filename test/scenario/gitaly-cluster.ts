@@ -5,6 +5,7 @@ import type { GitalyClusterStatus } from '../../src/api/generated/gitaly-cluster
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
 import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
+import { patientMs } from '../support/steady-load.ts';
 import type { Cluster } from '../testbed/cluster.ts';
 import { tryRun, type RunResult } from '../testbed/run.ts';
 import { Git } from './git.ts';
@@ -85,7 +86,7 @@ export class GitalyClusterUnderTest implements Stoppable {
     return this.cluster.kubectl(['-n', this.namespace, 'get', 'gitalyclusters', '-o', 'wide']);
   }
 
-  /** A client of the proxies. */
+  /** A client of the proxies, with more patience than usual. */
   async client(): Promise<GitalyClient> {
     const target = {
       namespace: this.namespace,
@@ -94,7 +95,9 @@ export class GitalyClusterUnderTest implements Stoppable {
     } as const;
     const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
     const token = await this.token('client-token');
-    return this.#scope.own(createGitalyClient({ address: `tcp://${host}:${port}`, token }));
+    const address = `tcp://${host}:${port}`;
+    const patient = { deadlineMs: patientMs, connectLimitMs: 20_000 };
+    return this.#scope.own(createGitalyClient({ address, token, ...patient }));
   }
 
   /** A client of one storage, past the proxies. */
