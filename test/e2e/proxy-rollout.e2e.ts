@@ -10,7 +10,7 @@ import { reach } from '../scenario/reach.ts';
 import { waitFor } from '../scenario/wait-for.ts';
 import { goProgram, goProgramLimitMs } from '../support/go-program.ts';
 import { SteadyGoClient } from '../support/steady-go-client.ts';
-import { callTasks, patientMs, type LoadTask } from '../support/steady-load.ts';
+import { callTasks, patience, type LoadTask } from '../support/steady-load.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
 import { gitTasks, loadTarget, underLoad } from './load-check.ts';
@@ -43,7 +43,7 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
     const reached = scope.own(await reach(cluster, service, port));
     serviceAddress = `${reached.host}:${reached.port}`;
     const address = `tcp://${serviceAddress}`;
-    byService = scope.own(createGitalyClient({ address, token, deadlineMs: patientMs }));
+    byService = scope.own(createGitalyClient({ address, token, ...patience }));
   }, goProgramLimitMs + 600_000);
 
   afterAll(() => scope.stop());
@@ -98,7 +98,7 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
     const client = createGitalyClient({
       address: `dns:///${headlessName}:${port}`,
       token,
-      deadlineMs: patientMs,
+      ...patience,
       lookup: (host) => resolver.resolve4(host),
     });
     return callTasks('by-name', scope.own(client), await loadTarget(byService, 'by-name.git'));

@@ -15,7 +15,7 @@ import { fingerprintOf, shownCertificate } from '../scenario/shown-certificate.t
 import { waitFor } from '../scenario/wait-for.ts';
 import { CertificateAuthority, type IssuedCertificate } from '../support/certificate-authority.ts';
 import { ServiceRelay } from '../support/service-relay.ts';
-import { callTasks, patientMs, type LoadTask } from '../support/steady-load.ts';
+import { callTasks, patience, type LoadTask } from '../support/steady-load.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
 import { gitTasks, loadTarget, underLoad } from './load-check.ts';
@@ -69,7 +69,7 @@ describe('a GitalyCluster with TLS, under load', () => {
         lookup: () => Promise.resolve([reached.host]),
         token: () => token,
         tls: { ca: authority.cert },
-        deadlineMs: patientMs,
+        ...patience,
       }),
     );
     // The command line knows no names but the machine's: for it, the proxies are on this machine.

@@ -13,7 +13,7 @@ import { ProxyFleet } from '../support/proxy-fleet.ts';
 import { SteadyGoClient } from '../support/steady-go-client.ts';
 import {
   callTasks,
-  patientMs,
+  patience,
   SteadyLoad,
   type LoadTarget,
   type LoadTask,
@@ -38,15 +38,13 @@ beforeAll(async () => {
     createGitalyClient({
       address: `dns:///proxies:${fleet.port}`,
       token,
-      deadlineMs: patientMs,
+      ...patience,
       lookup: async () => fleet.hosts,
       lookupIntervalMs: 1000,
     }),
   );
   const { address } = fleet.service;
-  byService = scope.own(
-    createGitalyClient({ address: `tcp://${address}`, token, deadlineMs: patientMs }),
-  );
+  byService = scope.own(createGitalyClient({ address: `tcp://${address}`, token, ...patience }));
   user = scope.own(await GitUser.create({ address, token }));
 }, limitMs);
 

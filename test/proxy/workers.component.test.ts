@@ -13,6 +13,7 @@ import { ProxyFleet } from '../support/proxy-fleet.ts';
 import { ProxyProcess } from '../support/proxy-process.ts';
 import {
   callTasks,
+  patience,
   patientMs,
   SteadyLoad,
   type LoadTarget,
@@ -61,7 +62,7 @@ const soon: typeof eventually = (what, probe) => eventually(what, probe, patient
 /** A client with a connection of its own. */
 function newClient(): GitalyClient {
   const address = `tcp://${fleet.hosts[0]}:${fleet.port}`;
-  return scope.own(createGitalyClient({ address, token, deadlineMs: patientMs }));
+  return scope.own(createGitalyClient({ address, token, ...patience }));
 }
 
 /** Makes a repository with one commit. */
@@ -162,9 +163,7 @@ describe('a proxy with two workers', () => {
     const tls = { ca: authority.cert };
     await Promise.all(
       Array.from({ length: 8 }, async () => {
-        const client = scope.own(
-          createGitalyClient({ address, token, tls, deadlineMs: patientMs }),
-        );
+        const client = scope.own(createGitalyClient({ address, token, tls, ...patience }));
         await client.server.serverInfo({});
       }),
     );
@@ -305,14 +304,14 @@ describe('a proxy with two workers that is replaced under load', () => {
       createGitalyClient({
         address: `dns:///proxies:${fleet.port}`,
         token,
-        deadlineMs: patientMs,
+        ...patience,
         lookup: async () => fleet.hosts,
         lookupIntervalMs: 1000,
       }),
     );
     const { address } = fleet.service;
     const byService = [1, 2].map(() =>
-      scope.own(createGitalyClient({ address: `tcp://${address}`, token, deadlineMs: patientMs })),
+      scope.own(createGitalyClient({ address: `tcp://${address}`, token, ...patience })),
     );
     const clients = [byName, ...byService];
     const tasks = await Promise.all(
@@ -346,7 +345,7 @@ describe('a supervisor that is killed', () => {
       config: { workers: 2, grpcSocket: address },
     });
     for (const _ of [1, 2]) {
-      const client = scope.own(createGitalyClient({ address, token, deadlineMs: patientMs }));
+      const client = scope.own(createGitalyClient({ address, token, ...patience }));
       await client.server.serverInfo({});
     }
     const pids = [...(await proxy.workerPids()).values()];

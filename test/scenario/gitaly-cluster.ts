@@ -5,7 +5,7 @@ import type { GitalyClusterStatus } from '../../src/api/generated/gitaly-cluster
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
 import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
-import { patientMs } from '../support/steady-load.ts';
+import { patience } from '../support/steady-load.ts';
 import type { Cluster } from '../testbed/cluster.ts';
 import { tryRun, type RunResult } from '../testbed/run.ts';
 import { Git } from './git.ts';
@@ -96,8 +96,7 @@ export class GitalyClusterUnderTest implements Stoppable {
     const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
     const token = await this.token('client-token');
     const address = `tcp://${host}:${port}`;
-    const patient = { deadlineMs: patientMs, connectLimitMs: 20_000 };
-    return this.#scope.own(createGitalyClient({ address, token, ...patient }));
+    return this.#scope.own(createGitalyClient({ address, token, ...patience }));
   }
 
   /** A client of one storage, past the proxies. */

@@ -21,7 +21,7 @@ import type { CertificateAuthority } from './certificate-authority.ts';
 import { eventually } from './eventually.ts';
 import { startInProcessProxy } from './in-process-proxy.ts';
 import { SilentRelay } from './silent-relay.ts';
-import { patientMs } from './steady-load.ts';
+import { patience, patientMs } from './steady-load.ts';
 import type { Handler } from '../storage-node/grpc/handler.ts';
 import { startStorageNode, type StartedStorageNode } from '../storage-node/start.ts';
 
@@ -144,8 +144,7 @@ export class ProxyCluster implements Stoppable {
     if (port === undefined) throw new Error(`there is no proxy ${proxy}`);
     const address = `tcp://127.0.0.1:${port}`;
     const token = ProxyCluster.clientToken;
-    const patient = { deadlineMs: patientMs, ...options };
-    return this.#scope.own(createGitalyClient({ address, token, ...patient }));
+    return this.#scope.own(createGitalyClient({ address, token, ...patience, ...options }));
   }
 
   /** A client of a service that the client library leaves out; with another secret, or none, if need be. */

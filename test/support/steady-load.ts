@@ -5,6 +5,9 @@ import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 /** For calls under load: a machine that does much else may be slow, and nothing here is about speed. */
 export const patientMs = 60_000;
 
+/** The same for a client: a connection that is long in coming is not one that nobody answers. */
+export const patience = { deadlineMs: patientMs, connectLimitMs: 20_000 } as const;
+
 /** One kind of work that is repeated. */
 export interface LoadTask {
   readonly name: string;
