@@ -318,8 +318,8 @@ export const mutants: readonly Mutant[] = [
       { file: settlement, guard: 'if (!isCreation(options)) void', without: 'void' },
       {
         file: writeCall,
-        guard: 'this.#hasFailedToCreate(outcome) ? failedCreation : outcome',
-        without: 'outcome',
+        guard: 'if (this.#hasFailedToCreate(outcome)) return failedCreation;',
+        without: '',
       },
     ],
     violates: /does not recover|in the end/,
