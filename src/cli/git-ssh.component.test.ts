@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startStorageNode } from '../../test/storage-node/start.ts';
 import { GitUser } from '../../test/support/git-user.ts';
+import { patience } from '../../test/support/steady-load.ts';
 import { startUnansweringPort } from '../../test/support/unanswering-port.ts';
 import { Scope } from '../base/scope.ts';
 import { createGitalyClient, type GitalyClient } from '../client/gitaly-client.ts';
@@ -21,7 +22,7 @@ beforeAll(async () => {
   scope.onStop(() => rm(root, { recursive: true }));
   const node = scope.own(await startStorageNode({ name: 'default', root, token }));
   address = node.address;
-  client = scope.own(createGitalyClient({ address: `tcp://${address}`, token }));
+  client = scope.own(createGitalyClient({ address: `tcp://${address}`, token, ...patience }));
   user = scope.own(await GitUser.create({ address, token }));
 });
 

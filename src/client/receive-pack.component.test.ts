@@ -2,6 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { implement, startRpcServer, type Handlers } from '../../test/support/rpc-server.ts';
+import { patience } from '../../test/support/steady-load.ts';
 import { Scope } from '../base/scope.ts';
 import { SSHService, type SSHReceivePackRequest } from '../gen/gitaly/ssh_pb.ts';
 import { RpcError } from '../rpc/rpc-error.ts';
@@ -34,7 +35,9 @@ async function push(
   const server = scope.own(
     await startRpcServer([implement(SSHService, { sSHReceivePack: answer })]),
   );
-  const client = scope.own(createGitalyClient({ address: server.address, token: 't' }));
+  const client = scope.own(
+    createGitalyClient({ address: server.address, token: 't', ...patience }),
+  );
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const outputs = Promise.all([text(stdout), text(stderr)]);
@@ -147,7 +150,9 @@ describe('a push', () => {
         }),
       ]),
     );
-    const client = scope.own(createGitalyClient({ address: server.address, token: 't' }));
+    const client = scope.own(
+      createGitalyClient({ address: server.address, token: 't', ...patience }),
+    );
     const stdout = new PassThrough();
     const streams = { stdin: openInput(), stdout, stderr: new PassThrough() };
     const pushing = receivePack(client.ssh, request, streams);

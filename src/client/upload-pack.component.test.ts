@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { fromBinary, toBinary, create } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { eventually } from '../../test/support/eventually.ts';
+import { patience } from '../../test/support/steady-load.ts';
 import { systemClock } from '../base/clock.ts';
 import { deferred } from '../base/deferred.ts';
 import { Scope } from '../base/scope.ts';
@@ -179,7 +180,7 @@ async function fetchFrom(port: number, settings: FetchSettings = {}) {
       address: `dns:///proxies:${port}`,
       token: 't',
       lookup: () => Promise.resolve(hosts),
-      connectLimitMs: 60_000,
+      ...patience,
     }),
   );
   const stdout = new PassThrough();
@@ -324,7 +325,7 @@ describe('a fetch', () => {
       });
       const stdout = new PassThrough();
       const client = scope.own(
-        createGitalyClient({ address: `tcp://127.0.0.1:${port}`, token: 't' }),
+        createGitalyClient({ address: `tcp://127.0.0.1:${port}`, token: 't', ...patience }),
       );
       const streams = { stdin: new PassThrough(), stdout, stderr: new PassThrough() };
       const fetching = client.git.uploadPack(request, streams, aborter.signal);

@@ -6,6 +6,7 @@ import { authorizationHeader } from '../../src/rpc/token.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
 import { ProxyCluster, type ProxyClusterOptions } from '../support/proxy-cluster.ts';
 import { singleCall } from '../support/single-call.ts';
+import { patience } from '../support/steady-load.ts';
 
 let scope = new Scope();
 afterEach(async () => {
@@ -21,7 +22,9 @@ async function startProxy(options: ProxyClusterOptions): Promise<ProxyServer> {
 }
 
 function clientOf({ grpcPort }: ProxyServer, token: string): GitalyClient {
-  return scope.own(createGitalyClient({ address: `tcp://127.0.0.1:${grpcPort}`, token }));
+  return scope.own(
+    createGitalyClient({ address: `tcp://127.0.0.1:${grpcPort}`, token, ...patience }),
+  );
 }
 
 async function authenticationsOf({ httpPort }: ProxyServer): Promise<string[]> {

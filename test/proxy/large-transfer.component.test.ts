@@ -10,6 +10,7 @@ import { GitUser } from '../support/git-user.ts';
 import { useDatabase } from '../support/postgres.ts';
 import { ProxyProcess } from '../support/proxy-process.ts';
 import { startStalledFetch } from '../support/stalled-fetch.ts';
+import { patience } from '../support/steady-load.ts';
 
 const clientToken = 'token of the clients';
 const gitalyToken = 'token of the storages';
@@ -43,7 +44,9 @@ beforeAll(async () => {
     }),
   );
   const address = `127.0.0.1:${proxy.grpcPort}`;
-  client = scope.own(createGitalyClient({ address: `tcp://${address}`, token: clientToken }));
+  client = scope.own(
+    createGitalyClient({ address: `tcp://${address}`, token: clientToken, ...patience }),
+  );
   user = scope.own(await GitUser.create({ address, token: clientToken }));
 }, limitMs);
 

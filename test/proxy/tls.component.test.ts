@@ -13,6 +13,7 @@ import { GitUser } from '../support/git-user.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { ProxyCluster, waitUntil } from '../support/proxy-cluster.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
+import { patience } from '../support/steady-load.ts';
 
 const repository = { storageName: 'default', relativePath: 'group/project.git' };
 const config = { grpcTlsListen: '127.0.0.1:0' };
@@ -49,7 +50,7 @@ function tlsPortOf(cluster: ProxyCluster): number {
 
 function clientOf(address: string, ca = authority.cert): GitalyClient {
   const token = ProxyCluster.clientToken;
-  return scope.own(createGitalyClient({ address, token, tls: { ca }, connectLimitMs: 10_000 }));
+  return scope.own(createGitalyClient({ address, token, tls: { ca }, ...patience }));
 }
 
 async function metricsOf(cluster: ProxyCluster): Promise<string> {

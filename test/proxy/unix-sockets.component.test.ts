@@ -12,6 +12,7 @@ import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
 import { startStorageNode } from '../storage-node/start.ts';
 import { commitFile } from '../support/commit-file.ts';
 import { eventually } from '../support/eventually.ts';
+import { patience } from '../support/steady-load.ts';
 
 const scope = new Scope();
 afterEach(() => scope.stop());
@@ -68,7 +69,7 @@ describe('a proxy on one machine with its clients and its storage', () => {
     expect([proxy.grpcPort, proxy.grpcTlsPort]).toEqual([0, 0]);
     const readyUrl = `http://127.0.0.1:${proxy.httpPort}/readyz`;
     await eventually('the proxy is ready', async () => (await fetch(readyUrl)).ok);
-    const client = scope.own(createGitalyClient({ address: socket, token }));
+    const client = scope.own(createGitalyClient({ address: socket, token, ...patience }));
     const repository = { storageName: 'default', relativePath: 'group/project.git' };
     await client.repository.createRepository({ repository });
     const id = await commitFile(client, { repository, branch: 'main', text: 'hello' });

@@ -189,7 +189,7 @@ describe('the certificate', () => {
     const address = `tls://localhost:${proxyOf(fleet).grpcTlsPort}`;
     const callOnce = async () => {
       const tls = { ca: renewed.cert };
-      const client = createGitalyClient({ address, token, tls, connectLimitMs: 20_000 });
+      const client = createGitalyClient({ address, token, tls, ...patience });
       try {
         await client.server.serverInfo({});
       } finally {

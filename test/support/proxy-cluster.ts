@@ -155,7 +155,8 @@ export class ProxyCluster implements Stoppable {
     const { proxy = 0, secret = ProxyCluster.clientToken } = options;
     const address = `tcp://127.0.0.1:${this.proxies[proxy]?.grpcPort}`;
     const signing = secret === '' ? {} : { secret: () => secret };
-    const channel = this.#scope.own(openRpcChannel({ clock: systemClock, address, ...signing }));
+    const patient = { clock: systemClock, deadlineMs: patientMs };
+    const channel = this.#scope.own(openRpcChannel({ ...patient, address, ...signing }));
     return createRpcClient(service, channel);
   }
 
@@ -163,7 +164,11 @@ export class ProxyCluster implements Stoppable {
   storageClient(name: string): GitalyClient {
     const { address } = this.node(name);
     return this.#scope.own(
-      createGitalyClient({ address: `tcp://${address}`, token: this.#tokenOf(name) }),
+      createGitalyClient({
+        address: `tcp://${address}`,
+        token: this.#tokenOf(name),
+        ...patience,
+      }),
     );
   }
 
