@@ -3,6 +3,7 @@ import type { RepositoryRecord } from '../../src/proxy/routing/repository-record
 import type { RepositoryKey } from '../../src/proxy/store/control-store.ts';
 import { isSettled } from '../../src/proxy/store/placement.ts';
 import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
+import type { StorageIdentity } from '../../src/proxy/store/storage-identity.ts';
 import type { Committed } from './simulated-link.ts';
 import type { ClockError } from './simulated-process.ts';
 import { SimulatedProxy, virtualStorageName, type Transaction } from './simulated-proxy.ts';
@@ -56,7 +57,9 @@ export class Cluster {
     const timeline = new Timeline(seededRandom(seed), isTold);
     this.timeline = timeline;
     this.shape = shape ?? randomShape(timeline);
-    this.database = new MemoryDatabase({ clock: timeline });
+    this.database = new WatchedDatabase(timeline, () => {
+      this.#changes += 1;
+    });
     const names = ['a', 'b', 'c', 'd'].slice(0, this.shape.storages);
     this.storages = new Map(names.map((name) => [name, this.#createStorage(name)]));
     const { replicationFactor, replicas = replicationFactor } = this.shape;
@@ -65,6 +68,10 @@ export class Cluster {
   }
 
   /** Whether storages fail now and then, and answers of the store get lost. */
+  get isFaulty(): boolean {
+    return this.#isFaulty;
+  }
+
   set isFaulty(isFaulty: boolean) {
     this.#isFaulty = isFaulty;
   }
@@ -88,7 +95,16 @@ export class Cluster {
     return this.shape.minInSyncReplicas;
   }
 
-  /** Grows whenever a storage changes something. */
+  /** What a storage holds of a repository on the volume that the records speak of. */
+  refsOn(name: string, path: string): ReadonlyMap<string, string> | undefined {
+    return this.storage(name).refs(path, this.recordedVolume(name));
+  }
+
+  recordedVolume(storage: string): string | undefined {
+    return this.database.identityOf({ virtualStorage: virtualStorageName, storage })?.filesystemId;
+  }
+
+  /** Grows whenever a storage changes something, or its identity changes. */
   get changes(): number {
     return this.#changes;
   }
@@ -162,6 +178,23 @@ export class Cluster {
     if (!storage.process.hasCrashed) return;
     this.timeline.tell(() => `${storage.name} restarts`);
     storage.restart();
+  }
+
+  /** The storage is down for a moment and comes back with another volume: an empty one by default. */
+  changeVolume(storage: SimulatedStorage, downMs: number, volume?: string): void {
+    this.crashStorage(storage);
+    storage.changeVolume(volume);
+    this.timeline.after(downMs, () => this.restartStorage(storage));
+  }
+
+  /** A person looks for the volume that a storage had, since it is not used without it. */
+  bringVolumesBack(): void {
+    for (const storage of this.storages.values()) {
+      const recorded = this.recordedVolume(storage.name);
+      if (recorded !== undefined && recorded !== storage.volume) {
+        this.changeVolume(storage, 300, recorded);
+      }
+    }
   }
 
   /** The storage hangs; the proxies notice by its missed health checks. */
@@ -254,6 +287,22 @@ export class Cluster {
       replicas: holders.map((storage) => ({ storage, lsn: 0n, role: 'voter' })),
       intents: [],
     });
+  }
+}
+
+/** Tells when the identity of a storage has changed. */
+class WatchedDatabase extends MemoryDatabase {
+  readonly #onIdentity: () => void;
+
+  constructor(clock: Timeline, onIdentity: () => void) {
+    super({ clock });
+    this.#onIdentity = onIdentity;
+  }
+
+  override putIdentity(next: StorageIdentity): boolean {
+    const isDone = super.putIdentity(next);
+    if (isDone) this.#onIdentity();
+    return isDone;
   }
 }
 

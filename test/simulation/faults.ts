@@ -13,6 +13,19 @@ const crashStorage: Fault = (cluster) => {
   timeline.after(timeline.between(100, 3000), () => cluster.restartStorage(storage));
 };
 
+/** It may be found again a little later, whether anybody has noticed by then or not. */
+const loseVolume: Fault = (cluster) => {
+  const { timeline } = cluster;
+  const storage = pick(timeline.random, [...cluster.storages.values()]);
+  if (storage === undefined || !storage.process.isRunning) return;
+  const { volume } = storage;
+  cluster.changeVolume(storage, timeline.between(100, 2000));
+  if (timeline.chance(0.5)) return;
+  timeline.after(timeline.between(200, 8000), () => {
+    if (cluster.isFaulty) cluster.changeVolume(storage, timeline.between(100, 2000), volume);
+  });
+};
+
 const hangStorage: Fault = (cluster) => {
   const { timeline } = cluster;
   const storage = pick(timeline.random, [...cluster.storages.values()]);
@@ -92,6 +105,7 @@ const cutStore: Fault = ({ timeline, proxies }) => {
 const faults: readonly Fault[] = [
   crashStorage,
   hangStorage,
+  loseVolume,
   cutLink,
   cutLink,
   isolateProxy,
@@ -112,7 +126,10 @@ export function causeFaults(cluster: Cluster, untilMs: number): void {
   timeline.after(timeline.between(50, 1500), next);
 }
 
-/** Everything works again, at once and for good. */
+/** By then what was elsewhere too was given up, and a new volume is used. */
+const volumeSearchMs = 60_000;
+
+/** Everything works again, at once and for good. Volumes that are needed are found again a little later. */
 export function healAll(cluster: Cluster): void {
   cluster.timeline.tell(() => 'everything works again');
   cluster.isFaulty = false;
@@ -121,6 +138,7 @@ export function healAll(cluster: Cluster): void {
     storage.process.resume();
     cluster.restartStorage(storage);
   }
+  cluster.timeline.after(volumeSearchMs, () => cluster.bringVolumesBack());
   for (const proxy of cluster.proxies) {
     proxy.process.resume();
     proxy.process.receive(() => proxy.store.reconnect());

@@ -129,7 +129,7 @@ export class History {
 
   #refsOn(name: string): References {
     const path = this.#record?.replicaPath;
-    return (path === undefined ? undefined : this.#cluster.storage(name).refs(path)) ?? nothing;
+    return (path === undefined ? undefined : this.#cluster.refsOn(name, path)) ?? nothing;
   }
 
   get #record(): RepositoryRecord | undefined {

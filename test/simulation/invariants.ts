@@ -60,9 +60,9 @@ export class Invariants {
   /** I3: in-sync replicas differ at most in what a write in flight changes. */
   #checkEqual(record: RepositoryRecord): void {
     const [first = '', ...others] = inSyncVoters(record);
-    const model = this.#cluster.storage(first).refs(record.replicaPath) ?? new Map();
+    const model = this.#cluster.refsOn(first, record.replicaPath) ?? new Map();
     for (const other of others) {
-      const refs = this.#cluster.storage(other).refs(record.replicaPath) ?? new Map();
+      const refs = this.#cluster.refsOn(other, record.replicaPath) ?? new Map();
       for (const ref of new Set([...model.keys(), ...refs.keys()])) {
         if (model.get(ref) === refs.get(ref) || this.#isInFlight(record, ref)) continue;
         throw new Error(

@@ -20,6 +20,9 @@ const outcome = 'src/proxy/transactions/outcome.ts';
 const writeCall = 'src/proxy/relay/write-call.ts';
 const settlement = 'src/proxy/relay/write-settlement.ts';
 const membership = 'src/proxy/view/membership.ts';
+const lostVolume = 'src/proxy/transactions/lost-volume.ts';
+const guard = 'src/proxy/replication/volume-guard.ts';
+const replacement = 'src/proxy/replication/volume-replacement.ts';
 
 /** One row for each guard. */
 export const mutants: readonly Mutant[] = [
@@ -325,5 +328,55 @@ export const mutants: readonly Mutant[] = [
     violates: /does not recover|in the end/,
     only: ['creation'],
     faults: ['a-fails', 'b-fails', 'c-fails', 'a-crashes'],
+  },
+  {
+    name: 'a-storage-is-used-only-with-the-volume-of-the-records',
+    edits: [
+      {
+        file: guard,
+        guard: 'return this.#wrong(key, known, otherShown(step.identity, known.kept));',
+        without: "return { kind: 'right', isCertain: false };",
+      },
+    ],
+    violates: /I[346]/,
+    only: ['lost-volume', 'misplaced-volume'],
+  },
+  {
+    name: 'a-volume-is-replaced-only-when-nothing-is-left-there',
+    edits: [
+      {
+        file: replacement,
+        guard: "if (look.kept > 0) return { kind: 'kept', repositories: look.kept };",
+        without: '',
+      },
+    ],
+    violates: /I[36]/,
+    only: ['lost-volume', 'repair', 'one-is-enough'],
+    faults: ['a-loses-its-volume', 'b-loses-its-volume', 'b-stays-away', 'c-stays-away'],
+  },
+  {
+    name: 'a-volume-is-replaced-only-when-every-proxy-has-heard',
+    edits: [
+      {
+        file: replacement,
+        guard: 'if (look.givenUp > 0 || !(await allHaveHeard(look.example, options))) continue;',
+        without: 'if (look.givenUp > 0) continue;',
+      },
+    ],
+    violates: /I4/,
+    only: ['lost-volume', 'misplaced-volume'],
+  },
+  {
+    name: 'a-volume-that-came-back-calls-its-replacement-off',
+    edits: [
+      {
+        file: lostVolume,
+        guard: 'if (recorded.replacement === undefined) return',
+        without: 'return',
+      },
+    ],
+    violates: /I[346]/,
+    only: ['misplaced-volume'],
+    faults: ['p1-pauses-1000', 'p1-pauses-4000', 'p2-pauses-4000', 'p1-loses-store'],
   },
 ];

@@ -18,6 +18,8 @@ export interface Clients {
   write(proxy: string, write: ShortWrite): void;
   /** Makes another repository. */
   create(proxy: string): void;
+  /** Reads through every proxy. */
+  read(): void;
   remove(proxy: string): void;
   changeReplicaCount(proxy: string, count: number): void;
   /**

@@ -171,6 +171,30 @@ export const scenarios: readonly Scenario[] = [
       run.after(1400, () => run.acceptLoss('p2', 'c'));
     },
   },
+  {
+    name: 'lost-volume',
+    shape: relaxed,
+    begin(run) {
+      const { cluster } = run;
+      run.write('p1', { class: writeClasses.voting, changes: [main('w1')] });
+      run.after(200, () => cluster.changeVolume(cluster.storage('a'), 100));
+      for (let ms = 1300; ms < 2600; ms += 100) run.after(ms, () => run.read());
+    },
+  },
+  {
+    name: 'misplaced-volume',
+    shape: relaxed,
+    begin(run) {
+      const { cluster } = run;
+      const b = cluster.storage('b');
+      const { volume } = b;
+      run.write('p1', { class: writeClasses.voting, changes: [main('w1')] });
+      run.after(200, () => cluster.changeVolume(b, 100));
+      run.after(1700, () => cluster.changeVolume(b, 100, volume));
+      run.after(4200, () => cluster.changeVolume(b, 100, 'b2'));
+      for (let ms = 3000; ms < 6500; ms += 500) run.after(ms, () => run.read());
+    },
+  },
 ];
 
 /** Shapes, writes and clocks by chance. */

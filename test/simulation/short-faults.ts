@@ -28,12 +28,26 @@ const storageFaults = ['a', 'b', 'c'].flatMap((name): readonly ShortFault[] => {
     cluster.timeline.after(forMs, () => process.resume());
     return forMs;
   };
+  // Found again while the proxies are about to give it up, or before they have heard of each other.
+  const misplacesVolumeFor = (forMs: number) => (cluster: Cluster, storage: SimulatedStorage) => {
+    const { volume } = storage;
+    cluster.changeVolume(storage, 100);
+    cluster.timeline.after(forMs, () => cluster.changeVolume(storage, 100, volume));
+    return forMs + 2000;
+  };
   return [
     on('crashes', restartsAfter(300)),
     on('stays-away', restartsAfter(9000)),
     // Less than what writes without votes wait for others to run out: see docs/limits.md, "Clocks".
     on('hangs-shortly', hangsFor(700)),
     on('hangs', hangsFor(7000)),
+    on('loses-its-volume', (cluster, storage) => {
+      cluster.changeVolume(storage, 300);
+      return 6000;
+    }),
+    on('misplaces-its-volume-1500', misplacesVolumeFor(1500)),
+    on('misplaces-its-volume-2500', misplacesVolumeFor(2500)),
+    on('misplaces-its-volume-4500', misplacesVolumeFor(4500)),
     on('fails', (_, storage) => {
       storage.failNext('failsToApply');
       return 0;

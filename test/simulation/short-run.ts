@@ -122,6 +122,10 @@ export class ShortRun implements Clients {
     });
   }
 
+  read(): void {
+    this.#readThroughAll(this.#history);
+  }
+
   create(proxy: string): void {
     const changes = [{ ref: 'HEAD', value: 'made' }];
     const request = { name: 'creation', changes, votes: true, isBlind: false, creates: true };

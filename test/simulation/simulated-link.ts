@@ -5,6 +5,7 @@ import type { WriteRegistry } from '../../src/proxy/transactions/write-registry.
 import type { ControlCalls } from '../../src/proxy/upstream/control-calls.ts';
 import type { StorageCalls } from '../../src/proxy/upstream/storage-calls.ts';
 import type { Storage } from '../../src/proxy/upstream/storage.ts';
+import type { CheckVolume } from '../../src/proxy/upstream/storage-volume.ts';
 import { UpstreamError } from '../../src/proxy/upstream/unary-call.ts';
 import { statusTrailers } from '../../src/proxy/wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../../src/proxy/wire/hpack/header-field.ts';
@@ -20,6 +21,7 @@ import type {
 const reconnectMs = 200;
 /** Two health checks in a row. */
 const regainMs = 1000;
+const checkMs = 500;
 /** How long a message is under way at most. */
 const longestWayMs = 60;
 
@@ -46,6 +48,7 @@ export class SimulatedLink {
   readonly #writes: WriteRegistry;
   readonly #storageNamed: (name: string) => SimulatedStorage;
   readonly #onCommit: OnCommit;
+  readonly #checkVolume: CheckVolume;
   #connection: Connection | undefined;
   #health: NodeHealth = { kind: 'unknown' };
   #isCut = false;
@@ -57,6 +60,7 @@ export class SimulatedLink {
     writes: WriteRegistry,
     storageNamed: (name: string) => SimulatedStorage,
     onCommit: OnCommit,
+    checkVolume: CheckVolume,
   ) {
     this.name = this.address = storage.name;
     this.#proxy = proxy;
@@ -64,6 +68,7 @@ export class SimulatedLink {
     this.#writes = writes;
     this.#storageNamed = storageNamed;
     this.#onCommit = onCommit;
+    this.#checkVolume = checkVolume;
     this.control = this.#createControl();
     this.#connectWhenPossible(5);
   }
@@ -83,7 +88,7 @@ export class SimulatedLink {
 
   /** The storage takes any number of calls. */
   get calls(): Pick<StorageCalls, 'hasRoom' | 'request' | 'takeRoom'> {
-    const connection = this.#connection;
+    const connection = this.#admitted;
     return {
       hasRoom: true,
       takeRoom: async () => undefined,
@@ -149,15 +154,34 @@ export class SimulatedLink {
   #connect(healthyAfterMs: number): void {
     const connection: Connection = {
       isOpen: true,
+      isAdmitted: false,
       openToStorageUntilMs: 0,
       storage: this.#storage.process,
       calls: new Set(),
       callsAtStorage: new Set(),
     };
     this.#connection = connection;
-    this.#proxy.after(healthyAfterMs, () => {
-      if (this.#connection === connection) this.#health = { kind: 'healthy' };
-    });
+    const volume = this.#storage.volume;
+    this.#proxy.after(healthyAfterMs, () => void this.#admit(connection, volume));
+  }
+
+  /** Like a health check: the volume is compared before calls are sent there, and until that is certain. */
+  async #admit(connection: Connection, volume: string): Promise<void> {
+    if (this.#connection !== connection) return;
+    const verdict = await this.#checkVolume(volume);
+    if (this.#connection !== connection) return;
+    connection.isAdmitted = verdict.kind === 'right';
+    this.#health =
+      verdict.kind === 'right'
+        ? { kind: 'healthy' }
+        : { kind: 'unhealthy', reason: verdict.reason, passes: 0 };
+    if (verdict.kind === 'right' && verdict.isCertain) return;
+    this.#proxy.after(checkMs, () => void this.#admit(connection, volume));
+  }
+
+  /** The connection, if calls may go there. */
+  get #admitted(): Connection | undefined {
+    return this.#connection?.isAdmitted === true ? this.#connection : undefined;
   }
 
   #request(
@@ -288,9 +312,9 @@ export class SimulatedLink {
     return control as ControlCalls;
   }
 
-  /** Reads all references of a repository. @throws UpstreamError */
-  read(path: string): Promise<ReadonlyMap<string, string> | undefined> {
-    return this.#ask('FindRefs', 10_000, () => this.#storage.read(path));
+  /** Reads all references of a repository; none if there is no such repository. @throws UpstreamError */
+  async read(path: string): Promise<ReadonlyMap<string, string>> {
+    return (await this.#ask('FindRefs', 10_000, () => this.#storage.read(path))) ?? new Map();
   }
 
   /** A call that the proxy makes on its own account. */
@@ -312,7 +336,7 @@ export class SimulatedLink {
           this.#send(connection, stream, 'toStorage', call.breakAtStorage);
         }
       });
-      const connection = this.#connection;
+      const connection = this.#admitted;
       if (connection === undefined) return fail('there is no connection');
       const voting = this.#createVoting(connection, { kind: 'copy' }, transaction);
       const call: OpenCall = {
@@ -342,6 +366,8 @@ export class SimulatedLink {
 
 interface Connection {
   isOpen: boolean;
+  /** Whether the storage's volume was found to be right. */
+  isAdmitted: boolean;
   /** After it broke. */
   openToStorageUntilMs: number;
   /** The storage's process at the time: after a crash it is another one. */

@@ -13,6 +13,7 @@ import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
 import { acceptLoss, type AcceptLossOutcome } from '../../src/proxy/replication/accept-loss.ts';
 import { RepairLoop } from '../../src/proxy/replication/repair-loop.ts';
 import { Settler } from '../../src/proxy/replication/settler.ts';
+import { VolumeGuard, type VolumeMetrics } from '../../src/proxy/replication/volume-guard.ts';
 import type { RepositoryRecord } from '../../src/proxy/routing/repository-record.ts';
 import { routeRead, type ReplicationPolicy } from '../../src/proxy/routing/route.ts';
 import type { RepositoryKey } from '../../src/proxy/store/control-store.ts';
@@ -75,7 +76,10 @@ export class SimulatedProxy {
     this.#onTransaction = options.onTransaction;
     this.store = new SimulatedStore(options, clock);
     this.links = [...simulated.values()].map(
-      (storage) => new SimulatedLink(clock, storage, writes, storageNamed, options.onCommit),
+      (storage) =>
+        new SimulatedLink(clock, storage, writes, storageNamed, options.onCommit, (volume) =>
+          volumes.check({ virtualStorage: virtualStorageName, storage: storage.name }, volume),
+        ),
     );
     this.virtualStorage = new VirtualStorage(
       virtualStorageName,
@@ -96,6 +100,7 @@ export class SimulatedProxy {
       membership,
       writes,
     };
+    const volumes = new VolumeGuard({ ...common, view, metrics: noVolumeMetrics, random });
     const settler = new Settler(repair);
     const metrics = { repairStarted: () => () => {} };
     const { repairIntervalMs: intervalMs } = options;
@@ -312,6 +317,12 @@ function tellingLogger(owner: string, timeline: Timeline): Logger {
   const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell, child: () => logger };
   return logger;
 }
+
+const noVolumeMetrics: VolumeMetrics = {
+  volumeCompared() {},
+  repositoriesKept() {},
+  replicasGivenUp() {},
+};
 
 const noMetrics: RelayContext['metrics'] = {
   callStarted() {},

@@ -52,6 +52,8 @@ export interface StorageFaults {
 }
 
 type References = Map<string, string>;
+/** Repositories by path. */
+type Volume = Map<string, References>;
 
 /** Gitaly has git wait that long for a reference that another transaction has locked. */
 const lockLimitMs = 1000;
@@ -68,8 +70,9 @@ export class SimulatedStorage {
   readonly #faults: () => StorageFaults | undefined;
   readonly #crash: () => void;
   readonly #onChange: () => void;
-  /** By path: what survives a crash. */
-  readonly #repositories = new Map<string, References>();
+  /** By their ids: what survives a crash. */
+  readonly #volumes = new Map<string, Volume>();
+  #volume: string;
   /** By path and reference: which write has locked it. */
   readonly #locked = new Map<string, string>();
   readonly #failures = new Set<keyof StorageFaults>();
@@ -91,11 +94,36 @@ export class SimulatedStorage {
     this.#crash = crash;
     this.#onChange = onChange;
     this.process = new SimulatedProcess(name, timeline);
+    this.#volume = this.#newVolume();
   }
 
-  /** The references of a repository, or undefined if it has none of that path. */
-  refs(path: string): ReadonlyMap<string, string> | undefined {
-    return this.#repositories.get(path);
+  /** The id of the volume that it has now. */
+  get volume(): string {
+    return this.#volume;
+  }
+
+  /** Has another volume from now on: an empty one, or one that it had before. It has to be down. */
+  changeVolume(volume = this.#newVolume()): void {
+    this.#timeline.tell(() => `${this.name} has volume ${volume}`);
+    this.#volume = volume;
+    this.#onChange();
+  }
+
+  /** The references of a repository on a volume, or undefined if it has none of that path. */
+  refs(path: string, volume = this.#volume): ReadonlyMap<string, string> | undefined {
+    return this.#volumes.get(volume)?.get(path);
+  }
+
+  get #repositories(): Volume {
+    const repositories = this.#volumes.get(this.#volume);
+    if (repositories === undefined) throw new Error(`there is no volume ${this.#volume}`);
+    return repositories;
+  }
+
+  #newVolume(): string {
+    const id = `${this.name}${this.#volumes.size + 1}`;
+    this.#volumes.set(id, new Map());
+    return id;
   }
 
   /** Lets something go wrong the next time that it can. */

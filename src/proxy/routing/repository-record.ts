@@ -44,6 +44,8 @@ export interface RepairClaim {
   readonly id: string;
   /** The proxy that repairs, as in its lease. */
   readonly owner: string;
+  /** What it has copied so far is gone: it keeps others out until it has ended, and that is all. */
+  readonly isVoid?: true;
 }
 
 /** A write in flight, made durable before the first node is told to commit (invariant I1). */

@@ -64,7 +64,11 @@ export function recordFromRow(row: RepositoryRow): RepositoryRecord {
       lsn: BigInt(replica.lsn),
       role: known(roles, replica.role),
       ...(replica.repair !== undefined && {
-        repair: { id: replica.repair.id, owner: replica.repair.owner },
+        repair: {
+          id: replica.repair.id,
+          owner: replica.repair.owner,
+          ...(replica.repair.isVoid === true && { isVoid: true as const }),
+        },
       }),
     })),
     intents: row.intents.map((intent) => ({

@@ -8,6 +8,7 @@ import {
 } from '../../../test/support/repository-records.ts';
 import { inSyncVoters } from '../routing/repository-record.ts';
 import type { StorageIdentity } from '../store/storage-identity.ts';
+import { claimRepair, promote, releaseRepair } from './record-changes.ts';
 import { compareVolumes, giveUpReplica, replaced } from './lost-volume.ts';
 
 const key = { virtualStorage: 'default', storage: 'b' };
@@ -47,13 +48,33 @@ describe('the volume that a storage shows', () => {
 });
 
 describe('a replica whose volume is gone', () => {
-  test('holds nothing from then on, and whoever repaired it has lost the claim', () => {
-    const claimed = { ...replica('b', 3n, 'learner'), repair: { id: 'x', owner: 'proxy-1' } };
-    for (const held of [replica('b', 5n), replica('b', 3n), claimed]) {
+  test('holds nothing from then on', () => {
+    for (const held of [replica('b', 5n), replica('b', 3n)]) {
       const record = recordWith({ replicas: [replica('a', 5n), held] });
       const next = { ...record, replicas: [replica('a', 5n), replica('b', -1n, 'learner')] };
       expect(giveUpReplica(record, 'b', all)).toEqual({ kind: 'change', next });
       expect(giveUpReplica(next, 'b', all)).toEqual({ kind: 'refuse', reason: 'holdsNothing' });
+    }
+  });
+
+  test('cannot be declared in sync by whoever repaired it, and nobody else begins before that has ended', () => {
+    const claim = { id: 'x', owner: 'proxy-1' };
+    const barrier = { owner: 'proxy-1', expiresAtMs: 10 };
+    const held = { ...replica('b', 3n, 'learner'), repair: claim };
+    const record = recordWith({ replicas: [replica('a', 5n), held], barrier });
+    const equal = { barrier, source: 'a', lsn: 5n };
+    expect(promote(record, claim, equal)).toMatchObject({ kind: 'change' });
+    const outcome = giveUpReplica(record, 'b', all);
+    if (outcome.kind === 'refuse') throw new Error(outcome.reason);
+    const { next } = outcome;
+    expect(promote(next, claim, equal)).toEqual({ kind: 'refuse', reason: 'claimLost' });
+    const other = { id: 'y', owner: 'proxy-2' };
+    expect(claimRepair(next, 'b', other)).toEqual({ kind: 'refuse', reason: 'claimed' });
+    expect(giveUpReplica(next, 'b', all)).toEqual({ kind: 'refuse', reason: 'holdsNothing' });
+    const released = releaseRepair(next, claim);
+    expect(released).toMatchObject({ next: { replicas: [{}, replica('b', -1n, 'learner')] } });
+    if (released.kind === 'change') {
+      expect(claimRepair(released.next, 'b', other)).toMatchObject({ kind: 'change' });
     }
   });
 

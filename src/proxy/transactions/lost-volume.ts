@@ -58,8 +58,9 @@ export type LossRefusal =
   | 'noOther';
 
 /**
- * Gives up a replica whose volume is gone: it holds nothing, and who repairs it has to begin anew.
- * If it was the primary, another in-sync voter is, in a new epoch (I5).
+ * Gives up a replica whose volume is gone: it holds nothing, and who repairs it has to begin anew. The
+ * claim of a repair stays until that has ended: should it be the old volume after all that is there, the
+ * storage may still copy, and two must not do that at a time. If it was the primary, another in-sync voter is, in a new epoch (I5).
  *
  * @param isReachable whether a storage shows that it is there, with the volume that records speak of
  */
@@ -75,7 +76,9 @@ export function giveUpReplica(
   const successor = inSyncVoters(record).find((voter) => voter !== storage && isReachable(voter));
   if (successor === undefined) return { kind: 'refuse', reason: 'noOther' };
   const role = replica.role === 'leaving' ? replica.role : 'learner';
-  const empty: Replica = { storage, lsn: -1n, role };
+  const repair: Pick<Replica, 'repair'> =
+    replica.repair === undefined ? {} : { repair: { ...replica.repair, isVoid: true } };
+  const empty: Replica = { storage, lsn: -1n, role, ...repair };
   const replicas = record.replicas.map((candidate) => (candidate === replica ? empty : candidate));
   const next = { ...record, replicas };
   if (record.primary !== storage) return { kind: 'change', next };
@@ -83,5 +86,5 @@ export function giveUpReplica(
 }
 
 function holdsNothing({ lsn, role, repair }: Replica): boolean {
-  return lsn < 0n && role !== 'voter' && repair === undefined;
+  return lsn < 0n && role !== 'voter' && (repair === undefined || repair.isVoid === true);
 }

@@ -242,7 +242,8 @@ export function promote(
   if (record.intents.length > 0) return { kind: 'refuse', reason: 'writesInFlight' };
   if (!inSyncVoters(record).includes(source)) return { kind: 'refuse', reason: 'sourceBehind' };
   if (record.lsn !== lsn) return { kind: 'refuse', reason: 'written' };
-  const isClaimed = ({ repair, role }: Replica) => repair?.id === claim.id && role !== 'leaving';
+  const isClaimed = ({ repair, role }: Replica) =>
+    repair?.id === claim.id && repair.isVoid !== true && role !== 'leaving';
   if (!record.replicas.some(isClaimed)) return { kind: 'refuse', reason: 'claimLost' };
   const replicas = record.replicas.map((replica) =>
     replica.repair?.id === claim.id

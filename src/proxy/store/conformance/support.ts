@@ -98,7 +98,10 @@ const anyReplicas: fc.Arbitrary<Replica[]> = fc.uniqueArray(
       storage: someStorage,
       lsn: fc.bigInt({ min: 0n, max: 2n }),
       role: fc.constantFrom('voter', 'learner', 'leaving'),
-      repair: fc.record({ id: fc.uuid(), owner: anyName }),
+      repair: fc.record(
+        { id: fc.uuid(), owner: anyName, isVoid: fc.constant(true as const) },
+        { requiredKeys: ['id', 'owner'] },
+      ),
     },
     { requiredKeys: ['storage', 'lsn', 'role'] },
   ),
