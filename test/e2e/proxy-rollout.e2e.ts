@@ -37,7 +37,9 @@ describe('the proxies of a cluster, replaced with kubectl rollout restart under 
     await freshNamespace(cluster, namespace);
     await installGitlab(cluster, namespace);
     underTest = scope.own(new GitalyClusterUnderTest(cluster, namespace));
-    await underTest.apply(await exampleManifest(cluster, namespace));
+    const manifest = await exampleManifest(cluster, namespace);
+    manifest.spec['proxy'] = { ...(manifest.spec['proxy'] as object), workers: 2 };
+    await underTest.apply(manifest);
     token = await underTest.token('client-token');
     const service = { namespace, kind: 'service', name: deployment } as const;
     const reached = scope.own(await reach(cluster, service, port));
