@@ -1,21 +1,21 @@
 /**
- * How long writes stop when a primary is lost: `npm run benchmark:failover -- --fault pod --kills 20`, or
+ * How long writes stop when a primary is lost: `npm run benchmark:failover:testbed -- --fault pod --kills 20`, or
  * `--fault node` for the power of its whole node. Writes go on without a pause; the gap is the longest time
  * between two acknowledgements around the loss.
  */
 import { parseArgs } from 'node:util';
-import type { GitalyClient } from '../../src/client/gitaly-client.ts';
+import type { GitalyClient } from '../../../src/client/gitaly-client.ts';
 import {
   exampleManifest,
   GitalyClusterUnderTest,
   virtualStorage,
-} from '../scenario/gitaly-cluster.ts';
-import { installGitlab } from '../scenario/gitlab.ts';
-import { killPod, podsOf, waitForNode } from '../scenario/pods.ts';
-import { freshNamespace, installOperator } from '../scenario/product.ts';
-import { commitFile } from '../support/commit-file.ts';
-import { openCluster, type Cluster } from '../testbed/cluster.ts';
-import { lineProgress } from '../testbed/progress.ts';
+} from '../../scenario/gitaly-cluster.ts';
+import { installGitlab } from '../../scenario/gitlab.ts';
+import { killPod, podsOf, waitForNode } from '../../scenario/pods.ts';
+import { freshNamespace, installOperator } from '../../scenario/product.ts';
+import { commitFile } from '../../support/commit-file.ts';
+import { openCluster, type Cluster } from '../../testbed/cluster.ts';
+import { lineProgress } from '../../testbed/progress.ts';
 import { WriteLoop } from './write-loop.ts';
 
 const namespace = 'gitaly-benchmark';
@@ -74,7 +74,8 @@ async function measure(
   await underTest.waitUntilInSync(client, relativePath);
   const repairedMs = performance.now() - struckMs;
   await underTest.waitUntilSafe();
-  return { primary, gapMs: writes.longestGapMs, refused: writes.refused, repairedMs };
+  const refused = [...writes.refusals.values()].reduce((sum, count) => sum + count, 0);
+  return { primary, gapMs: writes.longestGapMs(struckMs), refused, repairedMs };
 }
 
 /** One whose primary is on another node than the database, which is one of a kind. */

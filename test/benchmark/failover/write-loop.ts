@@ -1,56 +1,68 @@
 import { setTimeout } from 'node:timers/promises';
-import type { Stoppable } from '../../src/base/scope.ts';
-import type { GitalyClient } from '../../src/client/gitaly-client.ts';
-import { waitFor } from '../scenario/wait-for.ts';
+import type { Stoppable } from '../../../src/base/scope.ts';
+import type { GitalyClient } from '../../../src/client/gitaly-client.ts';
+import { RpcError } from '../../../src/rpc/rpc-error.ts';
+import { statusName } from '../../../src/rpc/status.ts';
+import { waitFor } from '../../scenario/wait-for.ts';
 
 /** As a person's tool would, not as fast as it can. */
 const retryMs = 20;
-const ref = Buffer.from('refs/heads/benchmark');
 
 /** Writes to a repository, one write after the other, each again until it is acknowledged. */
 export class WriteLoop implements Stoppable {
   readonly #client: GitalyClient;
   readonly #repository: { readonly storageName: string; readonly relativePath: string };
+  readonly #reference: Buffer;
   readonly #commits: readonly string[];
-  readonly #acknowledgedMs: number[] = [];
-  #refused = 0;
+  /** When it began, and when each write was acknowledged. */
+  readonly #acknowledgedMs = [performance.now()];
+  readonly #refusals = new Map<string, number>();
   #isStopping = false;
   #running: Promise<void> | undefined;
 
   private constructor(
     client: GitalyClient,
     repository: { readonly storageName: string; readonly relativePath: string },
+    branch: string,
     commits: readonly string[],
   ) {
     this.#client = client;
     this.#repository = repository;
+    this.#reference = Buffer.from(`refs/heads/${branch}`);
     this.#commits = commits;
   }
 
-  /** The repository needs a branch `main`. */
+  /** The repository needs a branch `main`; what is written is another one. */
   static async start(
     client: GitalyClient,
     repository: { readonly storageName: string; readonly relativePath: string },
+    branch = 'benchmark',
   ): Promise<WriteLoop> {
     const revision = Buffer.from('main');
     const { commit } = await client.commit.findCommit({ repository, revision });
     // Between a commit and nothing, so that each write changes something.
-    const loop = new WriteLoop(client, repository, [commit?.id ?? '', '0'.repeat(40)]);
+    const loop = new WriteLoop(client, repository, branch, [commit?.id ?? '', '0'.repeat(40)]);
     loop.#running = loop.#run();
     loop.#running.catch(() => {});
     return loop;
   }
 
-  get refused(): number {
-    return this.#refused;
+  /** How many writes were refused, and made again, by the status that they ended with. */
+  get refusals(): ReadonlyMap<string, number> {
+    return this.#refusals;
   }
 
-  /** Between two acknowledgements. */
-  get longestGapMs(): number {
-    const gaps = this.#acknowledgedMs.map(
-      (atMs, index) => atMs - (this.#acknowledgedMs[index - 1] ?? atMs),
+  /** Between two acknowledgements, of which the later was after `sinceMs`. */
+  longestGapMs(sinceMs: number): number {
+    const gaps = this.#acknowledgedMs.map((atMs, index) =>
+      atMs > sinceMs ? atMs - (this.#acknowledgedMs[index - 1] ?? atMs) : 0,
     );
     return Math.max(0, ...gaps);
+  }
+
+  /** When the first write after `sinceMs` was acknowledged; infinity if there is none. */
+  firstAfterMs(sinceMs: number): number {
+    return this.#acknowledgedMs.find((atMs) => atMs > sinceMs) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Resolves when `count` more writes than now were acknowledged. */
@@ -70,22 +82,21 @@ export class WriteLoop implements Stoppable {
   async #run(): Promise<void> {
     for (let turn = 0; !this.#isStopping; turn++) {
       const objectId = this.#commits[turn % 2] ?? '';
-      while (!(await this.#write(objectId))) {
-        this.#refused += 1;
-        if (this.#isStopping) return;
-      }
+      while (!(await this.#write(objectId))) if (this.#isStopping) return;
       this.#acknowledgedMs.push(performance.now());
     }
   }
 
   async #write(objectId: string): Promise<boolean> {
-    const update = { reference: ref, newObjectId: Buffer.from(objectId) };
+    const update = { reference: this.#reference, newObjectId: Buffer.from(objectId) };
     try {
       const call = await this.#client.ref.updateReferences();
       await call.write({ repository: this.#repository, updates: [update] });
       await call.finish();
       return true;
-    } catch {
+    } catch (error) {
+      const status = error instanceof RpcError ? statusName(error.code) : String(error);
+      this.#refusals.set(status, (this.#refusals.get(status) ?? 0) + 1);
       await setTimeout(retryMs);
       return false;
     }
