@@ -197,6 +197,19 @@ export const mutants: readonly Mutant[] = [
     faults: ['b-fails', 'b-differs'],
   },
   {
+    name: 'contents-are-compared-when-nothing-is-in-flight',
+    edits: [
+      {
+        file: changes,
+        guard: 'intent.transaction === transaction || intent.hasEnded === true',
+        without: 'true',
+      },
+    ],
+    violates: /I[236]/,
+    only: ['other-beside-voting'],
+    faults: ['a-hangs-a-while', 'b-hangs-a-while'],
+  },
+  {
     name: 'those-that-stay-in-sync-after-a-death-are-equal',
     edits: [
       {

@@ -38,8 +38,9 @@ const storageFaults = ['a', 'b', 'c'].flatMap((name): readonly ShortFault[] => {
   return [
     on('crashes', restartsAfter(300)),
     on('stays-away', restartsAfter(9000)),
-    // Less than what writes without votes wait for others to run out: see docs/limits.md, "Clocks".
+    // Not noticed by others; noticed by writes, which leave it behind; and long enough to be lost.
     on('hangs-shortly', hangsFor(700)),
+    on('hangs-a-while', hangsFor(2200)),
     on('hangs', hangsFor(7000)),
     on('loses-its-volume', (cluster, storage) => {
       cluster.changeVolume(storage, 300);

@@ -55,7 +55,7 @@ export async function admitWrite(
     } else if (isBeingCreated(record)) {
       return { kind: 'notFound' };
     } else if (hasBarrier(record, clock.wallMs())) {
-      obstacle = 'a replica is being brought in sync';
+      obstacle = 'replicas are being compared';
     } else {
       const other = opened === undefined ? undefined : await view.get(opened);
       const all = virtualStorage.nodes();

@@ -64,7 +64,7 @@ function isFinal(reason: IntentRefusal): boolean {
 const refusalTexts: Readonly<Record<IntentRefusal, string>> = {
   fenced: 'the primary has moved since the write began',
   tooFewVoters: 'too few replicas are still in sync',
-  barrier: 'a replica is being brought in sync',
+  barrier: 'replicas are being compared',
   busy: 'too many writes to the repository are in flight',
 };
 

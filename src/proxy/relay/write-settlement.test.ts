@@ -5,8 +5,9 @@ import { silentLogger } from '../../base/logger.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import { MemoryDatabase } from '../store/memory-database.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
+import { settleWrite } from '../transactions/record-changes.ts';
 import { WriteRegistry } from '../transactions/write-registry.ts';
-import { VirtualStorage } from '../upstream/storage-directory.ts';
+import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import { RepositoryView } from '../view/repository-view.ts';
 import type { RelayContext } from './context.ts';
 import { settle } from './write-settlement.ts';
@@ -24,15 +25,28 @@ async function start(parts: Partial<RepositoryRecord> = {}) {
   await view.start();
   const writes = new WriteRegistry();
   const metrics = { underReplicatedWrite() {} };
-  const context = { view, clock, writes, logger, metrics } as unknown as RelayContext;
-  const virtualStorage = new VirtualStorage(
-    'default',
-    { replicationFactor: 3, minInSyncReplicas: 2 },
-    [],
-  );
+  const owner = 'proxy-1';
+  const context = { view, owner, clock, writes, logger, metrics } as unknown as RelayContext;
+  const contents = new Map([
+    ['a', 'x'],
+    ['b', 'x'],
+    ['c', 'x'],
+  ]);
+  const virtualStorage = {
+    name: 'default',
+    policy: { replicationFactor: 3, minInSyncReplicas: 2 },
+    control: (storage: string) => ({ checksum: async () => contents.get(storage) }),
+  } as unknown as VirtualStorage;
   const options = { record: created.record, transaction: 't', virtualStorage, context };
-  const ownerOfIntent = () => database.getById(created.record.id)?.intents[0]?.owner;
-  return { clock, options, writes, ownerOfIntent };
+  const recordNow = () => {
+    const record = database.getById(created.record.id);
+    if (record === undefined) throw new Error('the record is gone');
+    return record;
+  };
+  const ownerOfIntent = () => recordNow().intents[0]?.owner;
+  const settleOther = (transaction: string) =>
+    view.change(recordNow(), (current) => settleWrite(current, transaction, ['a', 'b', 'c']));
+  return { clock, options, writes, contents, ownerOfIntent, recordNow, settleOther };
 }
 
 describe('a write that nobody can vouch for', () => {
@@ -59,5 +73,72 @@ describe('a write that nobody can vouch for', () => {
     expect(ownerOfIntent()).toBe('proxy-1');
     await clock.advance(1);
     expect(ownerOfIntent()).toBe('');
+  });
+});
+
+describe('a write that is judged by comparing contents', () => {
+  const outcome = { kind: 'unverified', finished: ['a', 'b', 'c'], isCalledOff: false } as const;
+  const recorded = { kind: 'recorded', reference: 'a', holders: ['a', 'b', 'c'] };
+
+  it('is recorded at once if no other is in flight', async () => {
+    const { options, recordNow } = await start();
+    expect(await settle(outcome, options)).toEqual(recorded);
+    expect(recordNow()).toMatchObject({ lsn: 6n, intents: [] });
+  });
+
+  it('leaves those behind that are different', async () => {
+    const { options, contents } = await start();
+    contents.set('b', 'y');
+    expect(await settle(outcome, options)).toEqual({ ...recorded, holders: ['a', 'c'] });
+  });
+
+  it('tells that nothing has changed if the one that counts was refused', async () => {
+    const { options } = await start();
+    expect(await settle({ ...outcome, isCalledOff: true }, options)).toEqual({
+      kind: 'unchanged',
+      isCalledOff: true,
+    });
+  });
+
+  it('holds new writes back until the one in flight has ended, if that takes longer', async () => {
+    const { clock, options, recordNow, settleOther } = await start({
+      intents: [intentOf('t'), intentOf('other')],
+    });
+    const settling = settle(outcome, options);
+    await clock.advance(190);
+    expect(recordNow().barrier).toBeUndefined();
+    await clock.advance(2000);
+    expect(recordNow().barrier).toMatchObject({ owner: 'proxy-1' });
+    await settleOther('other');
+    await clock.advance(25);
+    expect(await settling).toEqual(recorded);
+    expect(recordNow()).toMatchObject({ lsn: 7n, intents: [] });
+    expect(recordNow().barrier).toBeUndefined();
+  });
+
+  it('does not wait for one that only waits to be compared too', async () => {
+    const { clock, options, recordNow } = await start({
+      intents: [intentOf('t'), intentOf('u')],
+    });
+    const settling = Promise.all(
+      ['t', 'u'].map((transaction) => settle(outcome, { ...options, transaction })),
+    );
+    await clock.advance(300);
+    expect(await settling).toEqual([recorded, recorded]);
+    expect(recordNow()).toMatchObject({ lsn: 7n, intents: [] });
+    expect(recordNow().barrier).toBeUndefined();
+  });
+
+  it('is compared beside one that goes on, when all that was decided has run out', async () => {
+    const { clock, options, recordNow } = await start({
+      intents: [intentOf('t'), intentOf('other')],
+    });
+    const settling = settle(outcome, options);
+    await clock.advance(3490);
+    expect(recordNow().lsn).toBe(5n);
+    await clock.advance(50);
+    expect(await settling).toEqual(recorded);
+    expect(recordNow().intents).toMatchObject([{ transaction: 'other' }]);
+    expect(recordNow().barrier).toBeUndefined();
   });
 });

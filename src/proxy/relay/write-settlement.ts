@@ -1,12 +1,16 @@
 import { sleep } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
-import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
+import { inSyncVoters, type Barrier, type RepositoryRecord } from '../routing/repository-record.ts';
 import { StoreUnavailableError } from '../store/control-store.ts';
 import type { WriteOutcome } from '../transactions/outcome.ts';
 import {
   abandonIntent,
+  beginComparison,
   dropIntent,
   heldBy,
+  isQuietBut,
+  isUnder,
+  lowerBarrier,
   settleWrite,
   type SettleRefusal,
 } from '../transactions/record-changes.ts';
@@ -40,6 +44,15 @@ export interface SettlementOptions {
 const recordLimitMs = 10_000;
 const retryMs = 200;
 const recheckMs = 25;
+/** How long a write that is to be compared waits for others to end before it holds new ones back. */
+const calmLimitMs = 200;
+/**
+ * Longer than a storage can take to carry out what it was told to commit: one that stands still for 3 s
+ * is lost, and behind.
+ */
+const comparisonLimitMs = 3500;
+/** Writes are held back for at most this long, whatever happens to this proxy. */
+const barrierMs = 10_000;
 /**
  * A storage that was told to commit, and was lost, may still be at it. Contents that are compared
  * meanwhile may be found equal and become different after. So others get a write in doubt to settle
@@ -86,7 +99,13 @@ export async function settle(
  * Other writes to the same references have had their votes, and this one none: they may come before
  * it on one storage and after it on another. One that is decided and not carried out yet is not seen
  * in a comparison. So it counts only if no other write was in flight meanwhile, or if those that were
- * decided before have run out. Two such writes at a time wait for each other until then.
+ * decided before have run out.
+ *
+ * 1. For a moment, wait until nobody else is in flight: usually nobody is.
+ * 2. Then hold new writes back until those in flight have ended. Those that only wait to be compared
+ *    are not waited for.
+ * 3. One that takes longer than any decision needs to run out may be seen halfway. Replicas that
+ *    look different for it are behind then: that costs a repair, and no write.
  */
 async function compareAndRecord(
   reference: string,
@@ -94,23 +113,53 @@ async function compareAndRecord(
   options: SettlementOptions,
 ): Promise<Settlement> {
   const { clock, view } = options.context;
-  const runOutAtMs = clock.monotonicMs() + runOutMs;
-  for (;;) {
-    const hasRunOut = clock.monotonicMs() >= runOutAtMs;
-    const before = view.latest(options.record);
-    if (hasRunOut || isAlone(before, options)) {
-      const holders = await withEqualContents(finished, options);
-      const stillBefore = hasRunOut ? undefined : before;
-      const holding: Holding = { holders, before: stillBefore, equalTo: reference };
-      const settlement = await record(reference, holding, options);
-      if (settlement !== 'moving') return settlement;
+  const endedMs = clock.monotonicMs();
+  const barrier = { owner: options.context.owner, expiresAtMs: clock.wallMs() + barrierMs };
+  let isHeldBack = false;
+  try {
+    for (;;) {
+      const waitedMs = clock.monotonicMs() - endedMs;
+      const hasRunOut = waitedMs >= comparisonLimitMs;
+      const before = view.latest(options.record);
+      if (hasRunOut || isQuietBut(before, options.transaction)) {
+        const holders = await withEqualContents(finished, options);
+        const stillBefore = hasRunOut ? undefined : before;
+        const holding: Holding = { holders, before: stillBefore, equalTo: reference, barrier };
+        const settlement = await record(reference, holding, options);
+        if (settlement !== 'moving') return settlement;
+      } else if (waitedMs >= calmLimitMs && !isHeldBack) {
+        isHeldBack = await holdWritesBack(barrier, options);
+      }
+      await sleep(clock, recheckMs);
     }
-    await sleep(clock, recheckMs);
+  } finally {
+    if (isHeldBack) letWritesIn(barrier, options);
   }
 }
 
-function isAlone({ intents }: RepositoryRecord, { transaction }: SettlementOptions): boolean {
-  return intents.every((intent) => intent.transaction === transaction);
+/** Whether it is this barrier that stands from now on. */
+async function holdWritesBack(barrier: Barrier, options: SettlementOptions): Promise<boolean> {
+  const { transaction, record: routed, context } = options;
+  const { view, clock } = context;
+  try {
+    const begun = await view.change(view.latest(routed), (current) =>
+      beginComparison(current, transaction, barrier, clock.wallMs()),
+    );
+    return begun.kind === 'changed' && isUnder(begun.record, barrier);
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    return false;
+  }
+}
+
+/** Where the write was settled, its barrier went with its intent. */
+function letWritesIn(barrier: Barrier, options: SettlementOptions): void {
+  const { record: routed, context } = options;
+  const { view } = context;
+  if (!isUnder(view.latest(routed), barrier)) return;
+  void inBackground(options, () =>
+    view.change(view.latest(routed), (current) => lowerBarrier(current, barrier)),
+  );
 }
 
 /** Who holds a write, as far as is known. */
@@ -123,6 +172,8 @@ interface Holding {
    * behind since may have been made like the others by a repair, without this write.
    */
   readonly equalTo?: string;
+  /** What may stand until the write is settled, so that contents could be compared. */
+  readonly barrier?: Barrier;
 }
 
 async function record(
@@ -162,7 +213,7 @@ type Recorded =
   | { readonly kind: 'moving' };
 
 async function recordOnce(
-  { holders, before: compared, equalTo }: Holding,
+  { holders, before: compared, equalTo, barrier }: Holding,
   options: SettlementOptions,
 ): Promise<Recorded> {
   const { context, transaction } = options;
@@ -171,9 +222,12 @@ async function recordOnce(
   const outcome = await context.view.change<SettleRefusal | 'moving'>(latest, (current) => {
     before = current;
     const hasMoved = compared !== undefined && compared.lsn !== current.lsn;
-    if (compared !== undefined && (hasMoved || !isAlone(current, options))) return moving;
+    if (compared !== undefined && (hasMoved || !isQuietBut(current, transaction))) return moving;
     const isTrusted = equalTo === undefined || inSyncVoters(current).includes(equalTo);
-    return settleWrite(current, transaction, isTrusted ? holders : []);
+    const settled = settleWrite(current, transaction, isTrusted ? holders : []);
+    return settled.kind === 'change'
+      ? { ...settled, next: without(barrier, settled.next) }
+      : settled;
   });
   if (outcome.kind === 'refused' && outcome.reason === 'moving') return { kind: 'moving' };
   if (outcome.kind === 'refused' && outcome.reason === 'overtaken') {
@@ -194,6 +248,11 @@ async function recordOnce(
   }
   await context.view.departuresKnown(outcome.record);
   return { kind: 'recorded', held: heldBy(outcome.record, holders).length };
+}
+
+function without(barrier: Barrier | undefined, record: RepositoryRecord): RepositoryRecord {
+  const lowered = barrier === undefined ? undefined : lowerBarrier(record, barrier);
+  return lowered?.kind === 'change' ? lowered.next : record;
 }
 
 /** The store is away: goes on trying, for the client only up to a limit. */

@@ -58,10 +58,12 @@ export interface Intent {
   readonly epoch: bigint;
   /** Storages whose votes count. All were in sync when the intent was taken. */
   readonly voters: readonly string[];
+  /** True if it changes nothing any more: its owner only compares what it has left behind. */
+  readonly hasEnded?: true;
 }
 
 export interface Barrier {
-  /** The proxy that repairs, as in its lease. */
+  /** The proxy that repairs or compares, as in its lease. */
   readonly owner: string;
   /** Milliseconds since 1970-01-01 UTC, by the store's clock; after that it counts for nothing. */
   readonly expiresAtMs: number;

@@ -77,6 +77,7 @@ export function recordFromRow(row: RepositoryRow): RepositoryRecord {
       kind: known(intentKinds, intent.kind),
       epoch: BigInt(intent.epoch),
       voters: intent.voters,
+      ...(intent.hasEnded === true && { hasEnded: true }),
     })),
     ...(row.barrier !== null && {
       barrier: { owner: row.barrier.owner, expiresAtMs: row.barrier.expiresAtMs },

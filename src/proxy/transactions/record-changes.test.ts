@@ -9,10 +9,12 @@ import {
 } from '../routing/repository-record.ts';
 import {
   abandonIntent,
+  beginComparison,
   claimRepair,
   hasBarrier,
   dropIntent,
   heldBy,
+  isQuietBut,
   lowerBarrier,
   movePrimary,
   promote,
@@ -147,6 +149,30 @@ describe('moving the primary', () => {
     for (const to of ['b', 'c', 'd']) {
       expect(movePrimary(recordWith({ replicas }), to)).toMatchObject({ reason: 'notInSync' });
     }
+  });
+});
+
+describe('a write that is to be compared', () => {
+  const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
+  const record = recordWith({ intents: [intentOf('t'), intentOf('other')] });
+
+  it('holds new writes back, and is not waited for any more', () => {
+    const begun = changed(beginComparison(record, 't', barrier, 1000));
+    expect(begun.barrier).toEqual(barrier);
+    expect([isQuietBut(begun, 'other'), isQuietBut(begun, 't')]).toEqual([true, false]);
+  });
+
+  it('leaves the barrier of another as it is', () => {
+    const held = { ...record, barrier: { owner: 'proxy-2', expiresAtMs: 1500 } };
+    const begun = changed(beginComparison(held, 't', barrier, 1000));
+    expect(begun.barrier).toEqual(held.barrier);
+    expect(isQuietBut(begun, 'other')).toBe(true);
+    expect(beginComparison(begun, 't', barrier, 1499)).toMatchObject({ reason: 'already' });
+    expect(changed(beginComparison(begun, 't', barrier, 1500)).barrier).toEqual(barrier);
+  });
+
+  it('is refused when its intent is gone', () => {
+    expect(beginComparison(record, 'unknown', barrier, 1000)).toMatchObject({ reason: 'gone' });
   });
 });
 

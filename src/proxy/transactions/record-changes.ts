@@ -149,6 +149,34 @@ export function raiseBarrier(
   return { kind: 'change', next: { ...record, barrier } };
 }
 
+/**
+ * Says that a write changes nothing any more, and holds new ones back until what it has left behind is
+ * compared, unless somebody does that already. Those that end without a vote would else find their
+ * contents in motion, and wait for each other.
+ */
+export function beginComparison(
+  record: RepositoryRecord,
+  transaction: string,
+  barrier: Barrier,
+  nowMs: number,
+): RecordChange<'gone' | 'already'> {
+  const own = record.intents.find((intent) => intent.transaction === transaction);
+  if (own === undefined) return { kind: 'refuse', reason: 'gone' };
+  const isHeldBack = hasBarrier(record, nowMs);
+  if (isHeldBack && own.hasEnded === true) return { kind: 'refuse', reason: 'already' };
+  const intents = record.intents.map((intent) =>
+    intent === own ? { ...own, hasEnded: true as const } : intent,
+  );
+  return { kind: 'change', next: { ...record, intents, ...(!isHeldBack && { barrier }) } };
+}
+
+/** Whether no other write than this one can change anything now, as far as the record tells. */
+export function isQuietBut(record: RepositoryRecord, transaction: string): boolean {
+  return record.intents.every(
+    (intent) => intent.transaction === transaction || intent.hasEnded === true,
+  );
+}
+
 /** Lets writes in again. */
 export function lowerBarrier(record: RepositoryRecord, barrier: Barrier): RecordChange<'gone'> {
   if (!isUnder(record, barrier)) return { kind: 'refuse', reason: 'gone' };
@@ -156,7 +184,7 @@ export function lowerBarrier(record: RepositoryRecord, barrier: Barrier): Record
 }
 
 /** Whether it is this very barrier that stands: no write has begun since it was raised. */
-function isUnder(record: RepositoryRecord, barrier: Barrier): boolean {
+export function isUnder(record: RepositoryRecord, barrier: Barrier): boolean {
   return (
     record.barrier?.owner === barrier.owner && record.barrier.expiresAtMs === barrier.expiresAtMs
   );
