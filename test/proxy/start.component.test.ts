@@ -64,7 +64,8 @@ describe('a proxy that starts before its database', () => {
     };
     const { started } = await start(async () => store);
     scope.own(await started);
-    expect(asked).toBe(3);
+    // It is renewed from then on.
+    expect(asked).toBeGreaterThanOrEqual(3);
     expect([...(await store.liveOwners()).keys()]).toEqual(['proxy-0']);
   });
 
