@@ -4,6 +4,7 @@ import { CliError } from './cli-error.ts';
 import type { CliIo } from './cli-io.ts';
 import { runGitSsh } from './git-ssh.ts';
 import { addRepositoryCommands } from './repository-commands.ts';
+import { addStorageCommands } from './storage-commands.ts';
 import { addStatusCommands } from './status-commands.ts';
 
 /**
@@ -44,6 +45,7 @@ function createProgram(io: CliIo): Command {
     });
   addStatusCommands(program, io);
   addRepositoryCommands(program, io);
+  addStorageCommands(program, io);
   addGitSsh(program);
   return program;
 }

@@ -135,7 +135,8 @@ export function createRelay(
     metrics.callEnded(call, code, ms / 1000);
     logCall(call, code, ms, callLogger);
   };
-  const local = localMethods(context, serving);
+  const volumes = new VolumeGuard({ ...common, view, storages, metrics, random });
+  const local = localMethods(context, serving, volumes);
   metrics.addLocalMethods(local.map(({ path }) => path));
   const dispatcher = new Dispatcher({
     localMethods: local,
@@ -157,7 +158,6 @@ export function createRelay(
     metrics,
     ...(parallel === undefined ? {} : { parallel }),
   });
-  const volumes = new VolumeGuard({ ...common, view, storages, metrics, random });
   return { dispatcher, view, membership, repairLoop, volumes };
 }
 

@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/base/clock.ts';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
@@ -153,6 +155,38 @@ describe('an empty volume in the place of the only replica that is in sync', () 
     );
     await waitUntil('the other one is in sync', () => isRebuilt(running, other));
     expect(await metricsOf(running)).toContain(`gitaly_proxy_storage_volume_replaced${labels} 0`);
+  });
+});
+
+describe('another volume that a person accepts', () => {
+  const openStore = usePostgres();
+
+  it('is taken as it is for what is in sync nowhere else', async () => {
+    const { running, client, commit } = await start({
+      openStore,
+      storages: 1,
+      minInSyncReplicas: 1,
+    });
+    const [storage = ''] = running.nodes.map(({ name }) => name);
+    const { storagePath } = running.node(storage);
+    const name = { virtualStorage: 'default', storage };
+    await expect(client.admin.acceptVolume(name)).rejects.toMatchObject({
+      code: statusCodes.FAILED_PRECONDITION,
+    });
+    await running.node(storage).kill();
+    // As when all was copied to another volume, but for Gitaly's own file.
+    await rm(join(storagePath, '.gitaly-metadata'));
+    await running.restartNode(storage);
+    await waitUntil('it is told why', async () => {
+      const { healthReason } = await storageStatus(client, storage);
+      return /a repository is in sync on no other/.test(healthReason);
+    });
+    await expect(headOf(client)).rejects.toMatchObject({ code: statusCodes.UNAVAILABLE });
+    expect(await client.admin.acceptVolume(name)).toMatchObject({ kept: 1n });
+    await waitUntil('it is used', async () => (await storageStatus(client, storage)).healthy);
+    expect(await headOf(client)).toBe(commit);
+    const nowhere = client.admin.acceptVolume({ ...name, storage: 'nowhere' });
+    await expect(nowhere).rejects.toMatchObject({ code: statusCodes.INVALID_ARGUMENT });
   });
 });
 

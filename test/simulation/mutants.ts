@@ -359,8 +359,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: replacement,
-        guard: "if (look.kept > 0) return { kind: 'kept', repositories: look.kept };",
-        without: '',
+        guard: 'if (look.kept > 0 && options.keepsTheRest !== true) {',
+        without: 'if (options.signal.aborted) {',
       },
     ],
     violates: /I[36]/,

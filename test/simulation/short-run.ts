@@ -58,6 +58,8 @@ export class ShortRun implements Clients {
   #faultyUntilMs = 0;
   #busyUntilMs = 0;
   #played = 0;
+  /** What a person asks for while nothing is wrong. */
+  #pendingLoss: string | undefined;
   #failed = 0;
   #lastWrite = 0;
 
@@ -152,9 +154,11 @@ export class ShortRun implements Clients {
     const served = this.#served(proxy);
     const isAnyAway = [...this.cluster.storages.values()].some(({ process }) => !process.isRunning);
     if (isAnyAway || this.#played > 0) this.#history.lossAsked(storage);
+    else this.#pendingLoss = storage;
     served?.process.receive(() => {
       void served.acceptLoss(key, storage).then((outcome) => {
         this.cluster.timeline.tell(() => `accepting what ${storage} lacks: ${outcome}`);
+        this.#pendingLoss = undefined;
         if (outcome === 'busy') this.after(300, () => this.acceptLoss(proxy, storage));
         return outcome;
       });
@@ -185,6 +189,7 @@ export class ShortRun implements Clients {
       const forMs = shortFaults.get(fault)?.begin(this.cluster) ?? 0;
       this.#faultyUntilMs = Math.max(this.#faultyUntilMs, timeline.monotonicMs() + forMs + 0.001);
       this.#played += 1;
+      if (this.#pendingLoss !== undefined) this.#history.lossAsked(this.#pendingLoss);
       next = this.#faults[0];
     }
   }

@@ -170,6 +170,7 @@ export class SimulatedLink {
     if (this.#connection !== connection) return;
     const verdict = await this.#checkVolume(volume);
     if (this.#connection !== connection) return;
+    if (connection.isAdmitted && verdict.kind === 'wrong') return this.drop(verdict.reason);
     connection.isAdmitted = verdict.kind === 'right';
     this.#health =
       verdict.kind === 'right'

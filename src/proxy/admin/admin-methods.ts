@@ -1,26 +1,59 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   AdminService,
+  type AcceptVolumeResponseSchema,
   type GetStatusResponseSchema,
   type RepositoryStatusSchema,
   type VirtualStorageStatusSchema,
 } from '../../gen/gitaly_operator/v1/admin_pb.ts';
+import { statusCodes } from '../../rpc/status.ts';
 import type { RelayContext } from '../relay/context.ts';
-import { streamingMethod, unaryMethod, type LocalMethod } from '../relay/local-method.ts';
+import {
+  LocalCallError,
+  streamingMethod,
+  unaryMethod,
+  type LocalMethod,
+} from '../relay/local-method.ts';
+import type { VolumeGuard } from '../replication/volume-guard.ts';
 import { isInSync, type RepositoryRecord } from '../routing/repository-record.ts';
 import { StoreUnavailableError, type StoreSummary } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import { allRepositories } from './all-repositories.ts';
 import { summarize } from './summary.ts';
 
+/** Carries out that a person takes another volume for right. */
+export type VolumeAcceptance = Pick<VolumeGuard, 'accept'>;
+
 /** AdminService: what the operator and people want to know of the cluster. */
-export function adminMethods(context: RelayContext): readonly LocalMethod[] {
+export function adminMethods(
+  context: RelayContext,
+  volumes: VolumeAcceptance,
+): readonly LocalMethod[] {
   return [
     unaryMethod(AdminService.method.getStatus, () => statusOf(context)),
     streamingMethod(AdminService.method.listRepositories, (request) =>
       listRepositories(context, request),
     ),
+    unaryMethod(AdminService.method.acceptVolume, (request) =>
+      acceptVolume(request, context, volumes),
+    ),
   ];
+}
+
+async function acceptVolume(
+  { virtualStorage, storage }: { readonly virtualStorage: string; readonly storage: string },
+  { storages }: RelayContext,
+  volumes: VolumeAcceptance,
+): Promise<MessageInitShape<typeof AcceptVolumeResponseSchema>> {
+  if (!storages.get(virtualStorage)?.nodes().has(storage)) {
+    const message = `there is no storage ${storage} in a virtual storage ${virtualStorage}`;
+    throw new LocalCallError(statusCodes.INVALID_ARGUMENT, message);
+  }
+  const outcome = await volumes.accept({ virtualStorage, storage });
+  if (outcome.kind === 'refused') {
+    throw new LocalCallError(statusCodes.FAILED_PRECONDITION, outcome.reason);
+  }
+  return { kept: BigInt(outcome.kept) };
 }
 
 async function statusOf(

@@ -1,6 +1,6 @@
 import type { RelayContext } from '../relay/context.ts';
 import type { LocalMethod } from '../relay/local-method.ts';
-import { adminMethods } from './admin-methods.ts';
+import { adminMethods, type VolumeAcceptance } from './admin-methods.ts';
 import { healthMethods } from './health-methods.ts';
 import { internalMethods } from './internal-methods.ts';
 import { objectPoolMethods } from './object-pool-methods.ts';
@@ -11,7 +11,11 @@ import { serverMethods } from './server-methods.ts';
 import type { ServingState } from './serving-state.ts';
 
 /** Every method that the proxy answers itself. */
-export function localMethods(context: RelayContext, serving: ServingState): readonly LocalMethod[] {
+export function localMethods(
+  context: RelayContext,
+  serving: ServingState,
+  volumes: VolumeAcceptance,
+): readonly LocalMethod[] {
   return [
     ...healthMethods(serving),
     ...repositoryMethods(context),
@@ -19,7 +23,7 @@ export function localMethods(context: RelayContext, serving: ServingState): read
     ...serverMethods(context),
     ...internalMethods(context),
     ...praefectInfoMethods(context),
-    ...adminMethods(context),
+    ...adminMethods(context, volumes),
     ...reflectionMethods(),
   ];
 }

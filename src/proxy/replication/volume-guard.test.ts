@@ -150,7 +150,7 @@ describe('a storage that shows another volume', () => {
     const verdict = await check('new');
     expect(verdict).toMatchObject({
       reason: expect.stringMatching(
-        /3 repositories are in sync on no other .* repository dataloss/,
+        /3 repositories are in sync on no other .* repository dataloss.* accept-volume default\/b/,
       ),
     });
     expect(lsnsOnB()).toEqual([5n, 5n, 5n]);
@@ -161,6 +161,34 @@ describe('a storage that shows another volume', () => {
     await clock.advance(4000);
     expect(await check('new')).toEqual(right);
     expect(told.get('kept')).toBe(0);
+  });
+
+  test('is used at once if a person says that it is right: what is nowhere else stays', async () => {
+    const { clock, database, away, startProxy, lsnsOnB } = await scene(2);
+    const { guard, check, logger } = await startProxy('proxy-1');
+    const alone = database.get({ virtualStorage: 'default', relativePath: '1.git' });
+    if (alone !== undefined) database.swap({ ...alone, replicas: [replica('b', 5n)] });
+    expect(await guard.accept(key)).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringContaining('no other volume than before'),
+    });
+    await check('new');
+    expect(await check('new')).toMatchObject({
+      reason: expect.stringContaining('a repository is in sync on no other storage'),
+    });
+    const accepting = guard.accept(key);
+    await clock.advance(4000);
+    expect(await accepting).toEqual({ kind: 'accepted', kept: 1 });
+    expect(lsnsOnB()).toEqual([5n, -1n]);
+    expect(await check('new')).toEqual(right);
+    expect(away.has('b')).toBe(true);
+    expect(logger.entries).toContainEqual(
+      expect.objectContaining({
+        message:
+          'a person has accepted the new volume of a storage; what is nowhere else is taken as it is there',
+        fields: { ...key, before: 'old', now: 'new', kept: 1 },
+      }),
+    );
   });
 
   test('is given up for once by several proxies at the same time', async () => {
@@ -188,6 +216,11 @@ describe('while the control store is away', () => {
       kind: 'wrong',
       reason: expect.stringMatching(/another volume.*bring the control store back/),
     });
+    // It may have been recorded by others since.
+    expect(await check('old')).toMatchObject({ kind: 'wrong' });
+    store.reconnect();
+    expect(await check('old')).toEqual(right);
+    store.disconnect();
     expect(await check('')).toMatchObject({ kind: 'wrong' });
   });
 

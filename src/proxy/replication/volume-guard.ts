@@ -13,7 +13,10 @@ import {
   type VolumeReplacementOptions,
 } from './volume-replacement.ts';
 
-export interface VolumeGuardOptions extends Omit<VolumeReplacementOptions, 'signal' | 'onGivenUp'> {
+export interface VolumeGuardOptions extends Omit<
+  VolumeReplacementOptions,
+  'signal' | 'onGivenUp' | 'keepsTheRest'
+> {
   readonly metrics: VolumeMetrics;
   readonly clock: Clock;
   readonly random: Random;
@@ -35,8 +38,13 @@ const retryPolicy: BackoffPolicy = { initialMs: 1000, maxMs: 60_000 };
 
 /** What this proxy knows of one storage's volume. */
 interface Known {
-  /** The recorded one, as the store said last; undefined if it was never asked. */
+  /**
+   * The one that was right when the store said so last. Undefined if it never did, and as soon as the
+   * storage has shown another one: which of them counts by now only the store can tell.
+   */
   filesystemId?: string;
+  /** What the storage has shown last. */
+  shown?: string;
   /** What was told last, since a storage is looked at again and again. */
   told?: string;
   /** Whether it was told that the storage shows none. */
@@ -47,6 +55,12 @@ interface Known {
   attempts: number;
   notBeforeMs: number;
 }
+
+export type AcceptVolumeOutcome =
+  /** `kept`: repositories for which the volume was taken as it is. */
+  | { readonly kind: 'accepted'; readonly kept: number }
+  /** For people: why, and what to do. */
+  | { readonly kind: 'refused'; readonly reason: string };
 
 type Settled = Exclude<IdentityStep, { readonly kind: 'put' }>;
 
@@ -67,14 +81,45 @@ export class VolumeGuard implements Stoppable {
   /** Whether a storage that shows this volume may get calls. An empty id: it tells of none. */
   async check(key: StorageKey, shown: string): Promise<VolumeVerdict> {
     const known = this.#knownOf(key);
+    known.shown = shown;
     try {
       const { clock } = this.#options;
       const work = this.#compare(key, shown);
       const step = await withTimeout(clock, storeLimitMs, 'to compare its volume', work);
       return this.#judge(key, shown, step, known);
     } catch (error) {
-      return judgeAlone(known.filesystemId, shown, errorMessage(error));
+      const verdict = judgeAlone(known.filesystemId, shown, errorMessage(error));
+      if (verdict.kind === 'wrong') delete known.filesystemId;
+      return verdict;
     }
+  }
+
+  /**
+   * A person says that the other volume which the storage shows is right, see
+   * {@link VolumeReplacementOptions.keepsTheRest}.
+   *
+   * @throws StoreUnavailableError if the store does not answer: to be tried again
+   */
+  async accept(key: StorageKey): Promise<AcceptVolumeOutcome> {
+    const known = this.#knownOf(key);
+    const identity = await this.#options.store.getIdentity(key);
+    if (identity?.replacement === undefined || identity.replacement !== known.shown) {
+      const reason = `storage ${key.storage} shows this proxy no other volume than before: there is nothing to accept`;
+      return { kind: 'refused', reason };
+    }
+    await known.running;
+    const outcome = await this.#replaceNow(identity, known, true);
+    if (outcome.kind !== 'replaced') {
+      const reason = 'another proxy was faster, or the old volume is back: look again';
+      return { kind: 'refused', reason };
+    }
+    const { kept } = outcome;
+    const { filesystemId: before, replacement: now } = identity;
+    this.#options.logger.warn(
+      { ...key, before, now, kept },
+      'a person has accepted the new volume of a storage; what is nowhere else is taken as it is there',
+    );
+    return { kind: 'accepted', kept };
   }
 
   async stop(): Promise<void> {
@@ -88,8 +133,9 @@ export class VolumeGuard implements Stoppable {
     for (;;) {
       const step = compareVolumes(key, await store.getIdentity(key), shown);
       if (step.kind !== 'put') {
-        const recorded = step.kind === 'serve' ? shown : step.identity.filesystemId;
-        if (recorded !== '') this.#knownOf(key).filesystemId = recorded;
+        const known = this.#knownOf(key);
+        delete known.filesystemId;
+        if (step.kind === 'serve' && shown !== '') known.filesystemId = shown;
         return step;
       }
       await store.putIdentity(step.next);
@@ -151,25 +197,39 @@ export class VolumeGuard implements Stoppable {
   }
 
   async #replaceOnce(identity: StorageIdentity, known: Known): Promise<void> {
-    const { logger, metrics } = this.#options;
+    try {
+      await this.#replaceNow(identity, known, false);
+    } catch (error) {
+      const { virtualStorage, storage } = identity;
+      this.#options.logger.warn(
+        { virtualStorage, storage, err: errorMessage(error) },
+        'a volume will be replaced a little later',
+      );
+    }
+  }
+
+  async #replaceNow(
+    identity: StorageIdentity,
+    known: Known,
+    keepsTheRest: boolean,
+  ): Promise<ReplacementOutcome> {
+    const { metrics } = this.#options;
     const { virtualStorage, storage } = identity;
     const key = { virtualStorage, storage };
     let replicas = 0;
-    try {
-      const outcome = await replaceVolume(identity, {
-        ...this.#options,
-        signal: this.#stopping.signal,
-        onGivenUp: (more) => {
-          replicas += more;
-          metrics.replicasGivenUp(key, more);
-        },
-      });
-      known.kept = outcome.kind === 'kept' ? outcome.repositories : 0;
-      metrics.repositoriesKept(key, known.kept);
-      this.#tellOutcome(identity, outcome, replicas);
-    } catch (error) {
-      logger.warn({ ...key, err: errorMessage(error) }, 'a volume will be replaced a little later');
-    }
+    const outcome = await replaceVolume(identity, {
+      ...this.#options,
+      signal: this.#stopping.signal,
+      keepsTheRest,
+      onGivenUp: (more) => {
+        replicas += more;
+        metrics.replicasGivenUp(key, more);
+      },
+    });
+    known.kept = outcome.kind === 'kept' ? outcome.repositories : 0;
+    metrics.repositoriesKept(key, known.kept);
+    this.#tellOutcome(identity, outcome, replicas);
+    return outcome;
   }
 
   #tellOutcome(identity: StorageIdentity, outcome: ReplacementOutcome, replicas: number): void {
@@ -214,12 +274,13 @@ function noneShown(recorded: string): string {
 }
 
 function otherShown(identity: StorageIdentity, kept: number): string {
-  const { filesystemId, replacement } = identity;
+  const { virtualStorage, storage, filesystemId, replacement } = identity;
   const what = `it has another volume than before (filesystem id ${replacement}, not ${filesystemId})`;
   if (kept === 0) return `${what}: wait, what was there is copied anew from other replicas`;
   return (
     `${what}, and ${kept === 1 ? 'a repository is' : `${kept} repositories are`} in sync on no other ` +
     'storage that can be reached: bring the old volume back, or the other storages, or accept the loss ' +
-    `of each that 'gitaly-ha repository dataloss' lists`
+    `of each that 'gitaly-ha repository dataloss' lists; ` +
+    `or, if this volume is right, run 'gitaly-ha storage accept-volume ${virtualStorage}/${storage}'`
   );
 }

@@ -11,13 +11,15 @@ export interface VolumeReplacementOptions {
   readonly storages: { get(virtualStorage: string): { nodes(): NodeView } | undefined };
   /** It ends before the next page of records. */
   readonly signal: AbortSignal;
+  /** A person says that the new volume is right: what is in sync nowhere else is taken as it is there. */
+  readonly keepsTheRest?: boolean;
   /** Told how many replicas of a page were given up. */
   onGivenUp(replicas: number): void;
 }
 
 export type ReplacementOutcome =
-  /** The storage may be used with its new volume, and holds nothing yet. */
-  | { readonly kind: 'replaced' }
+  /** The storage may be used with its new volume. It holds nothing yet, but for `kept` repositories. */
+  | { readonly kind: 'replaced'; readonly kept: number }
   /** It may be the only one that holds this many repositories. A person has to decide. */
   | { readonly kind: 'kept'; readonly repositories: number }
   /** The old volume came back, another proxy was faster, or this one stops. */
@@ -49,10 +51,12 @@ export async function replaceVolume(
   for (;;) {
     const look = await giveUpAll(identity, options);
     if (look === 'calledOff') return { kind: 'calledOff' };
-    if (look.kept > 0) return { kind: 'kept', repositories: look.kept };
+    if (look.kept > 0 && options.keepsTheRest !== true) {
+      return { kind: 'kept', repositories: look.kept };
+    }
     if (look.givenUp > 0 || !(await allHaveHeard(look.example, options))) continue;
     const isDone = await options.store.putIdentity(replaced(identity));
-    return { kind: isDone ? 'replaced' : 'calledOff' };
+    return isDone ? { kind: 'replaced', kept: look.kept } : { kind: 'calledOff' };
   }
 }
 

@@ -8,6 +8,14 @@ export type VolumeVerdict =
 /** Compares the volume of a storage with the one that records speak of. An empty id: it shows none. */
 export type CheckVolume = (filesystemId: string) => Promise<VolumeVerdict>;
 
+/** The storage may not be used, for its volume. The message is for people. */
+export class WrongVolumeError extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'WrongVolumeError';
+  }
+}
+
 /**
  * The comparison of one storage's volume. A volume can change only while its Gitaly is down, so it is
  * made on each new connection, before the storage gets any call there. One that could not be made
@@ -25,7 +33,7 @@ export class StorageVolume {
   /**
    * Resolves if the storage may be used. Does nothing if that is known of `connection`.
    *
-   * Rejects with a reason for people if it may not, and as `read` does.
+   * Rejects with a {@link WrongVolumeError} if it may not, and as `read` does.
    *
    * @param read asks the storage for its filesystem id
    */
@@ -34,7 +42,7 @@ export class StorageVolume {
     const verdict = await this.#check(await read());
     if (verdict.kind === 'wrong') {
       this.#settled = undefined;
-      throw new Error(verdict.reason);
+      throw new WrongVolumeError(verdict.reason);
     }
     this.#settled = { connection, isCertain: verdict.isCertain };
   }

@@ -12,7 +12,7 @@ import { FurtherConnections } from './further-connections.ts';
 import { StorageCalls } from './storage-calls.ts';
 import { StorageConnection } from './storage-connection.ts';
 import { StorageToken } from './storage-token.ts';
-import { StorageVolume, type CheckVolume } from './storage-volume.ts';
+import { StorageVolume, WrongVolumeError, type CheckVolume } from './storage-volume.ts';
 
 export interface StorageOptions {
   readonly name: string;
@@ -43,6 +43,8 @@ export class Storage implements Stoppable {
   readonly #further: FurtherConnections;
   readonly #monitor: HealthMonitor;
   #volume: StorageVolume | undefined;
+  /** Whether calls go out on the connection. */
+  #isAdmitted = false;
   #certificateNotAfterMs: number | undefined;
 
   constructor(options: StorageOptions) {
@@ -138,13 +140,17 @@ export class Storage implements Stoppable {
     try {
       await this.#volume?.settle(session, () => this.control.filesystemId(limitMs));
     } catch (error) {
-      this.calls.close();
+      // It was taken for right without the store: what runs there must not count.
+      if (error instanceof WrongVolumeError && this.#isAdmitted) this.#drop(error.message);
       throw error;
     }
-    if (this.#connection.session === session) this.calls.open();
+    if (this.#connection.session !== session) return;
+    this.#isAdmitted = true;
+    this.calls.open();
   }
 
   #onLost(reason: string): void {
+    this.#isAdmitted = false;
     if (this.#volume !== undefined) this.calls.close();
     this.#monitor.connectionLost(reason);
   }

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gitaly_operator/v1/admin.proto.
  */
 export const file_gitaly_operator_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("Ch5naXRhbHlfb3BlcmF0b3IvdjEvYWRtaW4ucHJvdG8SEmdpdGFseV9vcGVyYXRvci52MSISChBHZXRTdGF0dXNSZXF1ZXN0IoIBChFHZXRTdGF0dXNSZXNwb25zZRIQCghwcm94eV9pZBgBIAEoCRJCChB2aXJ0dWFsX3N0b3JhZ2VzGAIgAygLMiguZ2l0YWx5X29wZXJhdG9yLnYxLlZpcnR1YWxTdG9yYWdlU3RhdHVzEhcKD3N0b3JlX3JlYWNoYWJsZRgDIAEoCCLBAQoUVmlydHVhbFN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIUCgxyZXBvc2l0b3JpZXMYAiABKAMSGAoQZnVsbHlfcmVwbGljYXRlZBgDIAEoAxIQCghkZWdyYWRlZBgEIAEoAxIPCgdhdF9yaXNrGAUgASgDEhMKC3VuYXZhaWxhYmxlGAYgASgDEjMKCHN0b3JhZ2VzGAcgAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlN0b3JhZ2VTdGF0dXMiewoNU3RvcmFnZVN0YXR1cxIMCgRuYW1lGAEgASgJEg8KB2hlYWx0aHkYAiABKAgSEAoIcmVwbGljYXMYAyABKAMSDwoHaW5fc3luYxgEIAEoAxIRCglwcmltYXJpZXMYBSABKAMSFQoNaGVhbHRoX3JlYXNvbhgGIAEoCSJgChdMaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSFQoNb25seV9kZWdyYWRlZBgCIAEoCBIVCg1yZWxhdGl2ZV9wYXRoGAMgASgJItcBChBSZXBvc2l0b3J5U3RhdHVzEgoKAmlkGAEgASgDEhcKD3ZpcnR1YWxfc3RvcmFnZRgCIAEoCRIVCg1yZWxhdGl2ZV9wYXRoGAMgASgJEhQKDHJlcGxpY2FfcGF0aBgEIAEoCRINCgVlcG9jaBgFIAEoAxILCgNsc24YBiABKAMSDwoHcHJpbWFyeRgHIAEoCRIzCghyZXBsaWNhcxgIIAMoCzIhLmdpdGFseV9vcGVyYXRvci52MS5SZXBsaWNhU3RhdHVzEg8KB2ludGVudHMYCSABKAUiTAoNUmVwbGljYVN0YXR1cxIPCgdzdG9yYWdlGAEgASgJEgsKA2xzbhgCIAEoAxIMCgRyb2xlGAMgASgJEg8KB2luX3N5bmMYBCABKAgy0QEKDEFkbWluU2VydmljZRJYCglHZXRTdGF0dXMSJC5naXRhbHlfb3BlcmF0b3IudjEuR2V0U3RhdHVzUmVxdWVzdBolLmdpdGFseV9vcGVyYXRvci52MS5HZXRTdGF0dXNSZXNwb25zZRJnChBMaXN0UmVwb3NpdG9yaWVzEisuZ2l0YWx5X29wZXJhdG9yLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0GiQuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcG9zaXRvcnlTdGF0dXMwAWIGcHJvdG8z");
+  fileDesc("Ch5naXRhbHlfb3BlcmF0b3IvdjEvYWRtaW4ucHJvdG8SEmdpdGFseV9vcGVyYXRvci52MSISChBHZXRTdGF0dXNSZXF1ZXN0IoIBChFHZXRTdGF0dXNSZXNwb25zZRIQCghwcm94eV9pZBgBIAEoCRJCChB2aXJ0dWFsX3N0b3JhZ2VzGAIgAygLMiguZ2l0YWx5X29wZXJhdG9yLnYxLlZpcnR1YWxTdG9yYWdlU3RhdHVzEhcKD3N0b3JlX3JlYWNoYWJsZRgDIAEoCCLBAQoUVmlydHVhbFN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIUCgxyZXBvc2l0b3JpZXMYAiABKAMSGAoQZnVsbHlfcmVwbGljYXRlZBgDIAEoAxIQCghkZWdyYWRlZBgEIAEoAxIPCgdhdF9yaXNrGAUgASgDEhMKC3VuYXZhaWxhYmxlGAYgASgDEjMKCHN0b3JhZ2VzGAcgAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlN0b3JhZ2VTdGF0dXMiewoNU3RvcmFnZVN0YXR1cxIMCgRuYW1lGAEgASgJEg8KB2hlYWx0aHkYAiABKAgSEAoIcmVwbGljYXMYAyABKAMSDwoHaW5fc3luYxgEIAEoAxIRCglwcmltYXJpZXMYBSABKAMSFQoNaGVhbHRoX3JlYXNvbhgGIAEoCSJgChdMaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSFQoNb25seV9kZWdyYWRlZBgCIAEoCBIVCg1yZWxhdGl2ZV9wYXRoGAMgASgJItcBChBSZXBvc2l0b3J5U3RhdHVzEgoKAmlkGAEgASgDEhcKD3ZpcnR1YWxfc3RvcmFnZRgCIAEoCRIVCg1yZWxhdGl2ZV9wYXRoGAMgASgJEhQKDHJlcGxpY2FfcGF0aBgEIAEoCRINCgVlcG9jaBgFIAEoAxILCgNsc24YBiABKAMSDwoHcHJpbWFyeRgHIAEoCRIzCghyZXBsaWNhcxgIIAMoCzIhLmdpdGFseV9vcGVyYXRvci52MS5SZXBsaWNhU3RhdHVzEg8KB2ludGVudHMYCSABKAUiTAoNUmVwbGljYVN0YXR1cxIPCgdzdG9yYWdlGAEgASgJEgsKA2xzbhgCIAEoAxIMCgRyb2xlGAMgASgJEg8KB2luX3N5bmMYBCABKAgiPwoTQWNjZXB0Vm9sdW1lUmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSDwoHc3RvcmFnZRgCIAEoCSIkChRBY2NlcHRWb2x1bWVSZXNwb25zZRIMCgRrZXB0GAEgASgDMrQCCgxBZG1pblNlcnZpY2USWAoJR2V0U3RhdHVzEiQuZ2l0YWx5X29wZXJhdG9yLnYxLkdldFN0YXR1c1JlcXVlc3QaJS5naXRhbHlfb3BlcmF0b3IudjEuR2V0U3RhdHVzUmVzcG9uc2USZwoQTGlzdFJlcG9zaXRvcmllcxIrLmdpdGFseV9vcGVyYXRvci52MS5MaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBokLmdpdGFseV9vcGVyYXRvci52MS5SZXBvc2l0b3J5U3RhdHVzMAESYQoMQWNjZXB0Vm9sdW1lEicuZ2l0YWx5X29wZXJhdG9yLnYxLkFjY2VwdFZvbHVtZVJlcXVlc3QaKC5naXRhbHlfb3BlcmF0b3IudjEuQWNjZXB0Vm9sdW1lUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message gitaly_operator.v1.GetStatusRequest
@@ -291,6 +291,47 @@ export const ReplicaStatusSchema: GenMessage<ReplicaStatus> = /*@__PURE__*/
   messageDesc(file_gitaly_operator_v1_admin, 6);
 
 /**
+ * @generated from message gitaly_operator.v1.AcceptVolumeRequest
+ */
+export type AcceptVolumeRequest = Message<"gitaly_operator.v1.AcceptVolumeRequest"> & {
+  /**
+   * @generated from field: string virtual_storage = 1;
+   */
+  virtualStorage: string;
+
+  /**
+   * @generated from field: string storage = 2;
+   */
+  storage: string;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.AcceptVolumeRequest.
+ * Use `create(AcceptVolumeRequestSchema)` to create a new message.
+ */
+export const AcceptVolumeRequestSchema: GenMessage<AcceptVolumeRequest> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 7);
+
+/**
+ * @generated from message gitaly_operator.v1.AcceptVolumeResponse
+ */
+export type AcceptVolumeResponse = Message<"gitaly_operator.v1.AcceptVolumeResponse"> & {
+  /**
+   * Repositories for which the volume is taken as it is, since no other replica in sync can be reached.
+   *
+   * @generated from field: int64 kept = 1;
+   */
+  kept: bigint;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.AcceptVolumeResponse.
+ * Use `create(AcceptVolumeResponseSchema)` to create a new message.
+ */
+export const AcceptVolumeResponseSchema: GenMessage<AcceptVolumeResponse> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 8);
+
+/**
  * @generated from service gitaly_operator.v1.AdminService
  */
 export const AdminService: GenService<{
@@ -313,6 +354,18 @@ export const AdminService: GenService<{
     methodKind: "server_streaming";
     input: typeof ListRepositoriesRequestSchema;
     output: typeof RepositoryStatusSchema;
+  },
+  /**
+   * A person says that the other volume which a storage shows is the right one. What is in sync elsewhere
+   * is copied from there all the same; for the rest the volume is taken for what the records say.
+   * FAILED_PRECONDITION if the proxy sees no other volume there.
+   *
+   * @generated from rpc gitaly_operator.v1.AdminService.AcceptVolume
+   */
+  acceptVolume: {
+    methodKind: "unary";
+    input: typeof AcceptVolumeRequestSchema;
+    output: typeof AcceptVolumeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_gitaly_operator_v1_admin, 0);
