@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { seededRandom } from '../../src/base/random.ts';
 import { Scope } from '../../src/base/scope.ts';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
@@ -18,7 +19,7 @@ import {
   createCommitPool,
 } from './chaos-repository.ts';
 import { FaultRunner } from './fault-runner.ts';
-import { finalCheck } from './final-check.ts';
+import { type Findings, finalCheck } from './final-check.ts';
 import { Recorder } from './recorder.ts';
 import { RegisterHistory } from './register-history.ts';
 import { wavesOf } from './schedule.ts';
@@ -41,13 +42,11 @@ export interface ChaosOptions {
 }
 
 /** What a run has found. */
-export interface ChaosReport extends Figures {
+export interface ChaosReport extends Figures, Findings {
   readonly seed: number;
   readonly repositories: number;
   readonly faults: number;
   readonly minutes: number;
-  /** What must not be, for people. Empty if all is well. */
-  readonly violations: readonly string[];
   /** Where all that clients did and saw was written to, if it was. */
   readonly historyFile?: string;
 }
@@ -56,6 +55,9 @@ const workers = { mutators: 6, pushers: 2, readers: 4, pauseMs: 150 };
 const connections = 6;
 const commits = 3000;
 const progressMs = 20_000;
+
+/** Before each wave so many more writes are to be acknowledged, but not longer is waited for them. */
+const peace = { writes: 30, limitMs: 60_000 };
 
 /** A cluster with repositories. */
 interface Prepared {
@@ -86,12 +88,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const faults = await strike(options, tally);
     await workload.stop();
     const { refs } = workload;
-    const violations = await progress.during('the final check', async () => {
+    const findings = await progress.during('the final check', async () => {
       const client = await underTest.client();
       return finalCheck({ underTest, client, repositories, refs, history, recorder });
     });
     const { historyFile = join(tmpdir(), `chaos-${seed}-${process.pid}.jsonl`) } = options;
-    const isToldWhole = options.historyFile !== undefined || violations.length > 0;
+    const isWrong = [findings.violations, findings.staleReads].flat().length > 0;
+    const isToldWhole = options.historyFile !== undefined || isWrong;
     if (isToldWhole) await writeHistory(historyFile, history);
     return {
       seed,
@@ -99,7 +102,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       faults,
       minutes: Math.round((performance.now() - startMs) / 6_000) / 10,
       ...tally.figures,
-      violations,
+      ...findings,
       ...(isToldWhole && { historyFile }),
     };
   } finally {
@@ -144,11 +147,19 @@ async function strike(options: ChaosOptions, tally: Tally): Promise<number> {
     for (const wave of wavesOf(seed, surroundings)) {
       if (runner.struck >= faults || performance.now() >= endMs) break;
       await runner.play(wave);
+      await writesGoOn(tally);
     }
   } finally {
     clearInterval(reminder);
   }
   return runner.struck;
+}
+
+/** Else faults would soon strike nothing but what the last ones have left behind. */
+async function writesGoOn(tally: Tally): Promise<void> {
+  const target = tally.figures.acknowledged + peace.writes;
+  const endMs = performance.now() + peace.limitMs;
+  while (tally.figures.acknowledged < target && performance.now() < endMs) await setTimeout(250);
 }
 
 /** An operation a line, as JSON, with the reference that it is about. */

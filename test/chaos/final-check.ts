@@ -3,10 +3,14 @@ import type { GitalyClusterUnderTest } from '../scenario/gitaly-cluster.ts';
 import { waitFor } from '../scenario/wait-for.ts';
 import { errorMessage } from '../../src/base/errors.ts';
 import type { ChaosRepository } from './chaos-repository.ts';
-import { describeViolation, linearizabilityViolation } from './linearizability.ts';
+import {
+  describeViolation,
+  linearizabilityViolation,
+  staleReadViolation,
+} from './linearizability.ts';
 import type { Recorder } from './recorder.ts';
 import { listReferences, setReference } from './references.ts';
-import type { RegisterHistory } from './register-history.ts';
+import type { Operation, RegisterHistory } from './register-history.ts';
 import { sharedRef } from './workload.ts';
 
 export interface FinalCheckOptions {
@@ -19,6 +23,28 @@ export interface FinalCheckOptions {
   readonly recorder: Recorder;
 }
 
+/** What was found, for people. */
+export interface Findings {
+  /** What must not be. */
+  readonly violations: readonly string[];
+  /**
+   * References of which a read lacked what had been acknowledged. That must not be either, but for a proxy that has
+   * lost the database while others have it (docs/limits.md), which faults may have brought about for a moment.
+   */
+  readonly staleReads: readonly string[];
+  /**
+   * References of which a write was seen before it was acknowledged, and then not: on a replica that had it and
+   * on one that did not have it yet. What clients saw of all others is linearizable.
+   */
+  readonly wentBack: readonly string[];
+}
+
+/** What is to be told of one reference. */
+interface Finding {
+  readonly kind: 'violation' | 'staleRead' | 'wentBack';
+  readonly text: string;
+}
+
 /** Generous: a repository that nobody has to help becomes writable some time. Repairs of all take their time. */
 const writableLimitMs = 180_000;
 const inSyncLimitMs = 300_000;
@@ -28,12 +54,11 @@ const inSyncLimitMs = 300_000;
  *
  * 1. Every repository takes a write again, and all of its replicas come in sync, without help.
  * 2. The references of every replica are read from its storage itself. They are equal on all.
- * 3. With these as the last reads, what clients saw of each reference is linearizable. So every acknowledged
- *    write that was not replaced by a later one is on every replica.
- *
- * @returns what is wrong, for people
+ * 3. These last reads lack nothing that was acknowledged: every acknowledged write that was not replaced by a
+ *    later one is on every replica. Nobody ever saw a write that was refused.
+ * 4. What clients read lacks nothing that was acknowledged before, and is linearizable.
  */
-export async function finalCheck(options: FinalCheckOptions): Promise<readonly string[]> {
+export async function finalCheck(options: FinalCheckOptions): Promise<Findings> {
   const violations: string[] = [];
   const storages = new Map<string, GitalyClient>();
   for (const repository of options.repositories) {
@@ -44,11 +69,15 @@ export async function finalCheck(options: FinalCheckOptions): Promise<readonly s
       violations.push(`${repository.relativePath}: ${errorMessage(error)}`);
     }
   }
-  for (const [register, operations] of options.history) {
-    const violation = linearizabilityViolation(operations);
-    if (violation !== undefined) violations.push(describeViolation(register, violation));
-  }
-  return violations;
+  const held = (by: string) => storages.has(by);
+  const found = [...options.history].map((entry) => findingOf(entry, held));
+  const ofKind = (kind: Finding['kind']) =>
+    found.filter((finding) => finding?.kind === kind).map((finding) => finding?.text ?? '');
+  return {
+    violations: [...violations, ...ofKind('violation')],
+    staleReads: ofKind('staleRead'),
+    wentBack: ofKind('wentBack'),
+  };
 }
 
 async function takesWrites(
@@ -91,6 +120,22 @@ async function compareReplicas(
   }
   if (found.length !== 3) return [`${relativePath}: ${found.length} replicas could be read, not 3`];
   return differences(relativePath, found);
+}
+
+/** @param held whether a reader was a storage itself, in the end */
+function findingOf(
+  [register, operations]: readonly [string, readonly Operation[]],
+  held: (by: string) => boolean,
+): Finding | undefined {
+  const inTheEnd = operations.filter(({ kind, by }) => kind === 'write' || held(by));
+  const lost = staleReadViolation(inTheEnd);
+  if (lost !== undefined) return { kind: 'violation', text: describeViolation(register, lost) };
+  const seen = staleReadViolation(operations) ?? linearizabilityViolation(operations);
+  if (seen === undefined) return undefined;
+  const kind = ({ impossible: 'violation', stale: 'staleRead', order: 'wentBack' } as const)[
+    seen.kind
+  ];
+  return { kind, text: describeViolation(register, seen) };
 }
 
 /** The references that are not the same on all storages. */

@@ -1,6 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { fc } from '../support/properties.ts';
-import { describeViolation, linearizabilityViolation } from './linearizability.ts';
+import {
+  describeViolation,
+  linearizabilityViolation,
+  staleReadViolation,
+} from './linearizability.ts';
 import type { Operation, Read, Write } from './register-history.ts';
 
 function write(value: string, startMs: number, endMs: number, outcome: Write['outcome'] = 'ok') {
@@ -75,6 +79,46 @@ describe('a history that is not linearizable', () => {
         '  reader reads a, 4.0 to 5.0 ms',
       ].join('\n'),
     );
+  });
+});
+
+describe('reads, each by itself,', () => {
+  test.each<[string, readonly Operation[]]>([
+    [
+      'may see a write in flight and then not',
+      [write('a', 0, 9), read('a', 1, 2), read(undefined, 3, 4)],
+    ],
+    [
+      'may see one that was given up come and go',
+      [write('a', 0, 1), write('b', 2, 3, 'unknown'), read('b', 4, 5), read('a', 6, 7)],
+    ],
+  ])('%s', (_, operations) => {
+    expect(staleReadViolation(operations)).toBeUndefined();
+    expect(linearizabilityViolation(operations)).toBeDefined();
+  });
+
+  test.each<[string, readonly Operation[]]>([
+    ['may not miss what was acknowledged', [write('a', 0, 1), read(undefined, 2, 3)]],
+    ['may not return what was replaced', [write('a', 0, 1), write('b', 2, 3), read('a', 4, 5)]],
+    ['may not see what was refused', [write('a', 0, 1, 'refused'), read('a', 2, 3)]],
+    ['may not return what nobody wrote', [read('a', 0, 1)]],
+  ])('%s', (_, operations) => {
+    expect(staleReadViolation(operations)).toBeDefined();
+  });
+
+  test('fit where an order of all writes and the read can be found', () => {
+    const seen = { fits: 0, not: 0 };
+    fc.assert(
+      fc.property(anyHistory, (operations) => {
+        const writes = operations.filter(({ kind }) => kind === 'write');
+        const reads = operations.filter(({ kind }) => kind === 'read');
+        const expected = reads.every((it) => hasOrder([...writes, it], undefined));
+        seen[expected ? 'fits' : 'not'] += 1;
+        expect(staleReadViolation(operations) === undefined).toBe(expected);
+      }),
+      { numRuns: 4000 },
+    );
+    expect(Math.min(seen.fits, seen.not)).toBeGreaterThan(800);
   });
 });
 

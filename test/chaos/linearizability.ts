@@ -2,6 +2,12 @@ import { describeOperation, type Operation, type Read, type Write } from './regi
 
 /** Why a history cannot be what one register does. */
 export interface Violation {
+  /**
+   * - `impossible`: a read returns what nobody wrote, or not yet, or what was refused;
+   * - `stale`: a read lacks what was acknowledged before it began;
+   * - `order`: reads contradict each other.
+   */
+  readonly kind: 'impossible' | 'stale' | 'order';
   readonly reason: string;
   /** The operations that contradict each other. */
   readonly operations: readonly Operation[];
@@ -36,17 +42,52 @@ interface Cluster {
  * @returns undefined if they are
  */
 export function linearizabilityViolation(operations: readonly Operation[]): Violation | undefined {
+  const { writes, reads } = apart(operations);
+  return impossibleReadOf(reads, writes) ?? contradiction(clustersOf(writes, reads));
+}
+
+/**
+ * Whether each read, by itself, fits to the writes: it returns a value that was acknowledged last before it
+ * began, or that of a write which may have happened since. This is what is promised (I4): a write that is not
+ * acknowledged yet may be seen in one place and not in another, so that a later read returns the earlier value.
+ * Histories that are linearizable fit, too. O(n log n).
+ *
+ * @returns undefined if they do
+ */
+export function staleReadViolation(operations: readonly Operation[]): Violation | undefined {
+  const { writes, reads } = apart(operations);
+  const impossible = impossibleReadOf(reads, writes);
+  if (impossible !== undefined) return impossible;
+  const acknowledged = [...writes.values()]
+    .filter(({ outcome }) => outcome === 'ok')
+    .toSorted((a, b) => compare(a.endMs, b.endMs));
+  let ended = 0;
+  let youngest: Write | undefined;
+  for (const read of reads.toSorted((a, b) => compare(a.startMs, b.startMs))) {
+    for (; (acknowledged[ended]?.endMs ?? Infinity) < read.startMs; ended++) {
+      youngest = latest([youngest, acknowledged[ended]].filter((write) => write !== undefined));
+    }
+    const write = writes.get(read.value);
+    const isOld = write === undefined || (write.outcome === 'ok' && isBefore(write, youngest));
+    if (youngest === undefined || !isOld) continue;
+    const named = write === undefined ? [youngest, read] : [write, youngest, read];
+    return { kind: 'stale', reason: 'an acknowledged write is missing', operations: named };
+  }
+  return undefined;
+}
+
+function isBefore(one: Operation, other: Operation | undefined): boolean {
+  return other !== undefined && one.endMs < other.startMs;
+}
+
+function apart(operations: readonly Operation[]) {
   const writes = new Map<string | undefined, Write>();
   const reads: Read[] = [];
   for (const operation of operations) {
     if (operation.kind === 'read') reads.push(operation);
     else writes.set(operation.value, operation);
   }
-  for (const read of reads) {
-    const impossible = impossibleRead(read, writes);
-    if (impossible !== undefined) return impossible;
-  }
-  return contradiction(clustersOf(writes, reads));
+  return { writes, reads };
 }
 
 /** A violation in some lines that a person can read. */
@@ -56,16 +97,28 @@ export function describeViolation(register: string, { reason, operations }: Viol
   );
 }
 
+function impossibleReadOf(
+  reads: readonly Read[],
+  writes: ReadonlyMap<string | undefined, Write>,
+): Violation | undefined {
+  for (const read of reads) {
+    const impossible = impossibleRead(read, writes);
+    if (impossible !== undefined) return impossible;
+  }
+  return undefined;
+}
+
 function impossibleRead(
   read: Read,
   writes: ReadonlyMap<string | undefined, Write>,
 ): Violation | undefined {
   if (read.value === undefined) return undefined;
   const write = writes.get(read.value);
-  if (write === undefined) return { reason: 'a value that nobody wrote', operations: [read] };
+  const kind = 'impossible';
+  if (write === undefined) return { kind, reason: 'a value that nobody wrote', operations: [read] };
   const operations = [write, read];
-  if (write.outcome === 'refused') return { reason: 'a refused write was seen', operations };
-  if (read.endMs < write.startMs) return { reason: 'read before it was written', operations };
+  if (write.outcome === 'refused') return { kind, reason: 'a refused write was seen', operations };
+  if (read.endMs < write.startMs) return { kind, reason: 'read before it was written', operations };
   return undefined;
 }
 
@@ -148,6 +201,7 @@ function lastBefore(clusters: readonly Cluster[], ms: number): Cluster | undefin
 function both(one: Cluster, other: Cluster): Violation {
   const named = [one.first, other.last, other.first, one.last];
   return {
+    kind: 'order',
     reason: 'each of two values has to come before the other',
     operations: [...new Set(named.filter((operation) => operation !== undefined))],
   };

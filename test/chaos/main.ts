@@ -20,7 +20,7 @@ const { json, minutes, faults, history, ...given } = new Command('chaos')
   .description(
     `Writes to repositories on the testbed and reads from them while storages, proxies, nodes, the database and the ` +
       `operator are killed, hung, cut off, filled and restarted. Then checks that everything takes writes again by ` +
-      `itself, that replicas are equal, and that what clients saw of each reference is linearizable.`,
+      `itself, that replicas are equal, and that no read lacks what was acknowledged before it.`,
   )
   .option('--faults <number>', `how many faults; ${usualFaults} if no time is given`, Number)
   .option('--minutes <number>', 'for how long', Number)
@@ -47,9 +47,16 @@ const report = await runChaos({
   progress,
 });
 console.log(json === true ? JSON.stringify(report) : textOf(report));
-process.exit(report.violations.length > 0 ? 1 : 0);
+process.exit(report.violations.length + report.staleReads.length > 0 ? 1 : 0);
 
-function textOf({ failed, violations, historyFile, ...report }: ChaosReport): string {
+function textOf({
+  failed,
+  violations,
+  staleReads,
+  wentBack,
+  historyFile,
+  ...report
+}: ChaosReport): string {
   const failures = Object.entries(failed).map(([what, count]) => `  ${count} ${what}`);
   return [
     `seed ${report.seed}: ${report.faults} faults in ${report.minutes} minutes, ${report.repositories} repositories`,
@@ -57,10 +64,13 @@ function textOf({ failed, violations, historyFile, ...report }: ChaosReport): st
     `a repository refused all writes for ${seconds(report.longestRefusalMs)} at most, ` +
       `all of them did for ${seconds(report.longestSilenceMs)}`,
     ...(failures.length > 0 ? ['failed:', ...failures] : []),
+    `seen before it was acknowledged, and then not: ${wentBack.length}`,
+    ...wentBack,
+    `reads without what was acknowledged: ${staleReads.length}`,
+    ...staleReads,
+    `violations: ${violations.length}`,
     ...violations,
-    violations.length === 0
-      ? 'no violation'
-      : `${violations.length} violations; see ${historyFile}`,
+    ...(historyFile === undefined ? [] : [`history: ${historyFile}`]),
   ].join('\n');
 }
 

@@ -56,8 +56,8 @@ export class Recorder {
     return failure === undefined;
   }
 
-  /** Whether the read succeeds or not. */
-  async read(of: ReadOf, read: () => Promise<ReadonlyMap<string, string>>): Promise<void> {
+  /** Resolves with whether the read was answered. */
+  async read(of: ReadOf, read: () => Promise<ReadonlyMap<string, string>>): Promise<boolean> {
     const startMs = performance.now();
     const values = await read().catch((error: unknown) => resultOf(error));
     const endMs = performance.now();
@@ -65,11 +65,12 @@ export class Recorder {
     const result = typeof values === 'string' ? values : 'OK';
     const { relativePath } = repository;
     this.#tally.add({ kind: 'read', method, repository: relativePath, startMs, endMs, result });
-    if (typeof values === 'string') return;
+    if (typeof values === 'string') return false;
     for (const ref of refs) {
       const operation: Read = { kind: 'read', value: values.get(ref), by, startMs, endMs };
       this.#history.add(repository.register(ref), operation);
     }
+    return true;
   }
 }
 

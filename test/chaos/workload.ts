@@ -25,7 +25,7 @@ export interface WorkloadOptions extends Workers {
   readonly folder: string;
   readonly recorder: Recorder;
   readonly random: Random;
-  /** How long each worker rests after a call, give or take a half. */
+  /** How long each worker rests after a call that went well, give or take a half. */
   readonly pauseMs: number;
 }
 
@@ -42,8 +42,11 @@ const reservedCommits = 200;
 
 const pushLimitMs = 120_000;
 
-/** One round of a worker of that name. */
-type Round = (worker: string) => Promise<void>;
+/** As long does a worker rest after a failure: repairs need the machine more than further attempts do. */
+const failurePauseMs = 1_000;
+
+/** One round of a worker of that name. Resolves with whether it went well. */
+type Round = (worker: string) => Promise<boolean>;
 
 /** Writers and readers of many repositories, until they are stopped. Each writes values that nobody else writes. */
 export class Workload implements Stoppable {
@@ -78,37 +81,37 @@ export class Workload implements Stoppable {
     if (this.#failures.length > 0) throw this.#failures[0];
   }
 
-  async #repeat(round: () => Promise<void>): Promise<void> {
+  async #repeat(round: () => Promise<boolean>): Promise<void> {
     const { random, pauseMs } = this.#options;
     try {
       while (!this.#isStopping) {
-        await round();
-        await setTimeout(pauseMs * (0.5 + random.next()));
+        const restMs = (await round()) ? pauseMs : failurePauseMs;
+        await setTimeout(restMs * (0.5 + random.next()));
       }
     } catch (failure) {
       this.#failures.push(failure);
     }
   }
 
-  async #mutate(by: string): Promise<void> {
+  async #mutate(by: string): Promise<boolean> {
     const { recorder, random } = this.#options;
     const [repository, client] = [this.#repository(), this.#client()];
-    if (repository.commitsLeft <= reservedCommits) return;
+    if (repository.commitsLeft <= reservedCommits) return true;
     const method = pick(random, setters) ?? 'WriteRef';
     const change = { ref: this.#refFor(by), value: repository.unusedCommit() };
-    await recorder.write({ repository, ...change, by, method }, () =>
+    return recorder.write({ repository, ...change, by, method }, () =>
       setReference(client, method, { repository: repository.message, ...change }),
     );
   }
 
   /** Pushes a commit that the repository does not have yet. */
-  async #push(by: string): Promise<void> {
+  async #push(by: string): Promise<boolean> {
     const { recorder, git, folder, random } = this.#options;
     const repository = this.#repository();
     const message = `${by} ${performance.now()} ${random.next()}`;
     const value = await git.git(folder, ['commit-tree', emptyTree, '-m', message]);
     const ref = this.#refFor(by);
-    await recorder.write({ repository, ref, value, by, method: 'push' }, async () => {
+    return recorder.write({ repository, ref, value, by, method: 'push' }, async () => {
       const push = ['push', '-q', git.url(repository.relativePath), `+${value}:${ref}`];
       const { status, stderr } = await git.tryGit(folder, push, { limitMs: pushLimitMs });
       if (status !== 0) throw new Error(stderr);
@@ -116,17 +119,16 @@ export class Workload implements Stoppable {
   }
 
   /** Reads one reference, or all. */
-  async #read(by: string): Promise<void> {
+  async #read(by: string): Promise<boolean> {
     const { recorder, random } = this.#options;
     const [repository, client] = [this.#repository(), this.#client()];
     if (random.next() < 0.3) {
-      await recorder.read({ repository, refs: this.refs, by, method: 'ListRefs' }, () =>
+      return recorder.read({ repository, refs: this.refs, by, method: 'ListRefs' }, () =>
         listReferences(client, repository.message),
       );
-      return;
     }
     const ref = random.next() < sharedShare ? sharedRef : (pick(random, this.refs) ?? sharedRef);
-    await recorder.read({ repository, refs: [ref], by, method: 'FindCommit' }, () =>
+    return recorder.read({ repository, refs: [ref], by, method: 'FindCommit' }, () =>
       findReference(client, repository.message, ref),
     );
   }
