@@ -290,7 +290,9 @@ export class SimulatedProxy {
   /** What this proxy routes reads by, if it serves any: the replicas that it takes for in sync. */
   recordForReads(key: RepositoryKey): RepositoryRecord | undefined {
     if (!this.process.isRunning || !this.membership.holdsLease) return undefined;
-    return this.view.peek(key);
+    const record = this.view.peek(key);
+    // What is being made exists for nobody, and was maybe taken back since.
+    return record?.intents.some(({ kind }) => kind === 'creation') ? undefined : record;
   }
 
   crash(): void {
