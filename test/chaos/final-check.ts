@@ -46,8 +46,9 @@ interface Finding {
 }
 
 /** Generous: a repository that nobody has to help becomes writable some time. Repairs of all take their time. */
-const writableLimitMs = 180_000;
-const inSyncLimitMs = 300_000;
+const writableLimitMs = 300_000;
+const inSyncLimitMs = 600_000;
+const readLimitMs = 60_000;
 
 /**
  * Looks whether all is well, once nothing goes wrong any more:
@@ -109,16 +110,20 @@ async function compareReplicas(
   const status = await underTest.waitUntilInSync(client, relativePath, inSyncLimitMs);
   const found: (readonly [storage: string, refs: ReadonlyMap<string, string>])[] = [];
   for (const { storage } of status.replicas) {
-    const direct = storages.get(storage) ?? (await underTest.storageClient(storage));
-    storages.set(storage, direct);
     const replica = { storageName: storage, relativePath: status.replicaPath };
-    await recorder.read({ repository, refs, by: storage, method: 'ListRefs' }, async () => {
-      const values = await listReferences(direct, replica);
-      found.push([storage, values]);
-      return values;
+    await waitFor(`the references of ${relativePath} on ${storage}`, readLimitMs, async () => {
+      const direct = storages.get(storage) ?? (await underTest.storageClient(storage));
+      storages.set(storage, direct);
+      const of = { repository, refs, by: storage, method: 'ListRefs' };
+      const isDone = await recorder.read(of, async () => {
+        const values = await listReferences(direct, replica);
+        found.push([storage, values]);
+        return values;
+      });
+      return isDone ? undefined : 'it does not answer';
     });
   }
-  if (found.length !== 3) return [`${relativePath}: ${found.length} replicas could be read, not 3`];
+  if (found.length !== 3) return [`${relativePath} has ${found.length} replicas, not 3`];
   return differences(relativePath, found);
 }
 
