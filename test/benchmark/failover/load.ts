@@ -25,6 +25,7 @@ export class Load {
     const repository = { storageName: virtualStorage, relativePath };
     await cluster.client.repository.createRepository({ repository });
     const commit = await commitFile(cluster.client, { repository, branch: 'main', text: 'first' });
+    await commitFile(cluster.client, { repository, branch: 'main', text: 'second' });
     await cluster.waitUntilWhole(relativePath);
     const target = { repository, commit };
     return new Load(

@@ -37,6 +37,9 @@ if (lose === undefined) throw new Error(`--fault is one of ${Object.keys(faults)
 
 const progress = lineProgress((line) => process.stderr.write(line));
 const cluster = await progress.during('starting', () => ProcessCluster.start());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void cluster.stop().finally(() => process.exit(1)));
+}
 const losses: Loss[] = [];
 for (let number = 1; number <= Number(values.kills); number++) {
   const loss = await lose(cluster);

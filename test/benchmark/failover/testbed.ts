@@ -86,7 +86,9 @@ async function newRepository(underTest: GitalyClusterUnderTest, client: GitalyCl
     const relativePath = `benchmark/${Date.now()}-${attempt}.git`;
     const repository = { storageName: virtualStorage, relativePath };
     await client.repository.createRepository({ repository });
-    await commitFile(client, { repository, branch: 'main', text: 'first' });
+    for (const text of ['first', 'second']) {
+      await commitFile(client, { repository, branch: 'main', text });
+    }
     const { primary } = await underTest.waitUntilInSync(client, relativePath);
     const node = nodeOf(primary);
     if (node !== nodeOf('gitaly-database-0')) return { relativePath, primary, node };

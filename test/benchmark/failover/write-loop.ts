@@ -32,7 +32,7 @@ export class WriteLoop implements Stoppable {
     this.#commits = commits;
   }
 
-  /** The repository needs a branch `main`; what is written is another one. */
+  /** The repository needs a branch `main` of two commits; what is written is another one. */
   static async start(
     client: GitalyClient,
     repository: { readonly storageName: string; readonly relativePath: string },
@@ -40,8 +40,11 @@ export class WriteLoop implements Stoppable {
   ): Promise<WriteLoop> {
     const revision = Buffer.from('main');
     const { commit } = await client.commit.findCommit({ repository, revision });
-    // Between a commit and nothing, so that each write changes something.
-    const loop = new WriteLoop(client, repository, branch, [commit?.id ?? '', '0'.repeat(40)]);
+    const [parent] = commit?.parentIds ?? [];
+    if (commit === undefined || parent === undefined) throw new Error('main has no two commits');
+    // Between two commits, so that each write changes something. A deletion would be no good: Gitaly's
+    // hook casts no votes on one that checks no old value.
+    const loop = new WriteLoop(client, repository, branch, [commit.id, parent]);
     loop.#running = loop.#run();
     loop.#running.catch(() => {});
     return loop;
