@@ -267,11 +267,12 @@ export class WriteCall implements RequestSink {
    * and none falls behind for having been slower to say so.
    */
   #wasBrokenOff(outcome: WriteOutcome): boolean {
-    if (outcome.kind !== 'unverified' || outcome.finished.length === this.#nodes.size) return false;
-    return outcome.finished.every((storage) => {
-      const end = this.#nodes.get(storage)?.end;
-      return end?.kind === 'answered' && brokenOffCodes.has(end.code);
-    });
+    if (outcome.kind !== 'unverified' && outcome.kind !== 'calledOff') return false;
+    const codes = [...this.#nodes.values()].map(({ end }) =>
+      end?.kind === 'answered' ? end.code : undefined,
+    );
+    if (!codes.includes(undefined)) return false;
+    return codes.every((code) => code === undefined || brokenOffCodes.has(code));
   }
 
   /**

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { intentOf, recordWith, replica } from '../../../test/support/repository-records.ts';
 import { silentLogger } from '../../base/logger.ts';
-import type { RepositoryRecord } from '../routing/repository-record.ts';
+import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
 import { MemoryDatabase } from '../store/memory-database.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import { settleWrite } from '../transactions/record-changes.ts';
@@ -97,6 +97,24 @@ describe('a write that is judged by comparing contents', () => {
     expect(await settle({ ...outcome, isCalledOff: true }, options)).toEqual({
       kind: 'unchanged',
       isCalledOff: true,
+    });
+  });
+
+  it('leaves those behind that were lost, if the others had all asked and were refused', async () => {
+    const { options, recordNow } = await start({ intents: [intentOf('t'), intentOf('other')] });
+    expect(await settle({ kind: 'calledOff', unchanged: ['b', 'c'] }, options)).toEqual({
+      kind: 'unchanged',
+      isCalledOff: true,
+    });
+    expect(inSyncVoters(recordNow())).toEqual(['b', 'c']);
+    expect(recordNow().primary).toBe('b');
+  });
+
+  it('has an unknown outcome if those that were refused had been overtaken', async () => {
+    const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 4n)];
+    const { options } = await start({ replicas });
+    expect(await settle({ kind: 'calledOff', unchanged: ['b', 'c'] }, options)).toMatchObject({
+      kind: 'failed',
     });
   });
 

@@ -1,6 +1,6 @@
 import { sleep } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
-import { inSyncVoters, type Barrier, type RepositoryRecord } from '../routing/repository-record.ts';
+import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
 import { StoreUnavailableError } from '../store/control-store.ts';
 import type { WriteOutcome } from '../transactions/outcome.ts';
 import {
@@ -9,8 +9,7 @@ import {
   dropIntent,
   heldBy,
   isQuietBut,
-  isUnder,
-  lowerBarrier,
+  isSteady,
   settleWrite,
   type SettleRefusal,
 } from '../transactions/record-changes.ts';
@@ -65,7 +64,8 @@ const runOutMs = 1000;
  *
  * 1. A write that changed nothing only gives its intent back. A creation keeps it until its record is
  *    removed: without it the repository would exist.
- * 2. One that nobody voted on is judged by comparing contents.
+ * 2. One that nobody voted on is judged by comparing contents. Where all have asked and were refused
+ *    but those that were lost, these are behind, and the others as they were.
  * 3. Replicas that do not hold the write leave the in-sync set, and no other proxy reads from them
  *    any more, before the client is told (I4).
  * 4. One that nobody can vouch for is left to be settled like that of a dead owner.
@@ -82,7 +82,12 @@ export async function settle(
       return outcome;
     case 'inDoubt':
       leaveToOthers(options);
-      return { kind: 'failed', reason: 'no replica finished the write; its outcome is unknown' };
+      return unknown;
+    case 'calledOff': {
+      const { unchanged: holders } = outcome;
+      const settled = await recordPatiently({ holders, before: undefined }, options);
+      return settled.kind === 'recorded' && settled.held > 0 ? calledOff : unknown;
+    }
     case 'unverified': {
       const [reference] = outcome.finished;
       if (reference === undefined) return settle({ kind: 'inDoubt' }, options);
@@ -114,52 +119,36 @@ async function compareAndRecord(
 ): Promise<Settlement> {
   const { clock, view } = options.context;
   const endedMs = clock.monotonicMs();
-  const barrier = { owner: options.context.owner, expiresAtMs: clock.wallMs() + barrierMs };
-  let isHeldBack = false;
-  try {
-    for (;;) {
-      const waitedMs = clock.monotonicMs() - endedMs;
-      const hasRunOut = waitedMs >= comparisonLimitMs;
-      const before = view.latest(options.record);
-      if (hasRunOut || isQuietBut(before, options.transaction)) {
-        const holders = await withEqualContents(finished, options);
-        const stillBefore = hasRunOut ? undefined : before;
-        const holding: Holding = { holders, before: stillBefore, equalTo: reference, barrier };
-        const settlement = await record(reference, holding, options);
-        if (settlement !== 'moving') return settlement;
-      } else if (waitedMs >= calmLimitMs && !isHeldBack) {
-        isHeldBack = await holdWritesBack(barrier, options);
-      }
-      await sleep(clock, recheckMs);
-    }
-  } finally {
-    if (isHeldBack) letWritesIn(barrier, options);
+  for (;;) {
+    const waitedMs = clock.monotonicMs() - endedMs;
+    const hasRunOut = waitedMs >= comparisonLimitMs;
+    const before = view.latest(options.record);
+    if (hasRunOut || isQuietBut(before, options.transaction)) {
+      const holders = await withEqualContents(finished, options);
+      const stillBefore = hasRunOut ? undefined : before;
+      const holding: Holding = { holders, before: stillBefore, equalTo: reference };
+      const settlement = await record(reference, holding, options);
+      if (settlement !== 'moving') return settlement;
+    } else if (waitedMs >= calmLimitMs) await holdWritesBack(before, options);
+    await sleep(clock, recheckMs);
   }
 }
 
-/** Whether it is this barrier that stands from now on. */
-async function holdWritesBack(barrier: Barrier, options: SettlementOptions): Promise<boolean> {
-  const { transaction, record: routed, context } = options;
-  const { view, clock } = context;
+async function holdWritesBack(
+  record: RepositoryRecord,
+  { transaction, context }: SettlementOptions,
+): Promise<void> {
+  const { view, clock, owner } = context;
+  const nowMs = clock.wallMs();
+  const barrier = { owner, expiresAtMs: nowMs + barrierMs };
+  const begin = (current: RepositoryRecord) =>
+    beginComparison(current, transaction, barrier, nowMs);
+  if (begin(record).kind === 'refuse') return;
   try {
-    const begun = await view.change(view.latest(routed), (current) =>
-      beginComparison(current, transaction, barrier, clock.wallMs()),
-    );
-    return begun.kind === 'changed' && isUnder(begun.record, barrier);
+    await view.change(record, begin);
   } catch (error) {
     if (!(error instanceof StoreUnavailableError)) throw error;
-    return false;
   }
-}
-
-/** Where the write was settled, its barrier went with its intent. */
-function letWritesIn(barrier: Barrier, options: SettlementOptions): void {
-  const { record: routed, context } = options;
-  const { view } = context;
-  if (!isUnder(view.latest(routed), barrier)) return;
-  void inBackground(options, () =>
-    view.change(view.latest(routed), (current) => lowerBarrier(current, barrier)),
-  );
 }
 
 /** Who holds a write, as far as is known. */
@@ -172,8 +161,6 @@ interface Holding {
    * behind since may have been made like the others by a repair, without this write.
    */
   readonly equalTo?: string;
-  /** What may stand until the write is settled, so that contents could be compared. */
-  readonly barrier?: Barrier;
 }
 
 async function record(
@@ -192,8 +179,7 @@ async function record(
   options: SettlementOptions,
 ): Promise<Settlement | 'moving'> {
   const { context, virtualStorage } = options;
-  const attempt = recordOnce(holding, options);
-  const settled = await attempt.catch((error: unknown) => retryRecording(error, holding, options));
+  const settled = await recordPatiently(holding, options);
   if (settled.kind === 'moving') return 'moving';
   if (settled.kind === 'failed') return settled;
   const { minInSyncReplicas } = virtualStorage.policy;
@@ -212,8 +198,14 @@ type Recorded =
   /** Another write was in flight while contents were compared. */
   | { readonly kind: 'moving' };
 
+function recordPatiently(holding: Holding, options: SettlementOptions): Promise<Recorded> {
+  return recordOnce(holding, options).catch((error: unknown) =>
+    retryRecording(error, holding, options),
+  );
+}
+
 async function recordOnce(
-  { holders, before: compared, equalTo, barrier }: Holding,
+  { holders, before: compared, equalTo }: Holding,
   options: SettlementOptions,
 ): Promise<Recorded> {
   const { context, transaction } = options;
@@ -221,13 +213,9 @@ async function recordOnce(
   let before = latest;
   const outcome = await context.view.change<SettleRefusal | 'moving'>(latest, (current) => {
     before = current;
-    const hasMoved = compared !== undefined && compared.lsn !== current.lsn;
-    if (compared !== undefined && (hasMoved || !isQuietBut(current, transaction))) return moving;
+    if (compared !== undefined && !isSteady(compared, current, transaction)) return moving;
     const isTrusted = equalTo === undefined || inSyncVoters(current).includes(equalTo);
-    const settled = settleWrite(current, transaction, isTrusted ? holders : []);
-    return settled.kind === 'change'
-      ? { ...settled, next: without(barrier, settled.next) }
-      : settled;
+    return settleWrite(current, transaction, isTrusted ? holders : []);
   });
   if (outcome.kind === 'refused' && outcome.reason === 'moving') return { kind: 'moving' };
   if (outcome.kind === 'refused' && outcome.reason === 'overtaken') {
@@ -248,11 +236,6 @@ async function recordOnce(
   }
   await context.view.departuresKnown(outcome.record);
   return { kind: 'recorded', held: heldBy(outcome.record, holders).length };
-}
-
-function without(barrier: Barrier | undefined, record: RepositoryRecord): RepositoryRecord {
-  const lowered = barrier === undefined ? undefined : lowerBarrier(record, barrier);
-  return lowered?.kind === 'change' ? lowered.next : record;
 }
 
 /** The store is away: goes on trying, for the client only up to a limit. */
@@ -338,5 +321,9 @@ async function inBackground(
   }
 }
 
+const unknown: Settlement = {
+  kind: 'failed',
+  reason: 'no replica finished the write; its outcome is unknown',
+};
 const calledOff: Settlement = { kind: 'unchanged', isCalledOff: true };
 const moving = { kind: 'refuse', reason: 'moving' } as const;

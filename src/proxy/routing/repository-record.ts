@@ -67,6 +67,8 @@ export interface Barrier {
   readonly owner: string;
   /** Milliseconds since 1970-01-01 UTC, by the store's clock; after that it counts for nothing. */
   readonly expiresAtMs: number;
+  /** True if it stands for writes that have ended: it goes with the last of them. */
+  readonly forComparison?: true;
 }
 
 /** A repository with more writes in flight refuses further ones until some are settled. */

@@ -80,7 +80,11 @@ export function recordFromRow(row: RepositoryRow): RepositoryRecord {
       ...(intent.hasEnded === true && { hasEnded: true }),
     })),
     ...(row.barrier !== null && {
-      barrier: { owner: row.barrier.owner, expiresAtMs: row.barrier.expiresAtMs },
+      barrier: {
+        owner: row.barrier.owner,
+        expiresAtMs: row.barrier.expiresAtMs,
+        ...(row.barrier.forComparison === true && { forComparison: true }),
+      },
     }),
   };
 }

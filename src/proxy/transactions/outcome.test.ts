@@ -117,16 +117,20 @@ describe('the outcome of a write', () => {
     expect(judge(state, false)).toEqual({ kind: 'unchanged', isCalledOff: false });
   });
 
-  it('has to be compared if a node got the call and did not ask', () => {
-    const events = [durable, voted('b', 'prepared'), lost('a'), finished('b', 13)];
-    expect(judge(play([...events, lost('c')]), false)).toEqual({
-      kind: 'unverified',
-      finished: ['b'],
-      isCalledOff: true,
+  it('is that those have not changed that asked, if the others were lost', () => {
+    const events = [durable, voted('b', 'prepared'), unprocessed('c'), lost('a')];
+    expect(judge(play([...events, finished('b', 13)]), false)).toEqual({
+      kind: 'calledOff',
+      unchanged: ['b', 'c'],
     });
-    expect(judge(play([...events, finished('c')]), false)).toMatchObject({
+  });
+
+  it('has to be compared if a node finished that did not ask', () => {
+    const events = [durable, voted('b', 'prepared'), lost('a'), finished('b', 13), finished('c')];
+    expect(judge(play(events), false)).toEqual({
       kind: 'unverified',
       finished: ['b', 'c'],
+      isCalledOff: true,
     });
   });
 });

@@ -12,6 +12,11 @@ export type WriteOutcome =
       readonly isCalledOff: boolean;
     }
   | {
+      /** Some nodes were lost that may have changed without a vote. The others have not. */
+      readonly kind: 'calledOff';
+      readonly unchanged: readonly string[];
+    }
+  | {
       /** Something may have changed without a vote: only comparing contents can tell. */
       readonly kind: 'unverified';
       readonly finished: readonly string[];
@@ -36,10 +41,14 @@ export type WriteOutcome =
 export function judge(state: VotingState, changesNeedVotes: boolean): WriteOutcome {
   const committed = [...state.nodes.values()].some((node) => node.ballots.some(wasToldToCommit));
   if (!committed) {
-    if (changesNeedVotes || [...state.nodes.values()].every(isUnchanged)) {
+    const unchanged = [...state.nodes.keys()].filter(isUnchanged(state));
+    if (changesNeedVotes || unchanged.length === state.nodes.size) {
       return { kind: 'unchanged', isCalledOff: wasAborted(state.nodes.get(state.primary)) };
     }
     const finished = [...state.nodes.keys()].filter(isFinished(state));
+    if (unchanged.length > 0 && finished.every((name) => unchanged.includes(name))) {
+      return { kind: 'calledOff', unchanged };
+    }
     const [reference = state.primary] = finished;
     const isCalledOff = wasAborted(state.nodes.get(reference));
     return { kind: 'unverified', finished, isCalledOff };
@@ -74,8 +83,11 @@ function wasToldToCommit(ballot: Ballot): boolean {
 }
 
 /** Who asks, asks before it changes something: who was only ever refused has not. */
-function isUnchanged({ ballots, end }: NodeVotes): boolean {
-  return end?.kind === 'unprocessed' || ballots.some(wasRefused);
+function isUnchanged(state: VotingState): (name: string) => boolean {
+  return (name) => {
+    const node = state.nodes.get(name);
+    return node?.end?.kind === 'unprocessed' || (node?.ballots.some(wasRefused) ?? false);
+  };
 }
 
 function wasRefused({ answer }: Ballot): boolean {

@@ -15,6 +15,7 @@ import {
   dropIntent,
   heldBy,
   isQuietBut,
+  isSteady,
   lowerBarrier,
   movePrimary,
   promote,
@@ -158,8 +159,24 @@ describe('a write that is to be compared', () => {
 
   it('holds new writes back, and is not waited for any more', () => {
     const begun = changed(beginComparison(record, 't', barrier, 1000));
-    expect(begun.barrier).toEqual(barrier);
+    expect(begun.barrier).toEqual({ ...barrier, forComparison: true });
     expect([isQuietBut(begun, 'other'), isQuietBut(begun, 't')]).toEqual([true, false]);
+  });
+
+  it('lets writes in with the last one that is to be compared, however that ends', () => {
+    const both = ['t', 'other'].reduce(
+      (current, transaction) =>
+        changed(beginComparison(current, transaction, { ...barrier }, 1000)),
+      record,
+    );
+    const settled = changed(settleWrite(both, 't', ['a', 'b', 'c']));
+    expect(settled.barrier).toEqual({ ...barrier, forComparison: true });
+    expect(isSteady(both, settled, 'other')).toBe(true);
+    expect(changed(settleWrite(settled, 'other', ['a', 'b'])).barrier).toBeUndefined();
+    expect(changed(abandonIntent(settled, 'other')).barrier).toBeUndefined();
+    expect(isSteady(both, { ...settled, barrier: { ...barrier, expiresAtMs: 1 } }, 'other')).toBe(
+      false,
+    );
   });
 
   it('leaves the barrier of another as it is', () => {
@@ -168,7 +185,7 @@ describe('a write that is to be compared', () => {
     expect(begun.barrier).toEqual(held.barrier);
     expect(isQuietBut(begun, 'other')).toBe(true);
     expect(beginComparison(begun, 't', barrier, 1499)).toMatchObject({ reason: 'already' });
-    expect(changed(beginComparison(begun, 't', barrier, 1500)).barrier).toEqual(barrier);
+    expect(changed(beginComparison(begun, 't', barrier, 1500)).barrier).toMatchObject(barrier);
   });
 
   it('is refused when its intent is gone', () => {

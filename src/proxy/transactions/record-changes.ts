@@ -54,7 +54,14 @@ export function takeIntent(
 export function dropIntent(record: RepositoryRecord, transaction: string): RecordChange<'gone'> {
   const intents = record.intents.filter((intent) => intent.transaction !== transaction);
   if (intents.length === record.intents.length) return { kind: 'refuse', reason: 'gone' };
-  return { kind: 'change', next: { ...record, intents } };
+  return { kind: 'change', next: withIntents(record, intents) };
+}
+
+/** A barrier for comparisons goes with the last write that is to be compared. */
+function withIntents(record: RepositoryRecord, intents: readonly Intent[]): RepositoryRecord {
+  const isNeeded = intents.some(({ hasEnded }) => hasEnded === true);
+  const kept = record.barrier?.forComparison && !isNeeded ? withoutBarrier(record) : record;
+  return { ...kept, intents };
 }
 
 /** The owner of writes that are left to be settled by whoever comes first. No proxy has this name. */
@@ -68,10 +75,12 @@ export function abandonIntent(record: RepositoryRecord, transaction: string): Re
   if (!record.intents.some((intent) => intent.transaction === transaction)) {
     return { kind: 'refuse', reason: 'gone' };
   }
-  const intents = record.intents.map((intent) =>
-    intent.transaction === transaction ? { ...intent, owner: nobody } : intent,
-  );
-  return { kind: 'change', next: { ...record, intents } };
+  const intents = record.intents.map((intent) => {
+    if (intent.transaction !== transaction) return intent;
+    const { hasEnded: _, ...rest } = intent;
+    return { ...rest, owner: nobody };
+  });
+  return { kind: 'change', next: withIntents(record, intents) };
 }
 
 /** Why a write that some nodes hold is not recorded. The client must not be told that it is. */
@@ -157,7 +166,7 @@ export function raiseBarrier(
 export function beginComparison(
   record: RepositoryRecord,
   transaction: string,
-  barrier: Barrier,
+  barrier: Omit<Barrier, 'forComparison'>,
   nowMs: number,
 ): RecordChange<'gone' | 'already'> {
   const own = record.intents.find((intent) => intent.transaction === transaction);
@@ -167,7 +176,8 @@ export function beginComparison(
   const intents = record.intents.map((intent) =>
     intent === own ? { ...own, hasEnded: true as const } : intent,
   );
-  return { kind: 'change', next: { ...record, intents, ...(!isHeldBack && { barrier }) } };
+  const raised = isHeldBack ? {} : { barrier: { ...barrier, forComparison: true as const } };
+  return { kind: 'change', next: { ...record, intents, ...raised } };
 }
 
 /** Whether no other write than this one can change anything now, as far as the record tells. */
@@ -177,6 +187,19 @@ export function isQuietBut(record: RepositoryRecord, transaction: string): boole
   );
 }
 
+/**
+ * Whether contents that were compared when the record was `before`, and quiet, are still the same: no
+ * write was recorded since, or only such as had ended then too, for the same barrier stands.
+ */
+export function isSteady(
+  before: RepositoryRecord,
+  now: RepositoryRecord,
+  transaction: string,
+): boolean {
+  if (!isQuietBut(now, transaction)) return false;
+  return before.lsn === now.lsn || (before.barrier !== undefined && isUnder(now, before.barrier));
+}
+
 /** Lets writes in again. */
 export function lowerBarrier(record: RepositoryRecord, barrier: Barrier): RecordChange<'gone'> {
   if (!isUnder(record, barrier)) return { kind: 'refuse', reason: 'gone' };
@@ -184,7 +207,7 @@ export function lowerBarrier(record: RepositoryRecord, barrier: Barrier): Record
 }
 
 /** Whether it is this very barrier that stands: no write has begun since it was raised. */
-export function isUnder(record: RepositoryRecord, barrier: Barrier): boolean {
+function isUnder(record: RepositoryRecord, barrier: Barrier): boolean {
   return (
     record.barrier?.owner === barrier.owner && record.barrier.expiresAtMs === barrier.expiresAtMs
   );
