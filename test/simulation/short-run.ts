@@ -228,9 +228,10 @@ export class ShortRun implements Clients {
     await new Promise<void>((resolve) => {
       proxy.process.receiveCall(() => {
         // A proxy that alone has lost the store may answer with what was true (docs/limits.md).
-        const isCurrent = proxy.store.isPrompt;
+        const { isPrompt, troubles } = proxy.store;
+        const isCurrent = () => isPrompt && proxy.store.troubles === troubles;
         void proxy.read(history.key).then((refs) => {
-          if (refs !== undefined && isCurrent) this.cluster.check(() => check(refs));
+          if (refs !== undefined && isCurrent()) this.cluster.check(() => check(refs));
           isRead = refs !== undefined;
           return resolve();
         });

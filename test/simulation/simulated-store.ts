@@ -38,6 +38,7 @@ export class SimulatedStore implements ControlStore {
   readonly #process: SimulatedProcess;
   #state: 'prompt' | 'late' | 'silent' = 'prompt';
   #losesNextSwap = false;
+  #troubles = 0;
   #isConnected = true;
   /** What makes each call fail that has no answer. */
   readonly #waiting = new Set<() => void>();
@@ -64,8 +65,14 @@ export class SimulatedStore implements ControlStore {
     return this.#state === 'prompt' && this.#isConnected;
   }
 
+  /** How often something has gone wrong with it. */
+  get troubles(): number {
+    return this.#troubles;
+  }
+
   /** The connection breaks, and none can be made. */
   disconnect(): void {
+    this.#troubles += 1;
     this.#isConnected = false;
     this.#memory.disconnect();
   }
@@ -81,12 +88,14 @@ export class SimulatedStore implements ControlStore {
 
   /** Each message takes up to four seconds from now on. */
   becomeLate(): void {
+    this.#troubles += 1;
     this.#state = 'late';
     this.#limitWaiting();
   }
 
   /** Nothing comes back from now on; what is asked for may be done or not. */
   fallSilent(): void {
+    this.#troubles += 1;
     this.#state = 'silent';
     this.#limitWaiting();
   }
