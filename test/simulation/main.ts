@@ -49,12 +49,16 @@ async function exploreAll({ json, without, ...given }: Options): Promise<number>
   }
   const runs = given.runs ?? (given.seconds === undefined ? usualRuns : undefined);
   let nextProgressMs = progressMs;
+  let told = 0;
   const figures = await explore({
     ...given,
     ...(runs !== undefined && { runs }),
     ...(mutant !== undefined && mutant),
     maxViolations: mutant === undefined ? maxViolations : 1,
     onProgress(so) {
+      // As soon as they are found: the rest takes minutes.
+      for (const violation of so.violations.slice(told)) console.error(textOfViolation(violation));
+      told = so.violations.length;
       if (json === true || so.elapsedMs < nextProgressMs) return;
       nextProgressMs = so.elapsedMs + progressMs;
       const line = progressOf(so, runs);
@@ -80,12 +84,13 @@ function textOf(figures: Figures): string {
       `${(cpuMs / runs).toFixed(1)} ms of CPU and ${Math.round(events / runs)} events each`,
     `${listed} of ${crashPoints} crash points one by one, the others with faults by chance`,
     `${acknowledged} calls acknowledged, ${failed} refused, ${faults} faults`,
-    ...figures.violations.flatMap(({ schedule, message }) => [
-      message,
-      `  npm run sim -- --replay ${schedule}`,
-    ]),
+    ...figures.violations.map(textOfViolation),
     figures.violations.length === 0 ? 'no violation' : `${figures.violations.length} violations`,
   ].join('\n');
+}
+
+function textOfViolation({ schedule, message }: Figures['violations'][number]): string {
+  return `${message}\n  npm run sim -- --replay ${schedule}`;
 }
 
 async function replay(text: string): Promise<number> {
