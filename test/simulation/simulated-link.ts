@@ -313,9 +313,9 @@ export class SimulatedLink {
     return control as ControlCalls;
   }
 
-  /** Reads all references of a repository; none if there is no such repository. @throws UpstreamError */
-  async read(path: string): Promise<ReadonlyMap<string, string>> {
-    return (await this.#ask('FindRefs', 10_000, () => this.#storage.read(path))) ?? new Map();
+  /** Reads all references of a repository. @throws UpstreamError */
+  read(path: string): Promise<ReadonlyMap<string, string> | undefined> {
+    return this.#ask('FindRefs', 10_000, () => this.#storage.read(path));
   }
 
   /** A call that the proxy makes on its own account. */

@@ -22,6 +22,7 @@ import { WriteRegistry } from '../../src/proxy/transactions/write-registry.ts';
 import { StorageDirectory, VirtualStorage } from '../../src/proxy/upstream/storage-directory.ts';
 import { Membership } from '../../src/proxy/view/membership.ts';
 import { RepositoryView } from '../../src/proxy/view/repository-view.ts';
+import { inSyncVoters } from './in-sync.ts';
 import { simulatedCall, type OnAnswer } from './simulated-call.ts';
 import { SimulatedLink, type OnCommit } from './simulated-link.ts';
 import { SimulatedProcess, type ClockError } from './simulated-process.ts';
@@ -240,7 +241,11 @@ export class SimulatedProxy {
       const route = routeRead(record, this.virtualStorage.nodes(), options);
       if (route.kind !== 'read') return undefined;
       const link = this.links.find(({ name }) => name === route.storage);
-      return await link?.read(record.replicaPath);
+      const refs = await link?.read(record.replicaPath);
+      if (refs !== undefined) return refs;
+      // Gone on the way is a replica that has left; one that should be there and is not holds nothing.
+      const isExpected = inSyncVoters(this.view.latest(record)).includes(route.storage);
+      return isExpected ? new Map() : undefined;
     } catch {
       return undefined;
     }
