@@ -86,6 +86,7 @@ export async function settle(
     case 'calledOff': {
       const { unchanged: holders } = outcome;
       const settled = await recordPatiently({ holders, before: undefined }, options);
+      if (settled.kind === 'failed') return settled;
       return settled.kind === 'recorded' && settled.held > 0 ? calledOff : unknown;
     }
     case 'unverified': {

@@ -14,7 +14,8 @@ export async function loseDatabase(
   { awayMs, writers }: DatabaseLossOptions,
 ): Promise<Loss> {
   const load = await Load.start(cluster);
-  await load.addWriters(Math.max(1, writers));
+  await load.prepareWriters(Math.max(1, writers));
+  load.beginWriting();
   await load.moreWrites(20, 60_000);
   await cluster.database.shutDown('immediate');
   await sleep(systemClock, awayMs);

@@ -35,14 +35,18 @@ export class Load {
     );
   }
 
-  /** So many more write, each a branch of its own. */
-  async addWriters(count: number): Promise<void> {
+  /** Makes ready so many writers, each of a branch of its own. */
+  async prepareWriters(count: number): Promise<void> {
     const repository = { storageName: virtualStorage, relativePath: this.relativePath };
     for (let added = 0; added < count; added++) {
       const branch = `writer-${this.#writes.length}`;
-      const loop = await WriteLoop.start(this.#cluster.client, repository, branch);
+      const loop = await WriteLoop.prepare(this.#cluster.client, repository, branch);
       this.#writes.push(this.#scope.own(loop));
     }
+  }
+
+  beginWriting(): void {
+    for (const loop of this.#writes) loop.begin();
   }
 
   /** Resolves when each writer has had so many more writes acknowledged. */

@@ -15,13 +15,16 @@ export async function losePrimary(
   { signal, writers }: PrimaryLossOptions,
 ): Promise<Loss> {
   const load = await Load.start(cluster);
-  await load.addWriters(writers);
-  await load.moreWrites(20, 60_000);
+  await load.prepareWriters(Math.max(1, writers));
+  if (writers > 0) {
+    load.beginWriting();
+    await load.moreWrites(20, 60_000);
+  }
   const { primary } = await cluster.repository(load.relativePath);
   const storage = cluster.storage(primary);
   const struckMs = performance.now();
   storage.signal(signal);
-  if (writers === 0) await load.addWriters(1);
+  if (writers === 0) load.beginWriting();
   await load.moreWrites(20, 60_000);
   const gapMs = load.longestGapMs(struckMs);
   const seen = await load.stop();

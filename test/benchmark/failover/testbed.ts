@@ -62,7 +62,8 @@ async function measure(
   const { cluster } = underTest;
   const { relativePath, primary, node } = await newRepository(underTest, client);
   const fault = faultOf(cluster, primary, node);
-  const writes = await WriteLoop.start(client, { storageName: virtualStorage, relativePath });
+  const writes = await WriteLoop.prepare(client, { storageName: virtualStorage, relativePath });
+  writes.begin();
   await writes.more(20, 30_000);
   const struckMs = performance.now();
   await fault.strike();

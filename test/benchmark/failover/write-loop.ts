@@ -15,7 +15,7 @@ export class WriteLoop implements Stoppable {
   readonly #reference: Buffer;
   readonly #commits: readonly string[];
   /** When it began, and when each write was acknowledged. */
-  readonly #acknowledgedMs = [performance.now()];
+  readonly #acknowledgedMs: number[] = [];
   readonly #refusals = new Map<string, number>();
   #isStopping = false;
   #running: Promise<void> | undefined;
@@ -32,8 +32,11 @@ export class WriteLoop implements Stoppable {
     this.#commits = commits;
   }
 
-  /** The repository needs a branch `main` of two commits; what is written is another one. */
-  static async start(
+  /**
+   * Finds what to write: the repository needs a branch `main` of two commits. Another branch is written,
+   * from {@link WriteLoop.begin} on.
+   */
+  static async prepare(
     client: GitalyClient,
     repository: { readonly storageName: string; readonly relativePath: string },
     branch = 'benchmark',
@@ -44,10 +47,13 @@ export class WriteLoop implements Stoppable {
     if (commit === undefined || parent === undefined) throw new Error('main has no two commits');
     // Between two commits, so that each write changes something. A deletion would be no good: Gitaly's
     // hook casts no votes on one that checks no old value.
-    const loop = new WriteLoop(client, repository, branch, [commit.id, parent]);
-    loop.#running = loop.#run();
-    loop.#running.catch(() => {});
-    return loop;
+    return new WriteLoop(client, repository, branch, [commit.id, parent]);
+  }
+
+  begin(): void {
+    this.#acknowledgedMs.push(performance.now());
+    this.#running ??= this.#run();
+    this.#running.catch(() => {});
   }
 
   /** How many writes were refused, and made again, by the status that they ended with. */
