@@ -200,7 +200,7 @@ export const mutants: readonly Mutant[] = [
     name: 'contents-are-compared-when-nothing-is-in-flight',
     edits: [
       {
-        file: changes,
+        file: 'src/proxy/transactions/barrier-changes.ts',
         guard: 'intent.transaction === transaction || intent.hasEnded === true',
         without: 'true',
       },

@@ -2,7 +2,8 @@ import { sleep } from '../../base/clock.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import { nodesHolding, routeWrite, type Unavailable, type WriteRoute } from '../routing/route.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
-import { hasBarrier, movePrimary } from '../transactions/record-changes.ts';
+import { hasBarrier } from '../transactions/barrier-changes.ts';
+import { movePrimary } from '../transactions/record-changes.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { RelayContext } from './context.ts';
 

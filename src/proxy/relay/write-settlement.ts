@@ -3,13 +3,11 @@ import { errorMessage } from '../../base/errors.ts';
 import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
 import { StoreUnavailableError } from '../store/control-store.ts';
 import type { WriteOutcome } from '../transactions/outcome.ts';
+import { beginComparison, isQuietBut, isSteady } from '../transactions/barrier-changes.ts';
 import {
   abandonIntent,
-  beginComparison,
   dropIntent,
   heldBy,
-  isQuietBut,
-  isSteady,
   settleWrite,
   type SettleRefusal,
 } from '../transactions/record-changes.ts';

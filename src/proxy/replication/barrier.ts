@@ -1,6 +1,6 @@
 import { sleep, type Clock } from '../../base/clock.ts';
 import type { Barrier, Intent, RepositoryRecord } from '../routing/repository-record.ts';
-import { lowerBarrier, raiseBarrier } from '../transactions/record-changes.ts';
+import { lowerBarrier, raiseBarrier } from '../transactions/barrier-changes.ts';
 import type { Membership } from '../view/membership.ts';
 import type { RepositoryView } from '../view/repository-view.ts';
 

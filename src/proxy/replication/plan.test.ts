@@ -10,7 +10,8 @@ import {
   replica,
   someStorages,
 } from '../../../test/support/repository-records.ts';
-import { claimRepair, promote, raiseBarrier } from '../transactions/record-changes.ts';
+import { raiseBarrier } from '../transactions/barrier-changes.ts';
+import { claimRepair, promote } from '../transactions/record-changes.ts';
 import { dropReplica } from '../transactions/replica-count.ts';
 import { planRepair } from './plan.ts';
 

@@ -7,12 +7,8 @@ import type { Stoppable } from '../../base/scope.ts';
 import type { Barrier, RepairClaim, RepositoryRecord } from '../routing/repository-record.ts';
 import type { ControlStore } from '../store/control-store.ts';
 import type { StoreOutage } from '../store/store-outage.ts';
-import {
-  abandonIntent,
-  hasBarrier,
-  lowerBarrier,
-  releaseRepair,
-} from '../transactions/record-changes.ts';
+import { hasBarrier, lowerBarrier } from '../transactions/barrier-changes.ts';
+import { abandonIntent, releaseRepair } from '../transactions/record-changes.ts';
 import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';

@@ -1,6 +1,6 @@
 import { inSyncVoters, type Replica, type RepositoryRecord } from '../routing/repository-record.ts';
 import type { StorageIdentity, StorageKey } from '../store/storage-identity.ts';
-import type { RecordChange } from './record-changes.ts';
+import type { RecordChange } from './record-change.ts';
 
 /** What a storage that shows some volume means for its identity (pure). */
 export type IdentityStep =

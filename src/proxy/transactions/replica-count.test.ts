@@ -7,7 +7,7 @@ import {
   someStorages,
 } from '../../../test/support/repository-records.ts';
 import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
-import type { RecordChange } from './record-changes.ts';
+import type { RecordChange } from './record-change.ts';
 import { assignedStorages, changeReplicaCount, dropReplica } from './replica-count.ts';
 
 const options = { candidates: ['d', 'c', 'e'], minInSyncReplicas: 2 };

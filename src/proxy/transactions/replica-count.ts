@@ -1,5 +1,5 @@
 import { inSyncVoters, type Replica, type RepositoryRecord } from '../routing/repository-record.ts';
-import type { RecordChange } from './record-changes.ts';
+import type { RecordChange } from './record-change.ts';
 
 /** Why a repository does not get another number of replicas. */
 export type ReplicaCountRefusal =

@@ -9,7 +9,7 @@ import {
   type WatchEvents,
 } from '../store/control-store.ts';
 import type { StoreOutage } from '../store/store-outage.ts';
-import type { RecordChange } from '../transactions/record-changes.ts';
+import type { RecordChange } from '../transactions/record-change.ts';
 import { RecordCache } from './record-cache.ts';
 
 export interface RepositoryViewOptions {
