@@ -5,6 +5,7 @@ import type {
   Replica,
   RepositoryRecord,
 } from '../../src/proxy/routing/repository-record.ts';
+import type { RecordChange } from '../../src/proxy/transactions/record-change.ts';
 
 /** A repository on `a`, `b` and `c` in which all is well, except for what `parts` say. */
 export function recordWith(parts: Partial<RepositoryRecord> = {}): RepositoryRecord {
@@ -21,6 +22,12 @@ export function recordWith(parts: Partial<RepositoryRecord> = {}): RepositoryRec
     intents: [],
     ...parts,
   };
+}
+
+/** The record after a change, which is not to be refused. */
+export function changed(change: RecordChange<unknown>): RepositoryRecord {
+  if (change.kind !== 'change') throw new Error(`refused: ${String(change.reason)}`);
+  return change.next;
 }
 
 export function replica(storage: string, lsn: bigint, role: Replica['role'] = 'voter'): Replica {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { intentOf, recordWith } from '../../../test/support/repository-records.ts';
-import type { RepositoryRecord } from '../routing/repository-record.ts';
+import { changed, intentOf, recordWith } from '../../../test/support/repository-records.ts';
 import {
   beginComparison,
   hasBarrier,
@@ -8,13 +7,7 @@ import {
   isSteady,
   raiseBarrier,
 } from './barrier-changes.ts';
-import type { RecordChange } from './record-change.ts';
 import { abandonIntent, settleWrite } from './record-changes.ts';
-
-function changed(change: RecordChange<unknown>): RepositoryRecord {
-  if (change.kind !== 'change') throw new Error(`refused: ${String(change.reason)}`);
-  return change.next;
-}
 
 describe('a write that is to be compared', () => {
   const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };

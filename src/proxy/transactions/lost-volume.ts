@@ -1,6 +1,7 @@
 import { inSyncVoters, type Replica, type RepositoryRecord } from '../routing/repository-record.ts';
 import type { StorageIdentity, StorageKey } from '../store/storage-identity.ts';
 import type { RecordChange } from './record-change.ts';
+import { withPrimary } from './record-changes.ts';
 
 /** What a storage that shows some volume means for its identity (pure). */
 export type IdentityStep =
@@ -82,7 +83,7 @@ export function giveUpReplica(
   const replicas = record.replicas.map((candidate) => (candidate === replica ? empty : candidate));
   const next = { ...record, replicas };
   if (record.primary !== storage) return { kind: 'change', next };
-  return { kind: 'change', next: { ...next, primary: successor, epoch: record.epoch + 1n } };
+  return { kind: 'change', next: withPrimary(next, successor) };
 }
 
 function holdsNothing({ lsn, role, repair }: Replica): boolean {

@@ -1,6 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { fc } from '../../../test/support/properties.ts';
-import { intentOf, recordWith, replica } from '../../../test/support/repository-records.ts';
+import {
+  changed,
+  intentOf,
+  recordWith,
+  replica,
+} from '../../../test/support/repository-records.ts';
 import {
   inSyncVoters,
   maxIntents,
@@ -23,11 +28,6 @@ import {
 } from './record-changes.ts';
 
 const storages = ['a', 'b', 'c', 'd'];
-
-function changed(change: RecordChange<unknown>): RepositoryRecord {
-  if (change.kind !== 'change') throw new Error(`refused: ${String(change.reason)}`);
-  return change.next;
-}
 
 const claim = { id: 'proxy-1/repair/1', owner: 'proxy-1' };
 const behind = recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', 3n)] });

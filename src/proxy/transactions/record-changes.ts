@@ -129,7 +129,8 @@ export function movePrimary(
   return { kind: 'change', next: withPrimary(record, to) };
 }
 
-function withPrimary(record: RepositoryRecord, primary: string): RepositoryRecord {
+/** With another primary, in a new epoch. */
+export function withPrimary(record: RepositoryRecord, primary: string): RepositoryRecord {
   return { ...record, primary, epoch: record.epoch + 1n };
 }
 

@@ -1,21 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { fc } from '../../../test/support/properties.ts';
 import {
+  changed,
   anyRecord,
   recordWith,
   replica,
   someStorages,
 } from '../../../test/support/repository-records.ts';
-import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
-import type { RecordChange } from './record-change.ts';
+import { inSyncVoters } from '../routing/repository-record.ts';
 import { assignedStorages, changeReplicaCount, dropReplica } from './replica-count.ts';
 
 const options = { candidates: ['d', 'c', 'e'], minInSyncReplicas: 2 };
-
-function changed(change: RecordChange<unknown>): RepositoryRecord {
-  if (change.kind !== 'change') throw new Error(`refused: ${String(change.reason)}`);
-  return change.next;
-}
 
 describe('more replicas', () => {
   it('are made on storages without one, in the order that is given', () => {

@@ -10,27 +10,38 @@ export interface Loss {
   readonly longestReadMs: number;
 }
 
+/** Whole milliseconds, each one that there was: nothing is interpolated. */
+export interface Percentiles {
+  readonly median: number;
+  readonly p90: number;
+  readonly max: number;
+}
+
 export interface Summary {
   readonly losses: number;
-  readonly gapMs: { readonly median: number; readonly p90: number; readonly max: number };
+  readonly gapMs: Percentiles;
   readonly refusals: Readonly<Record<string, number>>;
   readonly reads: number;
   readonly readFailures: readonly string[];
   readonly longestReadMs: number;
 }
 
-/** All losses together. Percentiles are of those that there were, nothing is interpolated. */
+/** All losses together. */
 export function summarize(losses: readonly Loss[]): Summary {
-  const gaps = losses.map(({ gapMs }) => gapMs).toSorted((a, b) => a - b);
-  const at = (share: number) => Math.round(gaps[Math.ceil(share * gaps.length) - 1] ?? 0);
   return {
     losses: losses.length,
-    gapMs: { median: at(0.5), p90: at(0.9), max: at(1) },
+    gapMs: percentilesOf(losses.map(({ gapMs }) => gapMs)),
     refusals: addUp(losses.map(({ refusals }) => Object.entries(refusals))),
     reads: losses.reduce((sum, { reads }) => sum + reads, 0),
     readFailures: losses.flatMap(({ readFailures }) => readFailures),
     longestReadMs: Math.round(Math.max(0, ...losses.map(({ longestReadMs }) => longestReadMs))),
   };
+}
+
+export function percentilesOf(values: readonly number[]): Percentiles {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number) => Math.round(sorted[Math.ceil(share * sorted.length) - 1] ?? 0);
+  return { median: at(0.5), p90: at(0.9), max: at(1) };
 }
 
 /** Counts by name, of several at a time. */

@@ -16,6 +16,7 @@ import { freshNamespace, installOperator } from '../../scenario/product.ts';
 import { commitFile } from '../../support/commit-file.ts';
 import { openCluster, type Cluster } from '../../testbed/cluster.ts';
 import { lineProgress } from '../../testbed/progress.ts';
+import { percentilesOf } from './summary.ts';
 import { WriteLoop } from './write-loop.ts';
 
 const namespace = 'gitaly-benchmark';
@@ -98,12 +99,10 @@ async function newRepository(underTest: GitalyClusterUnderTest, client: GitalyCl
 }
 
 function summarize(fault: string, losses: readonly Loss[]) {
-  const gaps = losses.map(({ gapMs }) => gapMs).toSorted((a, b) => a - b);
-  const at = (share: number) => Math.round(gaps[Math.ceil(share * gaps.length) - 1] ?? 0);
   return {
     fault,
     losses: losses.length,
-    gapMs: { median: at(0.5), p90: at(0.9), max: at(1) },
+    gapMs: percentilesOf(losses.map(({ gapMs }) => gapMs)),
     refusedWrites: losses.reduce((sum, { refused }) => sum + refused, 0),
     longestRepairMs: Math.round(Math.max(...losses.map(({ repairedMs }) => repairedMs))),
   };
