@@ -1,14 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { statusCodes } from '../../src/rpc/status.ts';
+import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
+import { headerField } from '../../src/proxy/wire/hpack/header-field.ts';
+import type { ServerCall } from '../../src/proxy/relay/server-call.ts';
 import { repositoryIn, requestAbout } from '../support/requests.ts';
 import { ScriptedCluster } from '../support/scripted-cluster.ts';
-import type { ReceivedCall } from '../support/scripted-storage.ts';
+import { ignoreRequest, type ReceivedCall } from '../support/scripted-storage.ts';
 
 const read = '/gitaly.RefService/FindDefaultBranchName';
 const write = '/gitaly.RefService/DeleteRefs';
 const size = '/gitaly.RepositoryService/RepositorySize';
 const repository = 'group/project.git';
 const forPrimary = { 'gitaly-route-repository-accessor-policy': 'primary-only' };
+/** RFC 9113, section 7. */
+const refusedStreamCode = 0x7;
 
 let cluster: ScriptedCluster;
 beforeAll(async () => {
@@ -66,6 +71,90 @@ describe('a read', () => {
       for (const name of (await ask(read, {}, message)).keys()) seen.add(name);
     }
     expect(seen.size).toBe(3);
+  });
+});
+
+describe('a read whose storage is lost', () => {
+  const head = [headerField(':status', '200'), headerField('content-type', 'application/grpc')];
+  const whole = encodeMessage(Buffer.alloc(1000));
+  const long = encodeMessage(Buffer.alloc(100_000));
+
+  /** The first storage that is asked answers like this, and the others with one whole message. */
+  async function askWhenFirst(answer: (call: ServerCall, received: ReceivedCall) => void) {
+    const asked: string[] = [];
+    const byDefault = cluster.storages.map((storage) => storage.answer);
+    for (const storage of cluster.storages) {
+      storage.answer = (call, received) => {
+        ignoreRequest(call);
+        asked.push(storage.name);
+        if (asked.length === 1) answer(call, received);
+        else call.reply(whole);
+      };
+    }
+    const got = await cluster.call(read, requestAbout(repository));
+    for (const [index, storage] of cluster.storages.entries()) {
+      storage.answer = byDefault[index] ?? storage.answer;
+    }
+    return { got, asked: new Set(asked).size };
+  }
+
+  test.each<[string, (call: ServerCall, received: ReceivedCall) => void]>([
+    [
+      'after the head of its answer',
+      (call, { reset }) => {
+        call.sendHeaders(head);
+        reset();
+      },
+    ],
+    [
+      'in the prefix of the first message',
+      (call, { reset }) => {
+        call.sendHeaders(head);
+        call.sendData(whole, 0, 3, undefined);
+        reset();
+      },
+    ],
+    [
+      'in the middle of the first message',
+      (call, { reset }) => {
+        call.sendHeaders(head);
+        call.sendData(whole, 0, 3, undefined);
+        call.sendData(whole, 3, 900, undefined);
+        reset();
+      },
+    ],
+    [
+      'after its head, with UNAVAILABLE',
+      (call) => {
+        call.sendHeaders(head);
+        call.fail({ code: statusCodes.UNAVAILABLE, message: 'stopping' });
+      },
+    ],
+  ])('%s is answered by another one', async (_when, answer) => {
+    const { got, asked } = await askWhenFirst(answer);
+    expect(asked).toBe(2);
+    expect(got).toMatchObject({ code: statusCodes.OK, bytes: whole.length, reset: 0 });
+  });
+
+  test('after the first message ends with UNAVAILABLE', async () => {
+    const { got, asked } = await askWhenFirst((call, { reset }) => {
+      call.sendHeaders(head);
+      call.sendData(whole, 0, 700, undefined);
+      call.sendData(whole, 700, whole.length, undefined);
+      reset();
+    });
+    expect(asked).toBe(1);
+    expect(got).toMatchObject({ code: statusCodes.UNAVAILABLE, bytes: whole.length });
+  });
+
+  test('in a message that is too long to be held back is reset as not processed', async () => {
+    const { got, asked } = await askWhenFirst((call, { reset }) => {
+      call.sendHeaders(head);
+      call.sendData(long, 0, 10_000, undefined);
+      reset();
+    });
+    expect(asked).toBe(1);
+    expect(got).toMatchObject({ code: undefined, reset: refusedStreamCode });
   });
 });
 

@@ -16,6 +16,7 @@ import { unaryMethod } from '../../src/proxy/relay/local-method.ts';
 import type { ServerCall } from '../../src/proxy/relay/server-call.ts';
 import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
 import type { HeaderField } from '../../src/proxy/wire/hpack/header-field.ts';
+import type { Http2Stream } from '../../src/proxy/wire/http2/stream.ts';
 import { createReadBuffer } from '../../src/proxy/wire/socket-transport.ts';
 
 /** A call that a storage got, with all of its request headers. */
@@ -24,6 +25,8 @@ export interface ReceivedCall {
   readonly fields: readonly HeaderField[];
   /** The first message. */
   readonly message: Buffer;
+  /** Breaks the call off, whatever has been answered. */
+  reset(): void;
 }
 
 /**
@@ -34,7 +37,7 @@ export class ScriptedStorage implements Stoppable {
   readonly name: string;
   readonly calls: ReceivedCall[] = [];
   /** Answers a call whose first message is there. Default: an empty message, and OK. */
-  answer: (call: ServerCall) => void = (call) => {
+  answer: (call: ServerCall, received: ReceivedCall) => void = (call) => {
     ignoreRequest(call);
     call.reply(encodeMessage(Buffer.alloc(0)));
   };
@@ -69,15 +72,17 @@ export class ScriptedStorage implements Stoppable {
   }
 
   #createDispatcher(token: string): Dispatcher {
-    const fields = new WeakMap<object, readonly HeaderField[]>();
+    const requests = new WeakMap<object, Request>();
     const forward = async (call: ServerCall) => {
       const { path } = call.head;
       const message = Buffer.from(call.firstMessage);
-      this.calls.push({ path, fields: fields.get(call) ?? [], message });
-      this.answer(call);
+      const { fields = [], stream } = requests.get(call) ?? {};
+      const received = { path, fields, message, reset: () => stream?.reset(internalErrorCode) };
+      this.calls.push(received);
+      this.answer(call, received);
     };
     const { calculateChecksum } = RepositoryService.method;
-    return new RememberingDispatcher(fields, {
+    return new RememberingDispatcher(requests, {
       localMethods: [
         unaryMethod(
           Health.method.check,
@@ -105,22 +110,30 @@ export function ignoreRequest(call: ServerCall): void {
   });
 }
 
+/** RFC 9113, section 7. */
+const internalErrorCode = 0x2;
+
+interface Request {
+  readonly stream: Http2Stream;
+  readonly fields: readonly HeaderField[];
+}
+
 class RememberingDispatcher extends Dispatcher {
-  readonly #fields: WeakMap<object, readonly HeaderField[]>;
+  readonly #requests: WeakMap<object, Request>;
 
   constructor(
-    fields: WeakMap<object, readonly HeaderField[]>,
+    requests: WeakMap<object, Request>,
     options: ConstructorParameters<typeof Dispatcher>[0],
   ) {
     super(options);
-    this.#fields = fields;
+    this.#requests = requests;
   }
 
   override onRequest(
     ...[stream, fields, ...rest]: Parameters<Dispatcher['onRequest']>
   ): ReturnType<Dispatcher['onRequest']> {
     const call = super.onRequest(stream, fields, ...rest);
-    this.#fields.set(call, fields);
+    this.#requests.set(call, { stream, fields });
     return call;
   }
 }

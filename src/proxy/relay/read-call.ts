@@ -32,14 +32,21 @@ interface FailedAttempt {
 
 /** A read is tried elsewhere only as long as all that the client has sent is kept. */
 const maxReplayBytes = 64 * 1024;
-/** The answer of a call with a sidechannel waits until that is done; it is a small message. */
+/**
+ * The answer of a call with a sidechannel waits until that is done; it is a small message. Any other
+ * waits for its first message, if that is no longer than this.
+ */
 const maxHeldBytes = 64 * 1024;
+/** A flag, and four bytes of length. */
+const prefixBytes = 5;
 const noBytes = Buffer.alloc(0);
 const noStorages: ReadonlySet<string> = new Set();
 
 /**
  * A call that one storage answers. As long as the client has seen nothing of the answer, a storage
- * that fails is replaced by another, and the client does not notice.
+ * that fails is replaced by another, and the client does not notice. That is why the head of an answer
+ * goes on with the first message, and that when it is whole. The head needs no limit for its wait:
+ * Gitaly sends none before it has a message.
  */
 export class ReadCall implements RequestSink {
   readonly #options: ReadCallOptions;
@@ -50,7 +57,8 @@ export class ReadCall implements RequestSink {
   #replay: Buffer | undefined = noBytes;
   #requestEnded: boolean;
   #head: readonly HeaderField[] | undefined;
-  readonly #held: Buffer[] = [];
+  /** What has come of the answer while the client is to see nothing. */
+  #held = noBytes;
   #answering = false;
 
   constructor(options: ReadCallOptions) {
@@ -115,6 +123,7 @@ export class ReadCall implements RequestSink {
     });
     this.#node = node;
     this.#head = undefined;
+    this.#held = noBytes;
     const replay = this.#replay ?? noBytes;
     const isWhole = this.#requestEnded && replay.length === 0;
     context.metrics.readRouted(virtualStorage.name, storage);
@@ -139,20 +148,28 @@ export class ReadCall implements RequestSink {
   }
 
   #onAnswer(node: NodeCall, bytes: Buffer, start: number, end: number): void {
-    if (this.#sidechannel !== undefined) {
-      this.#held.push(Buffer.from(bytes.subarray(start, end)));
-      node.stream?.consumed(end - start);
-      const total = this.#held.reduce((sum, piece) => sum + piece.length, 0);
-      if (total > maxHeldBytes) {
-        node.cancel();
-        this.#options.call.fail({
-          code: statusCodes.INTERNAL,
-          message: `the answer to a call with a sidechannel is longer than ${maxHeldBytes} bytes`,
-        });
-      }
+    const isWanted = this.#sidechannel === undefined;
+    if (isWanted && (this.#answering || (this.#held.length === 0 && canGoOn(bytes, start, end)))) {
+      this.#answer(bytes, start, end, node);
       return;
     }
-    this.#answer(bytes, start, end, node);
+    this.#held = Buffer.concat([this.#held, bytes.subarray(start, end)]);
+    node.stream?.consumed(end - start);
+    if (isWanted) {
+      if (canGoOn(this.#held, 0, this.#held.length)) this.#answerHeld();
+    } else if (this.#held.length > maxHeldBytes) {
+      node.cancel();
+      this.#options.call.fail({
+        code: statusCodes.INTERNAL,
+        message: `the answer to a call with a sidechannel is longer than ${maxHeldBytes} bytes`,
+      });
+    }
+  }
+
+  #answerHeld(): void {
+    const held = this.#held;
+    this.#held = noBytes;
+    if (held.length > 0) this.#answer(held, 0, held.length, undefined);
   }
 
   #answer(bytes: Buffer, start: number, end: number, node: NodeCall | undefined): void {
@@ -178,11 +195,13 @@ export class ReadCall implements RequestSink {
   /** @param relayFailure why the bytes of the sidechannel have not all been relayed */
   #finish(node: NodeCall, end: NodeCallEnd, relayFailure: string | undefined): void {
     const { call } = this.#options;
-    for (const piece of this.#held) this.#answer(piece, 0, piece.length, undefined);
     if (end.kind === 'lost') {
       const message = `storage ${node.storage} failed during the answer: ${describeEnd(end)}`;
       call.fail({ code: statusCodes.UNAVAILABLE, message }, true);
-    } else if (relayFailure !== undefined && end.code === statusCodes.OK) {
+      return;
+    }
+    this.#answerHeld();
+    if (relayFailure !== undefined && end.code === statusCodes.OK) {
       const message = `sidechannel: proxy callback: ${relayFailure}`;
       call.fail({ code: statusCodes.INTERNAL, message });
     } else {
@@ -197,14 +216,19 @@ export class ReadCall implements RequestSink {
    * on to the others, and clients know how to wait. What else a storage says, another would say too.
    */
   #canGoElsewhere(end: NodeCallEnd): boolean {
-    if (this.#answering || this.#held.length > 0 || this.#replay === undefined) return false;
-    if (this.#sidechannel?.used) return false;
-    return (
-      end.kind === 'lost' || (this.#head === undefined && end.code === statusCodes.UNAVAILABLE)
-    );
+    if (this.#answering || this.#replay === undefined || this.#sidechannel?.used) return false;
+    return end.kind === 'lost' || end.code === statusCodes.UNAVAILABLE;
   }
 }
 
 function describeEnd(end: NodeCallEnd): string {
   return end.kind === 'lost' ? describeAbort(end.cause) : `status ${end.code}`;
+}
+
+/** Whether the beginning of an answer holds its first message, or one too long to be waited for. */
+function canGoOn(bytes: Buffer, start: number, end: number): boolean {
+  const length = end - start - prefixBytes;
+  if (length < 0) return false;
+  const firstLength = bytes.readUInt32BE(start + 1);
+  return firstLength > maxHeldBytes || length >= firstLength;
 }
