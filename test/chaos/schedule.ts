@@ -56,7 +56,7 @@ export interface Surroundings {
   readonly nodes: number;
 }
 
-/** How long something stands still or is away: around the 2.5 s after which it counts as lost. */
+/** How long something stands still or is away: around the 2 to 2.5 s after which it counts as lost. */
 const shortMs = { from: 200, to: 2_400 };
 const longMs = { from: 3_000, to: 12_000 };
 

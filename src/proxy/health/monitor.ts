@@ -20,17 +20,20 @@ export interface HealthMonitorOptions {
   onHung(reason: string): void;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Length of a round. Default 500 ms. */
+  /** Length of a round. Default 250 ms. */
   readonly intervalMs?: number;
 }
 
 /** Longer than the rounds that a check may stay without an answer. */
 const checkLimitMs = 15_000;
 
+/** Silence is noticed that much finer than it is asked for. */
+const roundsBetweenChecks = 2;
+
 /**
- * Keeps the health of one storage up to date: checks it, and listens to its connection. In each round
- * there is a check: a new one, or the one before that still waits for its answer. More of them would
- * only wait behind it.
+ * Keeps the health of one storage up to date: checks it, and listens to its connection. There is one
+ * check at a time: more of them would only wait behind it. The next one comes two rounds after it was sent,
+ * or when it is answered later than that.
  */
 export class HealthMonitor implements Stoppable {
   readonly #options: HealthMonitorOptions;
@@ -38,6 +41,8 @@ export class HealthMonitor implements Stoppable {
   #state: HealthState = initialHealth;
   #running: Promise<void> | undefined;
   #isChecking = false;
+  /** Rounds that have ended since the last check was sent. */
+  #rounds = 0;
   /** {@link HealthMonitorOptions.receivedBytes}, at the end of the last round. */
   #receivedBytes = 0;
 
@@ -69,7 +74,7 @@ export class HealthMonitor implements Stoppable {
   }
 
   async #runRounds(): Promise<void> {
-    const { clock, intervalMs = 500 } = this.#options;
+    const { clock, intervalMs = 250 } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await sleep(clock, intervalMs, signal).catch(() => {});
@@ -81,12 +86,14 @@ export class HealthMonitor implements Stoppable {
     const receivedBytes = this.#options.receivedBytes();
     const heard = receivedBytes !== this.#receivedBytes;
     this.#receivedBytes = receivedBytes;
+    this.#rounds += 1;
     if (this.#isChecking) this.#weigh({ kind: 'unanswered', heard });
-    else void this.#check();
+    else if (this.#rounds >= roundsBetweenChecks) void this.#check();
   }
 
   async #check(): Promise<void> {
     this.#isChecking = true;
+    this.#rounds = 0;
     const evidence = await this.#askOnce();
     this.#isChecking = false;
     this.#weigh(evidence);

@@ -34,30 +34,30 @@ describe('a storage', () => {
     });
   });
 
-  test('that is silent hangs after five rounds, not after four', () => {
-    expect(weigh([passed, ...times(4, silence)]).kind).toBe('healthy');
-    expect(weigh([passed, ...times(5, silence)])).toMatchObject({
+  test('that is silent hangs after eight rounds, not after seven', () => {
+    expect(weigh([passed, ...times(7, silence)]).kind).toBe('healthy');
+    expect(weigh([passed, ...times(8, silence)])).toMatchObject({
       kind: 'unhealthy',
-      hangs: 'nothing was heard in 5 rounds',
+      hangs: 'nothing was heard in 8 rounds',
     });
   });
 
   test('that has not been heard of yet and is silent hangs as well', () => {
-    expect(weigh(times(4, silence)).kind).toBe('unknown');
-    expect(weigh(times(5, silence)).hangs).toBeDefined();
+    expect(weigh(times(7, silence)).kind).toBe('unknown');
+    expect(weigh(times(8, silence)).hangs).toBeDefined();
   });
 
   test('that is lost and silent on a new connection hangs again', () => {
-    expect(weigh([passed, broken, ...times(5, silence)]).hangs).toBeDefined();
+    expect(weigh([passed, broken, ...times(8, silence)]).hangs).toBeDefined();
   });
 
   test('that is too busy to answer is kept as long as it sends something, within a bound', () => {
-    const busy = Array.from({ length: 19 }, (_, index) => (index % 5 === 4 ? signOfLife : silence));
+    const busy = Array.from({ length: 39 }, (_, index) => (index % 8 === 7 ? signOfLife : silence));
     expect(weigh([passed, ...busy]).kind).toBe('healthy');
-    expect(weigh([passed, ...times(19, signOfLife), passed, ...busy]).kind).toBe('healthy');
-    expect(weigh([passed, ...times(20, signOfLife)])).toMatchObject({
+    expect(weigh([passed, ...times(39, signOfLife), passed, ...busy]).kind).toBe('healthy');
+    expect(weigh([passed, ...times(40, signOfLife)])).toMatchObject({
       kind: 'unhealthy',
-      hangs: 'no check was answered in 20 rounds',
+      hangs: 'no check was answered in 40 rounds',
     });
   });
 
@@ -81,12 +81,12 @@ describe('whatever came before', () => {
     maxLength: 40,
   });
 
-  test('five silent rounds lose a storage, and drop its connection', () => {
+  test('eight silent rounds lose a storage, and drop its connection', () => {
     fc.assert(
       fc.property(anything, (before) => {
         let state = initialHealth;
         for (const piece of before) ({ state } = stepHealth(state, piece));
-        const drops = times(5, silence).filter((piece) => {
+        const drops = times(8, silence).filter((piece) => {
           const step = stepHealth(state, piece);
           ({ state } = step);
           return step.hangs !== undefined;

@@ -51,14 +51,14 @@ export interface HealthPolicy {
 }
 
 /**
- * With a round every 500 ms, silence counts after 2.5 to 3 s. That lets TCP send a lost segment again
- * three times (0.2, 0.6 and 1.4 s after the first, with Linux): shorter would take a network that
- * stuttered for a lost machine.
+ * With a round every 250 ms, silence counts 2 s after a check was sent. That lets TCP send a lost segment
+ * again three times (0.2, 0.6 and 1.4 s after the first, with Linux; the fourth comes at 3 s): shorter
+ * would take a network that stuttered for a lost machine.
  */
 const defaultHealthPolicy: HealthPolicy = {
   refusalsToLose: 3,
-  silentRoundsToLose: 5,
-  unansweredRoundsToLose: 20,
+  silentRoundsToLose: 8,
+  unansweredRoundsToLose: 40,
   passesToRegain: 2,
 };
 

@@ -44,8 +44,8 @@ const recheckMs = 25;
 /** How long a write that is to be compared waits for others to end before it holds new ones back. */
 const calmLimitMs = 200;
 /**
- * Longer than a storage can take to carry out what it was told to commit: one that stands still for 3 s
- * is lost, and behind.
+ * Longer than a storage can take to carry out what it was told to commit: one that stands still for
+ * 2.5 s is lost, and behind.
  */
 const comparisonLimitMs = 3500;
 /** Writes are held back for at most this long, whatever happens to this proxy. */
