@@ -53,7 +53,7 @@ export function nodesOf(
   return new Map(
     storages.map((storage) => [
       storage,
-      { storage, healthy: true, outstanding: 0, ...unlike[storage] },
+      { storage, healthy: true, outstanding: 0, isWriting: false, ...unlike[storage] },
     ]),
   );
 }
@@ -89,7 +89,8 @@ export const anyNodes: fc.Arbitrary<NodeView> = fc
         fc.record({
           storage: fc.constant(storage),
           healthy: fc.boolean(),
-          outstanding: fc.nat({ max: 3 }),
+          outstanding: fc.nat({ max: 12 }),
+          isWriting: fc.boolean(),
         }),
       ),
     ),

@@ -7,6 +7,11 @@ export interface NodeStatus {
   readonly reason?: string | undefined;
   /** Calls that this proxy has running there. */
   readonly outstanding: number;
+  /**
+   * Whether calls go out there at the end of this turn of the event loop, in one write. One more in that
+   * write costs a fraction of what a write of its own costs.
+   */
+  readonly isWriting: boolean;
 }
 
 /** The storages of one virtual storage, by name. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../base/random.ts';
 import {
+  callsForCompany,
   nodesHolding,
   placeBeside,
   placeRepository,
@@ -23,6 +24,15 @@ describe('a read', () => {
       c: { outstanding: 3 },
     });
     expect(routeRead(recordWith(), nodes, options)).toEqual({ kind: 'read', storage: 'b' });
+  });
+
+  it('goes where others go out in the same turn, unless too many run there', () => {
+    const withOthers = (outstanding: number) =>
+      nodesOf(['a', 'b', 'c'], { b: { outstanding, isWriting: true } });
+    const routed = (outstanding: number) =>
+      routeRead(recordWith(), withOthers(outstanding), options);
+    expect(routed(callsForCompany - 1)).toEqual({ kind: 'read', storage: 'b' });
+    expect(routed(callsForCompany + 1)).not.toEqual({ kind: 'read', storage: 'b' });
   });
 
   it('goes to any of those that are equally busy', () => {

@@ -18,7 +18,8 @@ export type ReadRoute = { readonly kind: 'read'; readonly storage: string } | Un
 
 /**
  * Where to send a read: the least busy healthy replica that is in sync, `excluded` ones left out
- * (a first attempt failed there). Reads that ask for the primary get it, or nothing.
+ * (a first attempt failed there). Reads of one turn of the event loop keep each other company, as long
+ * as that leaves no replica with more than {@link callsForCompany} calls above the least busy one. Reads that ask for the primary get it, or nothing.
  */
 export function routeRead(
   record: RepositoryRecord,
@@ -54,6 +55,9 @@ function noneInSync(inSync: readonly string[]): string {
   );
 }
 
+/** For the sake of one write fewer, a read goes where up to so many calls more are running. */
+export const callsForCompany = 8;
+
 function leastBusy(
   storages: readonly string[],
   nodes: NodeView,
@@ -62,7 +66,8 @@ function leastBusy(
   let least = Number.POSITIVE_INFINITY;
   let equals: string[] = [];
   for (const storage of storages) {
-    const load = nodes.get(storage)?.outstanding ?? 0;
+    const { outstanding = 0, isWriting = false } = nodes.get(storage) ?? {};
+    const load = isWriting ? outstanding - callsForCompany : outstanding;
     if (load < least) {
       least = load;
       equals = [storage];

@@ -114,6 +114,10 @@ class LiveStatus implements NodeStatus {
   get outstanding(): number {
     return this.#storage.outstanding;
   }
+
+  get isWriting(): boolean {
+    return this.#storage.isWriting;
+  }
 }
 
 /** Compares volumes: see {@link Storage.start}. */

@@ -107,6 +107,11 @@ export class Storage implements Stoppable {
     return this.#connection.outstanding + this.#further.outstanding + this.calls.waiting;
   }
 
+  /** Whether calls go out on its first connection at the end of this turn of the event loop. */
+  get isWriting(): boolean {
+    return this.#connection.session?.isWriting ?? false;
+  }
+
   /**
    * Connects, and goes on doing so.
    *

@@ -71,6 +71,11 @@ export class FrameWriter {
     this.#options = options;
   }
 
+  /** Whether what was written goes out at the end of this turn. */
+  get isScheduled(): boolean {
+    return this.#isScheduled;
+  }
+
   /** Bytes that the transport has not taken yet. */
   get pendingBytes(): number {
     return this.#end - this.#start;

@@ -161,6 +161,11 @@ export class Http2Session implements StreamSession {
     return isDraining ? 'draining' : 'open';
   }
 
+  /** Whether frames go out at the end of this turn of the event loop. */
+  get isWriting(): boolean {
+    return this.#output.isScheduled;
+  }
+
   get activeStreams(): number {
     return this.#streams.size;
   }
