@@ -44,7 +44,18 @@ const layers = {
     'src/gen',
     'src/base',
   ],
+  'src/proxy/verification': [
+    'src/proxy/routing',
+    'src/proxy/transactions',
+    'src/proxy/replication',
+    'src/proxy/store',
+    'src/proxy/view',
+    'src/proxy/upstream',
+    'src/rpc',
+    'src/base',
+  ],
   'src/proxy/admin': [
+    'src/proxy/verification',
     'src/proxy/wire',
     'src/proxy/relay',
     'src/proxy/routing',

@@ -44,6 +44,16 @@ export interface ProxyConfig {
   readonly workers?: number;
   readonly virtualStorages: readonly VirtualStorageConfig[];
   readonly stop: ProxyStopPolicy;
+  /** Default: every 7 days, with 10 calls a second. */
+  readonly verification?: VerificationConfig;
+}
+
+/** How replicas are compared with one another in the background. */
+export interface VerificationConfig {
+  /** From one comparison of a repository to the next; 0: only where somebody asks for it. */
+  readonly intervalMs: number;
+  /** Calls that a storage gets for that in a second, from all proxies together. */
+  readonly callsPerSecond: number;
 }
 
 /** How a proxy that is told to stop takes its leave. */

@@ -20,6 +20,9 @@ import { StoreOutage } from '../proxy/store/store-outage.ts';
 import { WriteRegistry } from '../proxy/transactions/write-registry.ts';
 import { Storage } from '../proxy/upstream/storage.ts';
 import { StorageDirectory, VirtualStorage } from '../proxy/upstream/storage-directory.ts';
+import { defaultVerificationPolicy } from '../proxy/verification/policy.ts';
+import { verifyReplicas } from '../proxy/verification/verifier.ts';
+import { VerificationLoop } from '../proxy/verification/verification-loop.ts';
 import { Membership } from '../proxy/view/membership.ts';
 import { RepositoryView } from '../proxy/view/repository-view.ts';
 import { connectTransport, createReadBuffer } from '../proxy/wire/socket-transport.ts';
@@ -90,6 +93,7 @@ export interface Relay {
   readonly view: RepositoryView;
   readonly membership: Membership;
   readonly repairLoop: RepairLoop;
+  readonly verificationLoop: VerificationLoop;
   readonly volumes: VolumeGuard;
 }
 
@@ -116,6 +120,7 @@ export function createRelay(
     writes,
   };
   const settler = new Settler(repair);
+  const verifier = { ...repair, metrics };
   const context: RelayContext = {
     ...common,
     view,
@@ -158,7 +163,14 @@ export function createRelay(
     metrics,
     ...(parallel === undefined ? {} : { parallel }),
   });
-  return { dispatcher, view, membership, repairLoop, volumes };
+  const verificationLoop = new VerificationLoop({
+    ...common,
+    queue: store.verifications,
+    verify: (record) => verifyReplicas(record, verifier),
+    membership,
+    policy: options.config.verification ?? defaultVerificationPolicy,
+  });
+  return { dispatcher, view, membership, repairLoop, verificationLoop, volumes };
 }
 
 function sha256(text: string): Uint8Array {

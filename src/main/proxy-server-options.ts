@@ -13,7 +13,10 @@ import type { ProxyReports } from './proxy-reports.ts';
 /** What a proxy is made of: `startProxyServer`. */
 export interface ProxyServerOptions {
   readonly config: GrpcListenConfig &
-    Pick<ProxyConfig, 'httpListen' | 'virtualStorages' | 'clientAuthTransitioning' | 'stop'>;
+    Pick<
+      ProxyConfig,
+      'httpListen' | 'virtualStorages' | 'clientAuthTransitioning' | 'verification' | 'stop'
+    >;
   /** This process among all proxies, now and ever: a restarted proxy is another one. */
   readonly owner: string;
   /**

@@ -7,6 +7,7 @@ import { ServingState } from '../proxy/admin/serving-state.ts';
 import { startGrpcListener } from '../proxy/relay/grpc-listener.ts';
 import type { StorageDirectory } from '../proxy/upstream/storage-directory.ts';
 import type { RepositoryView } from '../proxy/view/repository-view.ts';
+import { defaultVerificationPolicy, queueIntervalMs } from '../proxy/verification/policy.ts';
 import { grpcAddresses, portsByKind, readHostAndPort } from './listen-address.ts';
 import { createRelay, createStorages } from './proxy-parts.ts';
 import { httpAnswers, type ProxyReports } from './proxy-reports.ts';
@@ -57,10 +58,16 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     });
     const store = await untilAvailable(waiting, () => options.openStore());
     scope.own(store);
-    databaseMetrics = new DatabaseMetrics({ store, storages: base.storages, clock });
+    const { verification = defaultVerificationPolicy } = config;
+    databaseMetrics = new DatabaseMetrics({
+      store,
+      storages: base.storages,
+      clock,
+      verificationIntervalMs: queueIntervalMs(verification),
+    });
     const serving = new ServingState();
     const relay = createRelay(options, base, store, serving);
-    const { dispatcher, view, membership, repairLoop, volumes } = relay;
+    const { dispatcher, view, membership, repairLoop, verificationLoop, volumes } = relay;
     await untilAvailable(waiting, () => view.start());
     scope.own(view);
     // Owned before it has started: a lease that was taken by a call whose answer was lost is given back.
@@ -68,9 +75,11 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     await untilAvailable(waiting, () => membership.start());
     // Without connections the repairs under way end, which may have gone on for an hour.
     scope.own(repairLoop);
+    scope.own(verificationLoop);
     scope.own(volumes);
     scope.own(base.storages).start(volumes);
     repairLoop.start();
+    verificationLoop.start();
     const listener = scope.own(
       await startGrpcListener({
         addresses,

@@ -4,6 +4,7 @@ import type { RepositoryKey } from '../../src/proxy/store/control-store.ts';
 import { isSettled } from '../../src/proxy/store/placement.ts';
 import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import type { StorageIdentity } from '../../src/proxy/store/storage-identity.ts';
+import { inSyncVoters } from './in-sync.ts';
 import type { Committed } from './simulated-link.ts';
 import type { ClockError } from './simulated-process.ts';
 import { SimulatedProxy, virtualStorageName, type Transaction } from './simulated-proxy.ts';
@@ -24,6 +25,8 @@ export interface ClusterShape {
   readonly replicas?: number;
   /** Between two looks for something to repair. Default: the product's. */
   readonly repairIntervalMs?: number;
+  /** Between two verifications. Default: none. */
+  readonly verificationIntervalMs?: number;
   /** How far the wall clocks of proxies are off, at most. */
   readonly skewMs: number;
   /** By how much their clocks run faster or slower, at most. */
@@ -49,6 +52,8 @@ export class Cluster {
   readonly #transactions = new Map<string, Transaction>();
   /** What was wrong the first time that anything was. */
   #violation: unknown;
+  /** Storages whose replica was damaged, and since which version of the record that is known. */
+  readonly #damaged = new Map<string, { knownSince: bigint | undefined }>();
   #isFaulty = false;
   #changes = 0;
   #lastProxy = 0;
@@ -150,6 +155,7 @@ export class Cluster {
       storages,
       policy: shape,
       repairIntervalMs: shape.repairIntervalMs,
+      verificationIntervalMs: shape.verificationIntervalMs,
       lostAnswers: () => (this.#isFaulty ? 0.02 : 0),
       onCommit: (what, storage) => this.#onCommit(proxy, what, storage),
       onTransaction: (name, transaction) => this.#transactions.set(name, transaction),
@@ -185,6 +191,42 @@ export class Cluster {
     this.crashStorage(storage);
     storage.changeVolume(volume);
     this.timeline.after(downMs, () => this.restartStorage(storage));
+  }
+
+  /**
+   * A storage's replica of the repository that is there from the start gets lost, or is another one. Only while
+   * all is well: there have to be others that nobody doubts.
+   */
+  damage(name: string, how: 'loses' | 'alters'): boolean {
+    const { record } = this;
+    if (!isSettled(record) || record.replicas.length < 2) return false;
+    this.#damaged.set(name, { knownSince: undefined });
+    this.storage(name).damage(record.replicaPath, how);
+    return true;
+  }
+
+  /** How many replicas were damaged behind everybody's back. */
+  get damages(): number {
+    return this.#damaged.size;
+  }
+
+  /** Whether a replica is damaged that the records take for in sync. */
+  get isDeceived(): boolean {
+    return [...this.#damaged.values()].some(({ knownSince }) => knownSince === undefined);
+  }
+
+  /** Whether `record` cannot know yet that the replica of that storage is damaged. */
+  isDeceivedBy(name: string, record: RepositoryRecord): boolean {
+    const damage = this.#damaged.get(name);
+    if (damage === undefined) return false;
+    return damage.knownSince === undefined || record.version < damage.knownSince;
+  }
+
+  /** To be called with each record of the repository: a damaged replica may have fallen behind. */
+  noteRecord(record: RepositoryRecord): void {
+    for (const [name, damage] of this.#damaged) {
+      if (!inSyncVoters(record).includes(name)) damage.knownSince ??= record.version;
+    }
   }
 
   /** A person looks for the volume that a storage had, since it is not used without it. */

@@ -1,5 +1,5 @@
 import type { RepositoryRecord } from '../../src/proxy/routing/repository-record.ts';
-import type { Cluster } from './cluster.ts';
+import { key, type Cluster } from './cluster.ts';
 import type { History } from './history.ts';
 import { inSyncVoters } from './in-sync.ts';
 import type { SimulatedProxy } from './simulated-proxy.ts';
@@ -41,6 +41,7 @@ export class Invariants {
       return;
     }
     if (isOtherRecord) {
+      if (this.#history.key === key) this.#cluster.noteRecord(record);
       checkRecord(record, before?.id === record.id ? before : undefined);
       if (before !== undefined)
         this.#history.inSyncChanged(inSyncVoters(before), inSyncVoters(record));
@@ -59,7 +60,8 @@ export class Invariants {
 
   /** I3: in-sync replicas differ at most in what a write in flight changes. */
   #checkEqual(record: RepositoryRecord): void {
-    const [first = '', ...others] = inSyncVoters(record);
+    const [first, ...others] = this.#trusted(record);
+    if (first === undefined) throw new Error('I6: all that hold what is right have fallen behind');
     const model = this.#cluster.refsOn(first, record.replicaPath) ?? new Map();
     for (const other of others) {
       const refs = this.#cluster.refsOn(other, record.replicaPath) ?? new Map();
@@ -73,6 +75,11 @@ export class Invariants {
     }
   }
 
+  /** Those in sync, but for what was damaged behind everybody's back, as long as nobody knows. */
+  #trusted(record: RepositoryRecord): readonly string[] {
+    return inSyncVoters(record).filter((storage) => !this.#cluster.isDeceivedBy(storage, record));
+  }
+
   #isInFlight(record: RepositoryRecord, ref: string): boolean {
     return record.intents.some(({ transaction }) =>
       this.#cluster.requestOf(transaction)?.changes.some((change) => change.ref === ref),
@@ -81,7 +88,7 @@ export class Invariants {
 
   /** I2 and I6: whoever is in sync holds all that clients were told of. */
   #checkNothingLost(record: RepositoryRecord): void {
-    for (const storage of inSyncVoters(record)) {
+    for (const storage of this.#trusted(record)) {
       const missing = this.#history.missingOn(storage);
       if (missing === undefined) continue;
       throw new Error(`I6: ${storage} is in sync and does not hold ${missing}, acknowledged`);
@@ -96,7 +103,7 @@ export class Invariants {
       if (record === undefined) continue;
       if (!isOtherState && this.#views.get(proxy) === record) continue;
       this.#views.set(proxy, record);
-      for (const storage of inSyncVoters(record)) {
+      for (const storage of this.#trusted(record)) {
         const missing = this.#history.missingOn(storage);
         if (missing === undefined) continue;
         throw new Error(

@@ -22,6 +22,7 @@ const settlement = 'src/proxy/relay/write-settlement.ts';
 const membership = 'src/proxy/view/membership.ts';
 const lostVolume = 'src/proxy/transactions/lost-volume.ts';
 const guard = 'src/proxy/replication/volume-guard.ts';
+const judge = 'src/proxy/verification/judge.ts';
 const replacement = 'src/proxy/replication/volume-replacement.ts';
 
 /** One row for each guard. */
@@ -391,5 +392,31 @@ export const mutants: readonly Mutant[] = [
     violates: /I[346]/,
     only: ['misplaced-volume'],
     faults: ['p1-pauses-1000', 'p1-pauses-4000', 'p2-pauses-4000', 'p1-loses-store'],
+  },
+  {
+    name: 'who-silently-lost-a-repository-falls-behind',
+    edits: [
+      {
+        file: judge,
+        guard: 'seen.kind === kind ? [storage] : []',
+        without: "kind === 'unknown' && seen.kind === kind ? [storage] : []",
+      },
+    ],
+    violates: /does not recover/,
+    only: ['lost-silently'],
+    faults: ['p1-crashes'],
+  },
+  {
+    name: 'nobody-is-chosen-without-a-majority',
+    edits: [
+      {
+        file: judge,
+        guard: 'different.length > 0 && largest.length * 2 <= candidates',
+        without: 'false',
+      },
+    ],
+    violates: /I6/,
+    only: ['no-majority'],
+    faults: ['p1-crashes', 'p1-pauses-1000'],
   },
 ];

@@ -6,6 +6,8 @@ import type { WriteRequest } from './simulated-storage.ts';
 export interface Scenario {
   readonly name: string;
   readonly shape: ClusterShape;
+  /** Faults that would leave nothing, together with what it does. They are not played. */
+  readonly excludes?: RegExp;
   /** Everything that it does begins within seconds. */
   begin(clients: Clients): void;
 }
@@ -18,6 +20,10 @@ export interface Clients {
   write(proxy: string, write: ShortWrite): void;
   /** Makes another repository. */
   create(proxy: string): void;
+  /** A storage's replica is damaged as soon as nobody writes and all is well. */
+  damage(storage: string, how: 'loses' | 'alters'): void;
+  /** From now on a person looks now and then for what only a person can put right, and chooses that storage. */
+  chooseWhereAsked(storage: string): void;
   /** Reads through every proxy. */
   read(): void;
   remove(proxy: string): void;

@@ -195,6 +195,37 @@ export const scenarios: readonly Scenario[] = [
       for (let ms = 3000; ms < 6500; ms += 500) run.after(ms, () => run.read());
     },
   },
+  {
+    name: 'lost-silently',
+    shape: { ...relaxed, verificationIntervalMs: 2000 },
+    excludes: /volume/,
+    begin(run) {
+      run.write('p1', { class: writeClasses.voting, changes: [main('w1')] });
+      run.after(100, () => run.damage('c', 'loses'));
+      run.after(4000, () => {});
+    },
+  },
+  {
+    name: 'altered-silently',
+    shape: { ...three, verificationIntervalMs: 2000 },
+    excludes: /volume/,
+    begin(run) {
+      run.write('p1', { class: writeClasses.voting, changes: [main('w1')] });
+      run.after(100, () => run.damage('b', 'alters'));
+      run.after(4000, () => {});
+    },
+  },
+  {
+    name: 'no-majority',
+    shape: { ...two, minInSyncReplicas: 1, verificationIntervalMs: 2000 },
+    excludes: /volume/,
+    begin(run) {
+      run.write('p1', { class: writeClasses.voting, changes: [main('w1')] });
+      run.after(100, () => run.damage('a', 'alters'));
+      run.chooseWhereAsked('b');
+      run.after(4000, () => {});
+    },
+  },
 ];
 
 /** Shapes, writes and clocks by chance. */

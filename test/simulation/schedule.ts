@@ -56,7 +56,9 @@ export async function play(
   const cluster = new Cluster(seed, isTold, scenario.shape);
   const { timeline } = cluster;
   try {
-    const result = await new ShortRun(cluster, scenario, faults).play();
+    const { excludes } = scenario;
+    const played = faults.filter(({ fault }) => excludes?.test(fault) !== true);
+    const result = await new ShortRun(cluster, scenario, played).play();
     return { ...result, told: timeline.told };
   } catch (error) {
     timeline.tell(() => `VIOLATION: ${String(error)}`);

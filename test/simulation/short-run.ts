@@ -136,6 +136,25 @@ export class ShortRun implements Clients {
     });
   }
 
+  damage(storage: string, how: 'loses' | 'alters', attempts = 10): void {
+    const isQuiet = this.#isAnswered && this.cluster.recordOf(key) !== undefined;
+    if (isQuiet && this.cluster.damage(storage, how)) return;
+    if (attempts > 0) this.after(300, () => this.damage(storage, how, attempts - 1));
+  }
+
+  chooseWhereAsked(storage: string): void {
+    const { timeline, database, proxies } = this.cluster;
+    timeline.after(1000, () => {
+      const { id } = this.cluster.record;
+      const isAsked = database.verifications.get(id)?.finding !== undefined;
+      const [served] = proxies;
+      if (isAsked && this.cluster.isDeceived) {
+        served?.process.receive(() => void served.acceptLoss(key, storage));
+      }
+      this.chooseWhereAsked(storage);
+    });
+  }
+
   remove(proxy: string): void {
     this.#history.removalStarted();
     const request = { name: 'removal', changes: [], votes: true, isBlind: false };
@@ -229,7 +248,9 @@ export class ShortRun implements Clients {
       proxy.process.receiveCall(() => {
         // A proxy that alone has lost the store may answer with what was true (docs/limits.md).
         const { isPrompt, troubles } = proxy.store;
-        const isCurrent = () => isPrompt && proxy.store.troubles === troubles;
+        const { isDeceived, damages } = this.cluster;
+        const isTold = () => !isDeceived && this.cluster.damages === damages;
+        const isCurrent = () => isPrompt && isTold() && proxy.store.troubles === troubles;
         void proxy.read(history.key).then((refs) => {
           if (refs !== undefined && isCurrent()) this.cluster.check(() => check(refs));
           isRead = refs !== undefined;
@@ -254,7 +275,7 @@ export class ShortRun implements Clients {
   async #recover(): Promise<void> {
     const { cluster } = this;
     const { timeline, proxies } = cluster;
-    const isRecovered = () => cluster.isSettled && this.#isReady;
+    const isRecovered = () => cluster.isSettled && !cluster.isDeceived && this.#isReady;
     if (!(await cluster.runUntil(timeline.monotonicMs() + repairLimitMs, isRecovered))) {
       throw new Error(`it does not recover by itself: ${textOf(cluster.database.all())}`);
     }

@@ -87,10 +87,11 @@ export class SimulatedLink {
   }
 
   /** The storage takes any number of calls. */
-  get calls(): Pick<StorageCalls, 'hasRoom' | 'request' | 'takeRoom'> {
+  get calls(): Pick<StorageCalls, 'hasRoom' | 'request' | 'takeRoom' | 'waiting'> {
     const connection = this.#admitted;
     return {
       hasRoom: true,
+      waiting: 0,
       takeRoom: async () => undefined,
       request: (fields, _, events) =>
         connection === undefined ? undefined : this.#request(connection, fields, events),
@@ -290,11 +291,13 @@ export class SimulatedLink {
   }
 
   #createControl(): ControlCalls {
-    type Needed = 'checksum' | 'fingerprint' | 'replicate' | 'remove';
+    type Needed = 'exists' | 'checksum' | 'fingerprint' | 'replicate' | 'remove';
     type OfPools = 'objectPoolOf' | 'disconnectFromObjectPool';
     const checksum = (path: string, limitMs = 10_000) =>
       this.#ask('CalculateChecksum', limitMs, () => this.#storage.checksum(path));
     const control: Pick<ControlCalls, Needed | OfPools> = {
+      exists: (path, limitMs) =>
+        this.#ask('RepositoryExists', limitMs, () => this.#storage.exists(path)),
       checksum,
       fingerprint: checksum,
       objectPoolOf: (_, limitMs?: number) =>

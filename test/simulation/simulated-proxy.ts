@@ -20,6 +20,8 @@ import type { RepositoryKey } from '../../src/proxy/store/control-store.ts';
 import { changeReplicaCount } from '../../src/proxy/transactions/replica-count.ts';
 import { WriteRegistry } from '../../src/proxy/transactions/write-registry.ts';
 import { StorageDirectory, VirtualStorage } from '../../src/proxy/upstream/storage-directory.ts';
+import { VerificationLoop } from '../../src/proxy/verification/verification-loop.ts';
+import { verifyReplicas, type VerificationMetrics } from '../../src/proxy/verification/verifier.ts';
 import { Membership } from '../../src/proxy/view/membership.ts';
 import { RepositoryView } from '../../src/proxy/view/repository-view.ts';
 import { inSyncVoters } from './in-sync.ts';
@@ -44,6 +46,8 @@ export interface SimulatedProxyOptions extends SimulatedStoreOptions {
   readonly storages: ReadonlyMap<string, SimulatedStorage>;
   readonly policy: ReplicationPolicy;
   readonly repairIntervalMs: number | undefined;
+  /** Default: nothing is verified. */
+  readonly verificationIntervalMs: number | undefined;
   readonly onCommit: OnCommit;
   /** Called with each transaction before it begins. */
   onTransaction(name: string, transaction: Transaction): void;
@@ -60,6 +64,7 @@ export class SimulatedProxy {
   readonly links: readonly SimulatedLink[];
   readonly #context: RelayContext;
   readonly #repairLoop: RepairLoop;
+  readonly #verificationLoop: VerificationLoop | undefined;
   readonly #onTransaction: SimulatedProxyOptions['onTransaction'];
   #lastTransaction = 0;
 
@@ -113,6 +118,16 @@ export class SimulatedProxy {
       metrics,
       ...(intervalMs !== undefined && { intervalMs }),
     });
+    const { verificationIntervalMs } = options;
+    if (verificationIntervalMs !== undefined) {
+      this.#verificationLoop = new VerificationLoop({
+        ...common,
+        queue: this.store.verifications,
+        verify: (record) => verifyReplicas(record, { ...repair, metrics: noVerificationMetrics }),
+        membership,
+        policy: { intervalMs: verificationIntervalMs, callsPerSecond: 1000 },
+      });
+    }
     this.#context = {
       ...common,
       view,
@@ -137,6 +152,7 @@ export class SimulatedProxy {
         await this.view.start();
         await this.membership.start();
         this.#repairLoop.start();
+        this.#verificationLoop?.start();
         return;
       } catch {
         await new Promise<void>((resolve) => {
@@ -329,6 +345,12 @@ const noVolumeMetrics: VolumeMetrics = {
   volumeCompared() {},
   repositoriesKept() {},
   replicasGivenUp() {},
+};
+
+const noVerificationMetrics: VerificationMetrics = {
+  verificationStarted() {},
+  verificationEnded() {},
+  leftBehind() {},
 };
 
 const noMetrics: RelayContext['metrics'] = {

@@ -144,6 +144,14 @@ export class SimulatedStorage {
     return refs;
   }
 
+  /** Something goes wrong on its disk, and nobody notices. */
+  damage(path: string, how: 'loses' | 'alters'): void {
+    this.#timeline.tell(() => `${this.name} ${how} ${path} silently`);
+    if (how === 'loses') this.#repositories.delete(path);
+    else this.#repositories.get(path)?.set('main', 'altered');
+    this.#onChange();
+  }
+
   /** Starts again after a crash. */
   restart(): void {
     this.#locked.clear();
@@ -238,6 +246,11 @@ export class SimulatedStorage {
     this.#timeline.tell(() => `${this.name} has ${ref}=${value}`);
     if (this.#happens('crashesAfterApplying')) await this.#fall();
     return statusCodes.OK;
+  }
+
+  async exists(path: string): Promise<boolean> {
+    await this.#work(0.2, 3);
+    return this.#repositories.has(path);
   }
 
   /** @throws Error if it has no such repository */

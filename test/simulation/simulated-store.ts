@@ -11,6 +11,7 @@ import {
 } from '../../src/proxy/store/control-store.ts';
 import { createMemoryStore, type MemoryStore } from '../../src/proxy/store/memory-store.ts';
 import type { StorageIdentity, StorageKey } from '../../src/proxy/store/storage-identity.ts';
+import type { VerificationQueue } from '../../src/proxy/store/verification-queue.ts';
 import type { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 import type { Timeline } from './timeline.ts';
@@ -33,6 +34,7 @@ const neverMs = 1e9;
  * be done all the same, long after.
  */
 export class SimulatedStore implements ControlStore {
+  readonly verifications: VerificationQueue;
   readonly #memory: MemoryStore;
   readonly #options: SimulatedStoreOptions;
   readonly #process: SimulatedProcess;
@@ -58,6 +60,14 @@ export class SimulatedStore implements ControlStore {
       return this.#wayMs(message);
     };
     this.#memory = createMemoryStore({ clock, database, delayMs });
+    const { verifications } = this.#memory;
+    this.verifications = {
+      take: (query) => this.#limited(verifications.take(query)),
+      end: (turn, result) => this.#limited(verifications.end(turn, result)),
+      markUnverified: (which) => this.#limited(verifications.markUnverified(which)),
+      get: (id) => this.#limited(verifications.get(id)),
+      count: (query) => this.#limited(verifications.count(query)),
+    };
   }
 
   /** Whether it can be reached, and answers as it should. */

@@ -1,12 +1,17 @@
 import { Gauge, Registry } from 'prom-client';
 import type { Clock } from '../../base/clock.ts';
 import type { ControlStore, StoreSummary } from '../store/control-store.ts';
+import type { VerificationCounts, VerificationQueue } from '../store/verification-queue.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 
 export interface DatabaseMetricsOptions {
-  readonly store: Pick<ControlStore, 'summarize'>;
+  readonly store: Pick<ControlStore, 'summarize'> & {
+    readonly verifications: Pick<VerificationQueue, 'count'>;
+  };
   readonly storages: Pick<StorageDirectory, 'all'>;
   readonly clock: Clock;
+  /** From one verification to the next, as verification has it. */
+  readonly verificationIntervalMs: number;
   /** For so long what the database said is said again, however often it is asked for. Default 15 s. */
   readonly maxAgeMs?: number;
 }
@@ -18,7 +23,7 @@ export interface DatabaseMetricsOptions {
 export class DatabaseMetrics {
   readonly registry = new Registry();
   readonly #options: DatabaseMetricsOptions;
-  #summaries: Promise<readonly (readonly [string, StoreSummary])[]> | undefined;
+  #summaries: Promise<readonly (readonly [string, Sums])[]> | undefined;
   #askedAtMs = 0;
 
   constructor(options: DatabaseMetricsOptions) {
@@ -52,6 +57,29 @@ export class DatabaseMetrics {
         },
       }),
       new Gauge({
+        name: 'gitaly_proxy_unverified_repositories',
+        help: 'Repositories whose replicas are to be compared now.',
+        labelNames: ['virtual_storage', 'state'],
+        registers: [],
+        async collect() {
+          for (const [virtual_storage, { unverified, expired }] of await summaries()) {
+            this.set({ virtual_storage, state: 'unverified' }, unverified);
+            this.set({ virtual_storage, state: 'expired' }, expired);
+          }
+        },
+      }),
+      new Gauge({
+        name: 'gitaly_proxy_undecided_repositories',
+        help: 'Repositories whose replicas differ, and of which only a person can tell which is right.',
+        labelNames: ['virtual_storage'],
+        registers: [],
+        async collect() {
+          for (const [virtual_storage, { findings }] of await summaries()) {
+            this.set({ virtual_storage }, findings);
+          }
+        },
+      }),
+      new Gauge({
         name: 'gitaly_proxy_replicas',
         help: 'Replicas on a storage: all, those in sync, and primaries.',
         labelNames: ['virtual_storage', 'storage', 'state'],
@@ -70,7 +98,7 @@ export class DatabaseMetrics {
     for (const metric of metrics) this.registry.registerMetric(metric);
   }
 
-  #read(): Promise<readonly (readonly [string, StoreSummary])[]> {
+  #read(): Promise<readonly (readonly [string, Sums])[]> {
     const { storages, clock, maxAgeMs = 15_000 } = this.#options;
     if (this.#summaries === undefined || clock.monotonicMs() - this.#askedAtMs >= maxAgeMs) {
       this.#askedAtMs = clock.monotonicMs();
@@ -84,11 +112,18 @@ export class DatabaseMetrics {
     return this.#summaries;
   }
 
-  async #summarize(virtualStorage: VirtualStorage): Promise<readonly [string, StoreSummary]> {
+  async #summarize(virtualStorage: VirtualStorage): Promise<readonly [string, Sums]> {
     const nodes = [...virtualStorage.nodes().values()];
     const sick = nodes.filter(({ healthy }) => !healthy).map(({ storage }) => storage);
     const { name, policy } = virtualStorage;
     const query = { virtualStorage: name, ...policy, unhealthy: new Set(sick) };
-    return [name, await this.#options.store.summarize(query)];
+    const { store, verificationIntervalMs: intervalMs } = this.#options;
+    const [summary, counts] = await Promise.all([
+      store.summarize(query),
+      store.verifications.count({ virtualStorage: name, intervalMs }),
+    ]);
+    return [name, { ...summary, ...counts }];
   }
 }
+
+type Sums = StoreSummary & VerificationCounts;

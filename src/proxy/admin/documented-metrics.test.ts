@@ -10,7 +10,12 @@ import { ProxyMetrics } from './metrics.ts';
 
 const storages = new StorageDirectory([]);
 const store = createMemoryStore({ clock: systemClock });
-const database = new DatabaseMetrics({ store, storages, clock: systemClock });
+const database = new DatabaseMetrics({
+  store,
+  storages,
+  clock: systemClock,
+  verificationIntervalMs: 1,
+});
 
 function namesIn(registry: Registry): string[] {
   return registry.getMetricsAsArray().map(({ name }) => name);

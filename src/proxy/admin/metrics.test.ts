@@ -181,7 +181,11 @@ describe('the metrics of the database', () => {
       if (isAway) throw new Error('the database is away');
       return summary;
     };
-    const metrics = new DatabaseMetrics({ store: { summarize }, storages, clock });
+    const verifications = {
+      count: async () => ({ findings: 5, unverified: 6, expired: 7 }),
+    };
+    const store = { summarize, verifications };
+    const metrics = new DatabaseMetrics({ store, storages, clock, verificationIntervalMs: 1 });
     return { clock, asked, metrics, setAway: (away: boolean) => void (isAway = away) };
   }
 
@@ -195,6 +199,13 @@ describe('the metrics of the database', () => {
     expect(await read(metrics, 'gitaly_proxy_replicas')).toContain(
       '{virtual_storage="default",storage="a",state="in_sync"} 8',
     );
+    expect(await read(metrics, 'gitaly_proxy_undecided_repositories')).toEqual([
+      '{virtual_storage="default"} 5',
+    ]);
+    expect(await read(metrics, 'gitaly_proxy_unverified_repositories')).toEqual([
+      '{virtual_storage="default",state="unverified"} 6',
+      '{virtual_storage="default",state="expired"} 7',
+    ]);
   });
 
   test('ask the database once in 15 s, however often they are asked for', async () => {

@@ -4,6 +4,8 @@ import type { ReplicaResult } from '../relay/replica-results.ts';
 import type { ServerCall } from '../relay/server-call.ts';
 import type { RepairMetrics } from '../replication/repair-loop.ts';
 import type { VolumeMetrics } from '../replication/volume-guard.ts';
+import type { Flaw } from '../verification/judge.ts';
+import type { VerificationMetrics } from '../verification/verifier.ts';
 import type { StorageKey } from '../store/storage-identity.ts';
 import type { TokenOutcome } from '../../rpc/token.ts';
 import type { StorageDirectory } from '../upstream/storage-directory.ts';
@@ -23,7 +25,9 @@ const voterBounds = [1, 2, 3, 4, 5, 8, 16, 32, 64];
  * The proxy's metrics in Prometheus' form (docs/metrics.md). Names, labels and values are Praefect's
  * where the meaning is the same.
  */
-export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics, VolumeMetrics {
+export class ProxyMetrics
+  implements RelayMetrics, VoteMetrics, RepairMetrics, VolumeMetrics, VerificationMetrics
+{
   readonly registry = new Registry();
   readonly #calls = new CallStatistics(this.registry);
   readonly #connections = this.#tally(
@@ -146,6 +150,22 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics, V
     'gitaly_proxy_replicas_given_up_total',
     'Replicas that this proxy has given up since the volume was replaced that they were on.',
     ['virtual_storage', 'storage'],
+  );
+
+  readonly #verificationsBegun = this.#tally(
+    'gitaly_praefect_verification_jobs_dequeued_total',
+    'Replicas that this proxy has begun to verify.',
+    ['virtual_storage', 'storage'],
+  );
+  readonly #verifications = this.#tally(
+    'gitaly_praefect_verification_jobs_completed_total',
+    'Replicas that were looked at: valid (there, and readable), invalid, or error if the storage did not say.',
+    ['virtual_storage', 'storage', 'result'],
+  );
+  readonly #leftBehind = this.#tally(
+    'gitaly_proxy_replicas_left_behind_total',
+    'Replicas in sync that were found to be missing, damaged or different, and are repaired.',
+    ['virtual_storage', 'storage', 'flaw'],
   );
 
   /** @param certificate what clients are shown, if they are shown one */
@@ -278,6 +298,22 @@ export class ProxyMetrics implements RelayMetrics, VoteMetrics, RepairMetrics, V
 
   replicasGivenUp({ virtualStorage, storage }: StorageKey, replicas: number): void {
     this.#givenUp.add(replicas, virtualStorage, storage);
+  }
+
+  verificationStarted(virtualStorage: string, storage: string): void {
+    this.#verificationsBegun.add(1, virtualStorage, storage);
+  }
+
+  verificationEnded(
+    virtualStorage: string,
+    storage: string,
+    result: 'valid' | 'invalid' | 'error',
+  ): void {
+    this.#verifications.add(1, virtualStorage, storage, result);
+  }
+
+  leftBehind(virtualStorage: string, storage: string, flaw: Flaw): void {
+    this.#leftBehind.add(1, virtualStorage, storage, flaw);
   }
 
   #tally<Label extends string>(name: string, help: string, labelNames: readonly Label[]) {

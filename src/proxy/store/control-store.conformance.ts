@@ -4,6 +4,7 @@ import { describeLeases } from './conformance/leases.ts';
 import { describeListing } from './conformance/listing.ts';
 import { describeRecords } from './conformance/records.ts';
 import type { Harness } from './conformance/support.ts';
+import { describeVerifications } from './conformance/verifications.ts';
 import { describeWatching } from './conformance/watching.ts';
 
 /** Every promise of `ControlStore`, as tests that each implementation must pass. */
@@ -14,5 +15,6 @@ export function describeControlStore(name: string, harness: Harness): void {
     describeWatching(harness);
     describeLeases(harness);
     describeIdentities(harness);
+    describeVerifications(harness);
   });
 }

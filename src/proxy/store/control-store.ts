@@ -1,6 +1,7 @@
 import type { Stoppable } from '../../base/scope.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
+import type { VerificationQueue } from './verification-queue.ts';
 
 /**
  * The one place where control state lives. All coordination between proxies goes through it; it is
@@ -43,6 +44,9 @@ export interface ControlStore extends Stoppable {
    * and gives it the version after that. False if somebody else was faster: nothing has changed.
    */
   putIdentity(next: StorageIdentity): Promise<boolean>;
+
+  /** Whose replicas are to be compared next. */
+  readonly verifications: VerificationQueue;
 
   /** Begins to report changes; resolves when nothing that happens from now on will be missed. */
   watch(events: WatchEvents): Promise<Stoppable>;

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { Announcement } from './announcement.ts';
 import type { CreateOutcome, RepositoryKey, SwapOutcome } from './control-store.ts';
+import { MemoryVerifications } from './memory-verifications.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 
 /** Hears every announcement, in the order of the changes. `sender` is whoever made the change. */
@@ -12,6 +13,7 @@ export type Subscriber = (announcement: Announcement) => void;
  * it announces is handed to the subscribers within it.
  */
 export class MemoryDatabase {
+  readonly verifications: MemoryVerifications;
   readonly #clock: Clock;
   readonly #records = new Map<bigint, RepositoryRecord>();
   readonly #ids = new Map<string, bigint>();
@@ -25,6 +27,7 @@ export class MemoryDatabase {
   /** `clock` tells when leases run out. */
   constructor({ clock }: { readonly clock: Clock }) {
     this.#clock = clock;
+    this.verifications = new MemoryVerifications(clock, this.#records);
   }
 
   get(key: RepositoryKey): RepositoryRecord | undefined {
@@ -50,6 +53,7 @@ export class MemoryDatabase {
   create(record: RepositoryRecord): CreateOutcome {
     if (this.#records.has(record.id) || this.#ids.has(nameOf(record))) return { kind: 'exists' };
     this.#put(record);
+    this.verifications.add(record.id);
     return { kind: 'created', record };
   }
 
@@ -72,6 +76,7 @@ export class MemoryDatabase {
     const removed = { ...current, version: current.version + 1n };
     this.#inOrder = undefined;
     this.#records.delete(current.id);
+    this.verifications.remove(current.id);
     this.#ids.delete(nameOf(current));
     const { id, version, virtualStorage, relativePath } = removed;
     this.announce({ kind: 'removed', id, key: { virtualStorage, relativePath }, version });

@@ -18,6 +18,7 @@ import { checkedListLimit } from './list-limit.ts';
 import { MemoryDatabase } from './memory-database.ts';
 import { isSettled, placementOf, summarizePlacements } from './placement.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
+import type { VerificationQueue } from './verification-queue.ts';
 import { Watchers } from './watchers.ts';
 
 export interface MemoryStoreOptions {
@@ -56,6 +57,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
 const nothingHeard = Promise.resolve();
 
 class InMemoryStore implements MemoryStore {
+  readonly verifications: VerificationQueue;
   readonly #clock: Clock;
   readonly #database: MemoryDatabase;
   readonly #delayMs: NonNullable<MemoryStoreOptions['delayMs']>;
@@ -82,6 +84,14 @@ class InMemoryStore implements MemoryStore {
     this.#clock = clock;
     this.#database = database ?? new MemoryDatabase({ clock });
     this.#delayMs = delayMs ?? (() => 0);
+    const { verifications } = this.#database;
+    this.verifications = {
+      take: (query) => this.#call(() => verifications.take(query)),
+      end: (turn, result) => this.#call(() => verifications.end(turn, result)),
+      markUnverified: (which) => this.#call(() => verifications.markUnverified(which)),
+      get: (id) => this.#call(() => verifications.get(id)),
+      count: (query) => this.#call(() => verifications.count(query)),
+    };
   }
 
   get(key: RepositoryKey): Promise<RepositoryRecord | undefined> {

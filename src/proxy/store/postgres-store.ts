@@ -27,6 +27,7 @@ import { Listener } from './listener.ts';
 import { acknowledge, channels, parseNotification } from './notifications.ts';
 import { decodePlacement, summarizePlacements } from './placement.ts';
 import { BoundedPool } from './pool.ts';
+import { PostgresVerifications } from './postgres-verifications.ts';
 import * as queries from './queries.ts';
 import { recordFromRow, type RepositoryRow } from './records.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
@@ -63,6 +64,7 @@ export async function connectPostgresStore(options: PostgresStoreOptions): Promi
 }
 
 class PostgresStore implements ControlStore {
+  readonly verifications = new PostgresVerifications((query) => this.#ask(query));
   readonly #options: PostgresStoreOptions;
   readonly #limits: Required<PostgresLimits>;
   readonly #config: () => ClientConfig;

@@ -102,7 +102,7 @@ function identityValues(identity: StorageIdentity): unknown[] {
 /** Whether the tables are there, and whether the server writes to disk before it answers. */
 export function checkReadiness(): QueryConfig {
   return {
-    text: `SELECT to_regclass('storage_identities') IS NOT NULL AS migrated,
+    text: `SELECT to_regclass('verifications') IS NOT NULL AS migrated,
                   current_setting('synchronous_commit') AS synchronous_commit`,
   };
 }

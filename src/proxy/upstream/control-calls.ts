@@ -75,6 +75,13 @@ export class ControlCalls {
     return (await this.#call(method, { repository }, limitMs)).checksum;
   }
 
+  /** Whether the storage has a repository there. */
+  async exists(replicaPath: string, limitMs: number): Promise<boolean> {
+    const repository = this.#repository(replicaPath);
+    const method = RepositoryService.method.repositoryExists;
+    return (await this.#call(method, { repository }, limitMs)).exists;
+  }
+
   /** The checksum, and what the replica borrows from: equal for replicas that may stand for each other. */
   async fingerprint(replicaPath: string, limitMs = quickMs): Promise<string> {
     const [checksum, pool] = await Promise.all([

@@ -54,6 +54,15 @@ export class VirtualStorage {
     return authority;
   }
 
+  /**
+   * Whether calls wait for room there.
+   *
+   * @throws Error if the virtual storage has no such storage
+   */
+  isBusy(storage: string): boolean {
+    return this.#storage(storage).calls.waiting > 0;
+  }
+
   /** @throws Error if the virtual storage has no such storage */
   control(storage: string): ControlCalls {
     return this.#storage(storage).control;

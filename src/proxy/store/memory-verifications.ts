@@ -1,0 +1,120 @@
+import type { Clock } from '../../base/clock.ts';
+import type { RepositoryRecord } from '../routing/repository-record.ts';
+import type {
+  EndedTurn,
+  TakeQuery,
+  VerificationCounts,
+  VerificationQueue,
+  VerificationResult,
+  VerificationSelection,
+  VerificationState,
+  VerificationTurn,
+} from './verification-queue.ts';
+
+interface Entry extends VerificationState {
+  readonly queuedAtMs: number;
+  readonly token: number;
+}
+
+/** The queue of verifications in memory: each method is one atomic step. */
+export class MemoryVerifications {
+  readonly #clock: Clock;
+  readonly #records: ReadonlyMap<bigint, RepositoryRecord>;
+  readonly #entries = new Map<bigint, Entry>();
+  #lastToken = 0;
+
+  constructor(clock: Clock, records: ReadonlyMap<bigint, RepositoryRecord>) {
+    this.#clock = clock;
+    this.#records = records;
+  }
+
+  add(id: bigint): void {
+    this.#put(id, { queuedAtMs: this.#clock.monotonicMs() });
+  }
+
+  remove(id: bigint): void {
+    this.#entries.delete(id);
+  }
+
+  take({ intervalMs, leaseMs, limit }: TakeQuery): readonly VerificationTurn[] {
+    const dueMs = this.#clock.monotonicMs() - intervalMs;
+    const due = [...this.#entries]
+      .filter(([, { queuedAtMs }]) => queuedAtMs <= dueMs)
+      .toSorted(([, a], [, b]) => a.queuedAtMs - b.queuedAtMs)
+      .slice(0, limit);
+    return due.flatMap(([id, entry]) => {
+      const record = this.#records.get(id);
+      const { token } = this.#put(id, { ...entry, queuedAtMs: dueMs + leaseMs });
+      return record === undefined ? [] : [{ record, token: String(token) }];
+    });
+  }
+
+  end({ record: { id }, token }: EndedTurn, result: VerificationResult): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return false;
+    if (token !== undefined && String(entry.token) !== token) return false;
+    const nowMs = this.#clock.monotonicMs();
+    if (result.kind === 'verified') {
+      this.#put(id, { queuedAtMs: nowMs, verifiedAtMs: this.#clock.wallMs() });
+      return true;
+    }
+    const { intervalMs, retryMs, finding = entry.finding } = result;
+    const queuedAtMs = nowMs - intervalMs + retryMs;
+    this.#put(id, { ...entry, queuedAtMs, ...(finding !== undefined && { finding }) });
+    return true;
+  }
+
+  markUnverified(which: VerificationSelection): number {
+    let replicas = 0;
+    for (const [id, { verifiedAtMs: _, ...entry }] of this.#entries) {
+      const marked = replicasOf(this.#records.get(id), which);
+      if (marked === 0) continue;
+      replicas += marked;
+      this.#put(id, { ...entry, queuedAtMs: Number.NEGATIVE_INFINITY });
+    }
+    return replicas;
+  }
+
+  get(id: bigint): VerificationState | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    const { verifiedAtMs, finding } = entry;
+    return {
+      ...(verifiedAtMs !== undefined && { verifiedAtMs }),
+      ...(finding !== undefined && { finding }),
+    };
+  }
+
+  count({
+    virtualStorage,
+    intervalMs,
+  }: Parameters<VerificationQueue['count']>[0]): VerificationCounts {
+    const dueMs = this.#clock.monotonicMs() - intervalMs;
+    const entries = [...this.#entries]
+      .filter(([id]) => this.#records.get(id)?.virtualStorage === virtualStorage)
+      .map(([, entry]) => entry);
+    const due = entries.filter(({ queuedAtMs }) => queuedAtMs <= dueMs);
+    const unverified = due.filter(({ verifiedAtMs }) => verifiedAtMs === undefined).length;
+    return {
+      findings: entries.filter(({ finding }) => finding !== undefined).length,
+      unverified,
+      expired: due.length - unverified,
+    };
+  }
+
+  #put(id: bigint, entry: Omit<Entry, 'token'>): Entry {
+    this.#lastToken += 1;
+    const next = { ...entry, token: this.#lastToken };
+    this.#entries.set(id, next);
+    return next;
+  }
+}
+
+/** How many of a repository's replicas are meant. */
+function replicasOf(record: RepositoryRecord | undefined, which: VerificationSelection): number {
+  if (record === undefined) return 0;
+  if (which.kind === 'repository') return record.id === which.id ? record.replicas.length : 0;
+  if (record.virtualStorage !== which.virtualStorage) return 0;
+  if (which.kind === 'virtualStorage') return record.replicas.length;
+  return record.replicas.some(({ storage }) => storage === which.storage) ? 1 : 0;
+}

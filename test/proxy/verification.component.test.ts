@@ -1,0 +1,156 @@
+import { execFile } from 'node:child_process';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { GitalyClient } from '../../src/client/gitaly-client.ts';
+import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
+import type { ControlStore } from '../../src/proxy/store/control-store.ts';
+import { connect, migrate } from '../../src/proxy/store/testing.ts';
+import { commitFile } from '../support/commit-file.ts';
+import { useDatabase } from '../support/postgres.ts';
+import { ProxyCluster, waitUntil, type ProxyClusterOptions } from '../support/proxy-cluster.ts';
+import { RecordingLogger } from '../support/recording-logger.ts';
+
+const git = promisify(execFile);
+
+const repository = { storageName: 'default', relativePath: 'group/project.git' };
+/** All the time, as fast as it goes. */
+const eager = { intervalMs: 100, callsPerSecond: 1000 };
+
+let cluster: ProxyCluster | undefined;
+afterEach(async () => {
+  await cluster?.stop();
+  cluster = undefined;
+});
+
+/** A database for one cluster: the storages of another one would have other volumes. */
+function usePostgres(): () => Promise<ControlStore> {
+  const database = useDatabase();
+  beforeAll(() => migrate(database.coordinates));
+  return () => connect(database.coordinates);
+}
+
+async function start(options: ProxyClusterOptions) {
+  const logger = new RecordingLogger();
+  cluster = await ProxyCluster.start({ config: { verification: eager }, logger, ...options });
+  const client = cluster.client();
+  await client.repository.createRepository({ repository });
+  const first = await commitFile(client, { repository, branch: 'main', text: 'first' });
+  const second = await commitFile(client, { repository, branch: 'main', text: 'second' });
+  const { primary, replicaPath } = await statusOf(client);
+  const folderOn = (storage: string) => join(cluster?.node(storage).storagePath ?? '', replicaPath);
+  const secondary = ['gitaly-0', 'gitaly-1'].find((name) => name !== primary) ?? '';
+  return { running: cluster, client, first, second, logger, primary, secondary, folderOn };
+}
+
+async function statusOf(client: GitalyClient): Promise<RepositoryStatus> {
+  const filter = { virtualStorage: 'default', relativePath: repository.relativePath };
+  for await (const status of client.admin.listRepositories(filter)) return status;
+  throw new Error('the repository is not listed');
+}
+
+async function isInSync(client: GitalyClient): Promise<boolean> {
+  return (await statusOf(client)).replicas.every(({ inSync }) => inSync);
+}
+
+/** What fell behind since it was found to have a flaw. */
+function dropped({ entries }: RecordingLogger): readonly unknown[] {
+  return entries.flatMap(({ fields }) =>
+    fields['dropped'] === undefined ? [] : [fields['dropped']],
+  );
+}
+
+async function mainOf(folder: string): Promise<string> {
+  const { stdout } = await git('git', ['-C', folder, 'rev-parse', 'refs/heads/main']);
+  return stdout.trim();
+}
+
+const setMain = (folder: string, commit: string) =>
+  git('git', ['-C', folder, 'update-ref', 'refs/heads/main', commit]);
+
+/** At once: half a repository would be another flaw. */
+const takeAway = (folder: string, storagePath: string) => rename(folder, `${storagePath}-gone`);
+
+const succeeds = (call: Promise<unknown>) =>
+  call.then(
+    () => true,
+    () => false,
+  );
+
+async function metricsOf(running: ProxyCluster, proxy = 0): Promise<string> {
+  const port = running.proxies[proxy]?.httpPort;
+  return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+}
+
+describe('a repository that is gone from one storage', () => {
+  const openStore = usePostgres();
+
+  it('falls behind there, the primary moves, and it is copied anew', async () => {
+    const { running, client, second, logger, primary, folderOn } = await start({
+      openStore,
+      proxies: 2,
+    });
+    await takeAway(folderOn(primary), running.node(primary).storagePath);
+    await waitUntil('it was found', () => dropped(logger).length > 0);
+    expect(dropped(logger)[0]).toEqual({ [primary]: 'missing' });
+    await waitUntil('it is in sync again', () => isInSync(client));
+    expect(await mainOf(folderOn(primary))).toBe(second);
+    const { primary: successor } = await statusOf(client);
+    expect(successor).not.toBe(primary);
+    const labels = `{virtual_storage="default",storage="${primary}",flaw="missing"}`;
+    const metrics = await Promise.all([0, 1].map((proxy) => metricsOf(running, proxy)));
+    const isCounted = (text: string) =>
+      text.includes(`gitaly_proxy_replicas_left_behind_total${labels} 1`);
+    expect(metrics.filter(isCounted)).toHaveLength(1);
+  });
+});
+
+describe('a reference that changed on one storage of three', () => {
+  const openStore = usePostgres();
+
+  it('is put right from the others, and nothing else falls behind', async () => {
+    const { client, first, second, logger, secondary, folderOn } = await start({ openStore });
+    await setMain(folderOn(secondary), first);
+    await waitUntil('it was found', () => dropped(logger).length > 0);
+    await waitUntil('it is in sync again', () => isInSync(client));
+    expect(await mainOf(folderOn(secondary))).toBe(second);
+    expect(dropped(logger)).toEqual([{ [secondary]: 'different' }]);
+  });
+});
+
+describe('a reference that changed on one storage of two', () => {
+  const openStore = usePostgres();
+
+  it('is left as it is on both, and told, until a person says which is right', async () => {
+    const { running, client, first, second, primary, secondary, folderOn, logger } = await start({
+      openStore,
+      storages: 2,
+      minInSyncReplicas: 1,
+    });
+    await setMain(folderOn(secondary), first);
+    const told = () => logger.entries.filter(({ level }) => level === 'error');
+    await waitUntil('it was told', () => told().length > 0);
+    expect(told()[0]?.fields).toMatchObject({
+      relativePath: repository.relativePath,
+      finding: expect.stringContaining('replicas that should be equal differ'),
+    });
+    expect(await isInSync(client)).toBe(true);
+    expect(await mainOf(folderOn(secondary))).toBe(first);
+    expect(await mainOf(folderOn(primary))).toBe(second);
+
+    const choice = {
+      virtualStorage: 'default',
+      relativePath: repository.relativePath,
+      authoritativeStorage: primary,
+    };
+    // Not while it is being looked at again, which it is all the time here.
+    await waitUntil('the choice was taken', () =>
+      succeeds(client.praefectInfo.setAuthoritativeStorage(choice)),
+    );
+    await waitUntil('it is in sync again', () => isInSync(client));
+    expect(await mainOf(folderOn(secondary))).toBe(second);
+    expect(dropped(logger)).toEqual([]);
+    expect(await metricsOf(running)).not.toContain('gitaly_proxy_replicas_left_behind_total{');
+  });
+});
