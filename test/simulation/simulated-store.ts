@@ -5,6 +5,7 @@ import {
   type ControlStore,
   type ListQuery,
   type NewRepositoryRecord,
+  type PlacementQuery,
   type RepositoryKey,
   type SummaryQuery,
   type WatchEvents,
@@ -146,6 +147,10 @@ export class SimulatedStore implements ControlStore {
 
   list(query: ListQuery) {
     return this.#limited(this.#memory.list(query));
+  }
+
+  placements(query: PlacementQuery) {
+    return this.#limited(this.#memory.placements(query));
   }
 
   summarize(query: SummaryQuery) {

@@ -1,8 +1,10 @@
 import { pick } from '../../src/base/random.ts';
+import { isHealthy } from '../../src/proxy/routing/node-view.ts';
 import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
 import { Cluster, key } from './cluster.ts';
 import { causeFaults, healAll, maybeInterrupt } from './faults.ts';
 import { History } from './history.ts';
+import { inSyncVoters } from './in-sync.ts';
 import { Invariants } from './invariants.ts';
 import type { SimulatedProxy } from './simulated-proxy.ts';
 import type { WriteRequest } from './simulated-storage.ts';
@@ -31,6 +33,8 @@ export class ViolationError extends Error {
 const faultyMs = 8000;
 /** Until each proxy has its lease, the store and all storages again. */
 const recoveryMs = 6000;
+/** From then on: a repository that refuses writes is what repair does first, and does not wait long for. */
+const writableLimitMs = 15_000;
 /** A repair that fails again and again waits up to a minute. */
 const repairLimitMs = 240_000;
 /** After that a client gives up and writes something else. */
@@ -43,7 +47,7 @@ const clientCount = 3;
  * One run of the write protocol:
  *
  * 1. Clients write through several proxies while things go wrong.
- * 2. Everything works again, and repair comes to its end.
+ * 2. Everything works again. Soon the repository takes writes, and repair comes to its end.
  * 3. Nothing may be lost, and a write through each proxy succeeds.
  *
  * @param isTold whether to keep what happens, to understand a failure
@@ -98,6 +102,7 @@ class Run {
     }
     await cluster.runUntil(healedMs + recoveryMs);
     const limitMs = healedMs + repairLimitMs;
+    await this.#awaitWritable(limitMs);
     if (!(await cluster.runUntil(limitMs, () => cluster.isSettled))) {
       throw new Error(`the repository is never repaired: ${textOf(cluster.record)}`);
     }
@@ -111,6 +116,18 @@ class Run {
       }
     }
     this.history.checkEnd();
+  }
+
+  /** As soon as all proxies can reach an in-sync replica: its volume may have been another one until then. */
+  async #awaitWritable(limitMs: number): Promise<void> {
+    const cluster = this.#cluster;
+    const isReachable = ({ virtualStorage }: SimulatedProxy) =>
+      inSyncVoters(cluster.record).some((storage) => isHealthy(virtualStorage.nodes(), storage));
+    await cluster.runUntil(limitMs, () => cluster.proxies.every(isReachable));
+    const soonMs = cluster.timeline.monotonicMs() + writableLimitMs;
+    const isWritable = () => inSyncVoters(cluster.record).length >= cluster.minInSyncReplicas;
+    if (await cluster.runUntil(Math.min(soonMs, limitMs), isWritable)) return;
+    throw new Error(`the repository goes on refusing writes: ${textOf(cluster.record)}`);
   }
 
   /** A client that writes, waits for its answer, and writes again, through any proxy. */

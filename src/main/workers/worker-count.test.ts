@@ -15,6 +15,6 @@ describe('the number of workers', () => {
   test('divides what a pod may use, and leaves each enough', () => {
     expect(shareOf(1)).toEqual({ poolSize: 10, parallelRepairs: 4 });
     expect(shareOf(2)).toEqual({ poolSize: 5, parallelRepairs: 2 });
-    expect(shareOf(8)).toEqual({ poolSize: 3, parallelRepairs: 1 });
+    expect(shareOf(8)).toEqual({ poolSize: 3, parallelRepairs: 2 });
   });
 });

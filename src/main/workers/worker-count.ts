@@ -5,6 +5,8 @@ import { maxWorkers } from '../../api/worker-default.ts';
 const [databaseConnections, repairs] = [10, 4];
 /** With fewer connections the writes of one worker would wait for each other. */
 const minDatabaseConnections = 3;
+/** With a single one, a slow storage would keep all others from being repaired. */
+const minRepairs = 2;
 
 /**
  * How many processes serve: the environment's `PROXY_WORKERS`, or else what the configuration says.
@@ -26,6 +28,6 @@ export function workerCount(
 export function shareOf(workers: number) {
   return {
     poolSize: Math.max(minDatabaseConnections, Math.ceil(databaseConnections / workers)),
-    parallelRepairs: Math.max(1, Math.floor(repairs / workers)),
+    parallelRepairs: Math.max(minRepairs, Math.floor(repairs / workers)),
   };
 }

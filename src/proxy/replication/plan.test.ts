@@ -13,7 +13,7 @@ import {
 import { raiseBarrier } from '../transactions/barrier-changes.ts';
 import { claimRepair, promote } from '../transactions/record-changes.ts';
 import { dropReplica } from '../transactions/replica-count.ts';
-import { planRepair } from './plan.ts';
+import { planRepair, type RepairRoom } from './plan.ts';
 
 const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
 const all = nodesOf(['a', 'b', 'c', 'd']);
@@ -174,6 +174,43 @@ describe('a replica that is missing', () => {
       kind: 'blocked',
       reason: 'no further storage can be reached',
     });
+  });
+});
+
+describe('where a storage has no room for one more repair', () => {
+  const roomOnlyTo = (...storages: string[]) => ({
+    hasRoomTo: (target: string) => storages.includes(target),
+    hasRoomFrom: () => true,
+  });
+  const next = (record: RepositoryRecord, room: RepairRoom) =>
+    planRepair(record, all, policy, isAbandoned, room);
+
+  it('another replica that is behind is brought in sync', () => {
+    const record = recordWith({ replicas: [replica('a', 5n), replica('b', 4n), replica('c', 4n)] });
+    expect(next(record, roomOnlyTo('b', 'c'))).toMatchObject({ storage: 'b' });
+    expect(next(record, roomOnlyTo('c'))).toMatchObject({ storage: 'c' });
+    expect(next(record, roomOnlyTo('d'))).toMatchObject({ kind: 'blocked' });
+  });
+
+  it('a missing replica is made elsewhere', () => {
+    const record = recordWith({ replicas: [replica('a', 5n), replica('b', 5n)] });
+    expect(next(record, roomOnlyTo('d'))).toMatchObject({ kind: 'bringInSync', storage: 'd' });
+    expect(next(record, roomOnlyTo())).toMatchObject({ kind: 'blocked' });
+  });
+
+  it('a copy comes from another one, the primary too', () => {
+    const from = (source: string) => ({
+      hasRoomTo: () => true,
+      hasRoomFrom: (storage: string) => storage === source,
+    });
+    expect(next(behind, from('a'))).toMatchObject({ storage: 'c', source: 'a' });
+    expect(next(behind, from('d'))).toMatchObject({ kind: 'blocked' });
+  });
+
+  it('a leaving replica that cannot be removed keeps no other from being brought in sync', () => {
+    const record = recordWith({ replicas: [...behind.replicas, replica('d', 1n, 'leaving')] });
+    expect(next(record, roomOnlyTo('c', 'd'))).toEqual({ kind: 'removeReplica', storage: 'd' });
+    expect(next(record, roomOnlyTo('c'))).toMatchObject({ kind: 'bringInSync', storage: 'c' });
   });
 });
 

@@ -21,12 +21,24 @@ export type RepairStep =
   /** Something is to be done, and cannot be now. */
   | { readonly kind: 'blocked'; readonly reason: string };
 
-/** Decides the next step of repair (pure). */
+/** Which storages may have one more repair now: bounds, and waits after failures. */
+export interface RepairRoom {
+  hasRoomTo(target: string): boolean;
+  hasRoomFrom(source: string): boolean;
+}
+
+const anyRoom: RepairRoom = { hasRoomTo: () => true, hasRoomFrom: () => true };
+
+/**
+ * Decides the next step of repair (pure). Of several replicas that could be brought in sync, and of several sources,
+ * one that has room is taken: a storage on which it fails again and again keeps no other from being repaired.
+ */
 export function planRepair(
   record: RepositoryRecord,
   nodes: NodeView,
   policy: ReplicationPolicy,
   isAbandoned: (work: Pick<Intent, 'owner'>) => boolean,
+  room: RepairRoom = anyRoom,
 ): RepairStep {
   const abandoned = record.intents.filter(isAbandoned);
   if (abandoned.some((intent) => intent.kind === 'creation')) return { kind: 'takeBackCreation' };
@@ -34,12 +46,16 @@ export function planRepair(
   if (record.intents.some((intent) => intent.kind === 'creation')) return { kind: 'nothing' };
 
   const leaving = replicaToRemove(record, nodes, policy, isAbandoned);
-  if (leaving !== undefined) return { kind: 'removeReplica', storage: leaving };
-  const behind = replicaToMend(record, nodes, policy, isAbandoned);
+  if (leaving !== undefined && room.hasRoomTo(leaving)) {
+    return { kind: 'removeReplica', storage: leaving };
+  }
+  const behind = replicaToMend(record, nodes, policy, isAbandoned, room);
   if (behind.kind !== 'bringInSync') return behind;
-  const source = sourceFor(record, nodes);
+  const sources = sourcesFor(record, nodes);
+  if (sources.length === 0) return { kind: 'blocked', reason: 'no in-sync replica can be reached' };
+  const source = sources.find((storage) => room.hasRoomFrom(storage));
   return source === undefined
-    ? { kind: 'blocked', reason: 'no in-sync replica can be reached' }
+    ? { kind: 'blocked', reason: 'enough is being copied from all sources' }
     : { ...behind, source };
 }
 
@@ -74,18 +90,25 @@ function replicaToMend(
   nodes: NodeView,
   policy: ReplicationPolicy,
   isAbandoned: (work: Pick<Intent, 'owner'>) => boolean,
+  room: RepairRoom,
 ): Mending {
   const inSync = inSyncVoters(record);
   const behind = record.replicas.filter(
     (replica) => replica.role !== 'leaving' && !inSync.includes(replica.storage),
   );
   const isFree = ({ repair }: Replica) => repair === undefined || isAbandoned(repair);
-  const reachable = behind.find((replica) => isFree(replica) && isHealthy(nodes, replica.storage));
-  if (reachable !== undefined) return { kind: 'bringInSync', storage: reachable.storage };
+  const reachable = behind.filter(
+    (replica) => isFree(replica) && isHealthy(nodes, replica.storage),
+  );
+  const next = reachable.find(({ storage }) => room.hasRoomTo(storage));
+  if (next !== undefined) return { kind: 'bringInSync', storage: next.storage };
+  if (reachable.length > 0) return { kind: 'blocked', reason: 'repairs there have to wait' };
 
   if (inSync.length + behind.length < policy.replicationFactor) {
     const holders = new Set(record.replicas.map((replica) => replica.storage));
-    const free = [...nodes.values()].filter((node) => node.healthy && !holders.has(node.storage));
+    const free = [...nodes.values()].filter(
+      ({ storage, healthy }) => healthy && !holders.has(storage) && room.hasRoomTo(storage),
+    );
     const [emptiest] = free.toSorted((a, b) => a.outstanding - b.outstanding);
     if (emptiest !== undefined) return { kind: 'bringInSync', storage: emptiest.storage };
     return { kind: 'blocked', reason: 'no further storage can be reached' };
@@ -98,8 +121,9 @@ function replicaToMend(
   return { kind: 'blocked', reason: `storage ${names} ${reason}` };
 }
 
-/** Any in-sync replica will do; the primary has the most to do already. */
-function sourceFor(record: RepositoryRecord, nodes: NodeView): string | undefined {
+/** Any in-sync replica will do; the primary comes last, as it has the most to do already. */
+function sourcesFor(record: RepositoryRecord, nodes: NodeView): readonly string[] {
   const usable = inSyncVoters(record).filter((storage) => isHealthy(nodes, storage));
-  return usable.find((storage) => storage !== record.primary) ?? usable[0];
+  const isPrimary = (storage: string) => Number(storage === record.primary);
+  return usable.toSorted((a, b) => isPrimary(a) - isPrimary(b));
 }

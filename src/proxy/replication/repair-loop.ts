@@ -1,28 +1,33 @@
-import { backoffDelayMs, type BackoffPolicy } from '../../base/backoff.ts';
 import { sleep, type Clock } from '../../base/clock.ts';
-import { errorMessage } from '../../base/errors.ts';
+import { assertNever, errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Stoppable } from '../../base/scope.ts';
+import { isHealthy } from '../routing/node-view.ts';
 import type { Barrier, RepairClaim, RepositoryRecord } from '../routing/repository-record.ts';
-import type { ControlStore } from '../store/control-store.ts';
+import type { ControlStore, Placement } from '../store/control-store.ts';
+import { placementOf } from '../store/placement.ts';
 import type { StoreOutage } from '../store/store-outage.ts';
 import { hasBarrier, lowerBarrier } from '../transactions/barrier-changes.ts';
 import { abandonIntent, releaseRepair } from '../transactions/record-changes.ts';
 import type { WriteRegistry } from '../transactions/write-registry.ts';
-import type { StorageDirectory } from '../upstream/storage-directory.ts';
+import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';
 import { removeLeaving } from './leaving.ts';
-import { planRepair, type RepairStep } from './plan.ts';
+import { planRepair, type RepairRoom, type RepairStep } from './plan.ts';
 import { preferredOwner } from './preferred-owner.ts';
+import { blameFor, RepairFailures } from './repair-failures.ts';
+import { RepairSearch } from './repair-search.ts';
+import { RepairSlots, type InvolvedStorages } from './repair-slots.ts';
 import { bringInSync, type RepairerOptions } from './repairer.ts';
 import type { Settler } from './settler.ts';
+import { compareUrgency, urgencyOf, type Urgency } from './urgency.ts';
 
 export interface RepairLoopOptions {
   readonly owner: string;
   readonly store: ControlStore;
   readonly storages: StorageDirectory;
-  readonly membership: Pick<Membership, 'live' | 'isAbandoned'>;
+  readonly membership: Pick<Membership, 'live' | 'isAbandoned' | 'leaseTerm' | 'hasHeldLeaseSince'>;
   readonly writes: Pick<WriteRegistry, 'isHeld'>;
   readonly settler: Settler;
   readonly repair: RepairerOptions;
@@ -34,12 +39,12 @@ export interface RepairLoopOptions {
   readonly outage: Pick<StoreOutage, 'failed' | 'worked'>;
   /** Between looks at the repositories that are not settled. Default 500 ms. */
   readonly intervalMs?: number;
-  /**
-   * Between looks at all of them, the first of which is at the start: the configuration may ask for
-   * more replicas than a settled repository has. Default 5 min.
-   */
+  /** See {@link RepairSearch}. */
   readonly fullIntervalMs?: number;
-  /** Repairs of this proxy at the same time. Default 4. */
+  /**
+   * Repairs of this proxy at the same time, besides as many more of repositories that refuse writes, and as many
+   * steps that copy nothing. Default 4.
+   */
   readonly parallel?: number;
 }
 
@@ -62,28 +67,53 @@ type GiveUpStep =
   /** Whoever raised it is gone. It holds nothing back any more, yet the repository counts as unsettled. */
   | { readonly kind: 'lowerBarrier'; readonly barrier: Barrier };
 
-const pageSize = 200;
+/** Bounds of their own, so that long copies keep neither what is urgent nor what is short from being done. */
+const slotKinds = ['short', 'urgent', 'other'] as const;
+type SlotKind = (typeof slotKinds)[number];
+
+/** A record that needs something, which is to be done when there is room for it. */
+interface Candidate {
+  readonly record: RepositoryRecord;
+  readonly urgency: Urgency;
+  readonly slot: SlotKind;
+}
+
 /** So long after its end a barrier is taken away: its owner may have lowered it, or be about to. */
 const barrierGraceMs = 5000;
-const retryPolicy: BackoffPolicy = { initialMs: 500, maxMs: 60_000 };
+/** The most urgent ones of each kind are kept until the next look. */
+const maxCandidates = 100;
+const noUrgency: Urgency = { priority: 'surplus', inSync: 0 };
 
 /**
- * Looks through the repositories that are not settled, now and then through all, and does what each
- * needs next. The proxies
- * share the work by agreement over who is alive; where they disagree for a moment, compare-and-swap
+ * Looks for repositories that need something, and does what each needs next, the most urgent first. What speaks
+ * against a repository or a storage is tried again later and later; what does not, in the next look.
+ *
+ * The proxies share the work by agreement over who is alive; where they disagree for a moment, compare-and-swap
  * keeps them apart.
  */
 export class RepairLoop implements Stoppable {
   readonly #options: RepairLoopOptions;
   readonly #stopping = new AbortController();
   readonly #running = new Map<bigint, Promise<void>>();
-  /** Repositories whose last step failed, and when they may be tried again. */
-  readonly #failures = new Map<bigint, { attempts: number; notBeforeMs: number }>();
-  #fullLookAtMs = Number.NEGATIVE_INFINITY;
+  readonly #search: RepairSearch;
+  readonly #failures: RepairFailures;
+  readonly #slots: Readonly<Record<SlotKind, RepairSlots>>;
+  /** Of the last look, the most urgent first. */
+  #candidates: readonly Candidate[] = [];
+  /** Storages that could not be reached at the last look. */
+  #away: ReadonlySet<string> = new Set();
   #loop: Promise<void> | undefined;
 
   constructor(options: RepairLoopOptions) {
+    const { parallel = 4 } = options;
     this.#options = options;
+    this.#search = new RepairSearch(options);
+    this.#failures = new RepairFailures(options);
+    this.#slots = {
+      short: new RepairSlots(parallel),
+      urgent: new RepairSlots(parallel),
+      other: new RepairSlots(parallel),
+    };
   }
 
   start(): void {
@@ -112,43 +142,92 @@ export class RepairLoop implements Stoppable {
   }
 
   async #look(): Promise<void> {
-    const { clock, storages, fullIntervalMs = 300_000 } = this.#options;
-    // Storages that were not heard of yet get no replica; the next full look is far.
-    const isSettling = storages.all.some((virtualStorage) => virtualStorage.isSettling());
-    if (isSettling || clock.monotonicMs() < this.#fullLookAtMs) return this.#lookThrough(true);
-    await this.#lookThrough(false);
-    this.#fullLookAtMs = clock.monotonicMs() + fullIntervalMs;
+    this.#noteReturns();
+    const records = await this.#search.look((...group) => this.#isWorthwhile(...group));
+    const found = records
+      .flatMap((record) => this.#candidateOf(record) ?? [])
+      .toSorted((a, b) => compareUrgency(a.urgency, b.urgency));
+    this.#candidates = slotKinds.flatMap((kind) =>
+      found.filter(({ slot }) => slot === kind).slice(0, maxCandidates),
+    );
+    this.#startAll();
   }
 
-  async #lookThrough(onlyUnsettled: boolean): Promise<void> {
-    const { store, parallel = 4 } = this.#options;
-    const seen = new Set<bigint>();
-    let afterId = 0n;
-    for (;;) {
-      const page = await store.list({ onlyUnsettled, afterId, limit: pageSize });
-      for (const record of page) {
-        seen.add(record.id);
-        afterId = record.id;
-        while (this.#running.size >= parallel) await Promise.race(this.#running.values());
-        if (this.#stopping.signal.aborted) return;
-        this.#consider(record);
+  #noteReturns(): void {
+    const away = new Set<string>();
+    for (const { name, storages } of this.#options.storages.all) {
+      for (const { name: storage, health } of storages) {
+        const key = `${name}/${storage}`;
+        if (health.kind !== 'healthy') away.add(key);
+        else if (this.#away.has(key)) this.#failures.storageReturned(name, storage);
       }
-      if (page.length < pageSize) break;
     }
-    for (const id of this.#failures.keys()) if (!seen.has(id)) this.#failures.delete(id);
+    this.#away = away;
   }
 
-  #consider(record: RepositoryRecord): void {
-    const { clock } = this.#options;
-    if (this.#running.has(record.id)) return;
-    if ((this.#failures.get(record.id)?.notBeforeMs ?? 0) > clock.monotonicMs()) return;
-    const step = this.#nextStep(record);
-    if (step.kind === 'nothing' || step.kind === 'blocked') return;
-    const running = this.#run(record, step).finally(() => this.#running.delete(record.id));
+  #isWorthwhile(virtualStorage: VirtualStorage, placement: Placement): boolean {
+    const { name, policy } = virtualStorage;
+    const nodes = virtualStorage.nodes();
+    const example = exampleOf(name, placement);
+    const slot = slotFor(urgencyOf(placement, nodes, policy));
+    const room = this.#roomFor(example, this.#slots[slot], slot === 'urgent');
+    const { kind } = planRepair(example, nodes, policy, () => false, room);
+    return kind === 'bringInSync' || kind === 'removeReplica';
+  }
+
+  /** Undefined if nothing can be done now, even if there were room. */
+  #candidateOf(record: RepositoryRecord): Candidate | undefined {
+    const { storages } = this.#options;
+    if (this.#running.has(record.id)) return undefined;
+    const virtualStorage = storages.get(record.virtualStorage);
+    const { policy } = virtualStorage ?? {};
+    const nodes = virtualStorage?.nodes();
+    const urgency = (nodes && policy && urgencyOf(placementOf(record), nodes, policy)) ?? noUrgency;
+    const copying = slotFor(urgency);
+    const step = this.#nextStep(record, this.#roomFor(record, undefined, copying === 'urgent'));
+    if (step.kind === 'nothing' || step.kind === 'blocked') return undefined;
+    return { record, urgency, slot: copies(step) ? copying : 'short' };
+  }
+
+  #roomFor(
+    record: RepositoryRecord,
+    slots: RepairSlots | undefined,
+    isUrgent: boolean,
+  ): RepairRoom {
+    const name = (storage: string) => `${record.virtualStorage}/${storage}`;
+    return {
+      hasRoomTo: (target) =>
+        slots?.hasRoomTo(name(target)) !== false &&
+        !this.#failures.holdsBack(record, target, isUrgent),
+      hasRoomFrom: (source) => slots?.hasRoomFrom(name(source)) !== false,
+    };
+  }
+
+  /** Starts what there is room for. What is left waits for something to end, or for the next look. */
+  #startAll(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#candidates = this.#candidates.filter((candidate) => !this.#start(candidate));
+  }
+
+  /** @returns whether that was all that can be done with it now */
+  #start({ record: found, slot }: Candidate): boolean {
+    const slots = this.#slots[slot];
+    if (slots.isFull || this.#running.has(found.id)) return false;
+    const record = this.#options.repair.view.latest(found);
+    const step = this.#nextStep(record, this.#roomFor(record, slots, slot === 'urgent'));
+    if (step.kind === 'blocked') return false;
+    if (step.kind === 'nothing' || copies(step) !== (slot !== 'short')) return true;
+    const giveBack = slots.take(involvedIn(step, (name) => `${record.virtualStorage}/${name}`));
+    const running = this.#run(record, step).finally(() => {
+      giveBack();
+      this.#running.delete(record.id);
+      this.#startAll();
+    });
     this.#running.set(record.id, running);
+    return true;
   }
 
-  #nextStep(record: RepositoryRecord): RepairStep | GiveUpStep {
+  #nextStep(record: RepositoryRecord, room: RepairRoom): RepairStep | GiveUpStep {
     const { storages, membership, writes, owner, clock } = this.#options;
     const orphan = record.intents.find(
       (intent) => intent.owner === owner && !writes.isHeld(intent.transaction),
@@ -164,32 +243,63 @@ export class RepairLoop implements Stoppable {
     if (barrier !== undefined && !hasBarrier(record, clock.wallMs() - barrierGraceMs)) {
       return { kind: 'lowerBarrier', barrier };
     }
-    return planRepair(record, virtualStorage.nodes(), virtualStorage.policy, (intent) =>
-      membership.isAbandoned(intent),
+    const { policy } = virtualStorage;
+    const step = planRepair(
+      record,
+      virtualStorage.nodes(),
+      policy,
+      (intent) => membership.isAbandoned(intent),
+      room,
     );
+    const isHeldBack = !copies(step) && this.#failures.holdsBack(record, undefined, true);
+    return isHeldBack ? { kind: 'blocked', reason: 'it has failed and is tried again' } : step;
   }
 
   async #run(record: RepositoryRecord, step: RepairStep | GiveUpStep): Promise<void> {
-    const { settler, repair, logger } = this.#options;
+    const { membership, logger } = this.#options;
+    const { leaseTerm } = membership;
+    const involved = involvedIn(step);
     try {
-      if (step.kind === 'giveUp') {
-        const { transaction } = step;
-        await repair.view.change(record, (current) => abandonIntent(current, transaction));
-      } else if (step.kind === 'giveUpRepair') {
-        await repair.view.change(record, (current) => releaseRepair(current, step.claim));
-      } else if (step.kind === 'lowerBarrier') {
-        await repair.view.change(record, (current) => lowerBarrier(current, step.barrier));
-      } else if (step.kind === 'removeReplica') await removeLeaving(record, step.storage, repair);
-      else if (step.kind !== 'bringInSync') await settler.settle(record);
-      else await this.#bringInSync(record, step.storage, step.source);
-      this.#failures.delete(record.id);
+      await this.#carryOut(record, step);
+      this.#failures.clear(record, involved.target);
     } catch (error) {
-      const { id, relativePath } = record;
-      logger.warn(
-        { id, relativePath, step, err: errorMessage(error) },
-        'repair will be tried again',
-      );
-      this.#noteFailure(id);
+      const { id, virtualStorage, relativePath } = record;
+      const nodes = this.#options.storages.get(virtualStorage)?.nodes() ?? new Map();
+      const blame = blameFor(error, {
+        hasHeldLease: membership.hasHeldLeaseSince(leaseTerm),
+        areStoragesHealthy: Object.values(involved).every((storage) => isHealthy(nodes, storage)),
+      });
+      this.#failures.add(record, involved, error, blame);
+      const fields = { id, relativePath, step, blame, err: errorMessage(error) };
+      logger.warn(fields, 'repair will be tried again');
+    }
+  }
+
+  async #carryOut(record: RepositoryRecord, step: RepairStep | GiveUpStep): Promise<void> {
+    const { settler, repair } = this.#options;
+    const { view } = repair;
+    switch (step.kind) {
+      case 'giveUp':
+        await view.change(record, (current) => abandonIntent(current, step.transaction));
+        return;
+      case 'giveUpRepair':
+        await view.change(record, (current) => releaseRepair(current, step.claim));
+        return;
+      case 'lowerBarrier':
+        await view.change(record, (current) => lowerBarrier(current, step.barrier));
+        return;
+      case 'removeReplica':
+        return removeLeaving(record, step.storage, repair);
+      case 'bringInSync':
+        return this.#bringInSync(record, step.storage, step.source);
+      case 'settleAbandoned':
+      case 'takeBackCreation':
+        return settler.settle(record);
+      case 'nothing':
+      case 'blocked':
+        return;
+      default:
+        assertNever(step);
     }
   }
 
@@ -210,11 +320,34 @@ export class RepairLoop implements Stoppable {
       ended(result, (clock.monotonicMs() - startedMs) / 1000);
     }
   }
+}
 
-  #noteFailure(id: bigint): void {
-    const { clock, random } = this.#options;
-    const attempts = (this.#failures.get(id)?.attempts ?? 0) + 1;
-    const notBeforeMs = clock.monotonicMs() + backoffDelayMs(retryPolicy, attempts, random);
-    this.#failures.set(id, { attempts, notBeforeMs });
-  }
+function slotFor(urgency: Urgency | undefined): 'urgent' | 'other' {
+  return urgency?.priority === 'refusesWrites' ? 'urgent' : 'other';
+}
+
+function copies(step: RepairStep | GiveUpStep): boolean {
+  return step.kind === 'bringInSync' || step.kind === 'removeReplica';
+}
+
+function involvedIn(
+  step: RepairStep | GiveUpStep,
+  nameOf = (storage: string) => storage,
+): InvolvedStorages {
+  if (step.kind === 'removeReplica') return { target: nameOf(step.storage) };
+  if (step.kind !== 'bringInSync') return {};
+  return { target: nameOf(step.storage), source: nameOf(step.source) };
+}
+
+/** A repository of that placement in which nothing else is to be done. */
+function exampleOf(virtualStorage: string, placement: Placement): RepositoryRecord {
+  const { primary } = placement;
+  const replicas = placement.replicas.map(({ storage, role, inSync }) => ({
+    storage,
+    role,
+    lsn: inSync ? 1n : 0n,
+  }));
+  const versions = { id: 0n, version: 0n, epoch: 0n, lsn: 1n };
+  const paths = { relativePath: '', replicaPath: '' };
+  return { ...versions, ...paths, virtualStorage, primary, replicas, intents: [] };
 }

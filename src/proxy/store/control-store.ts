@@ -1,5 +1,5 @@
 import type { Stoppable } from '../../base/scope.ts';
-import type { RepositoryRecord } from '../routing/repository-record.ts';
+import type { ReplicaRole, RepositoryRecord } from '../routing/repository-record.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 import type { VerificationQueue } from './verification-queue.ts';
 
@@ -32,6 +32,12 @@ export interface ControlStore extends Stoppable {
 
   /** Records in ascending order of id, `limit` at most, ids greater than `afterId` only. */
   list(query: ListQuery): Promise<readonly RepositoryRecord[]>;
+
+  /**
+   * The placements that records of a virtual storage have, each once, `limit` at most: found without looking at each
+   * record. With `onlyBehind`, those in which some replica is not in sync: the ones with the fewest in-sync voters first.
+   */
+  placements(query: PlacementQuery): Promise<readonly Placement[]>;
 
   /** Sums over all records of a virtual storage, computed by the store. */
   summarize(query: SummaryQuery): Promise<StoreSummary>;
@@ -88,6 +94,31 @@ export interface ListQuery {
   readonly limit: number;
   /** Only records with a replica that is not in sync, an intent or a barrier. Uses an index. */
   readonly onlyUnsettled?: boolean;
+  /** Only records that are placed like this, some replica of which is not in sync. Uses an index. */
+  readonly behindAs?: Placement;
+}
+
+export interface PlacementQuery {
+  readonly virtualStorage: string;
+  /** 1 to 1000. */
+  readonly limit: number;
+  readonly onlyBehind?: boolean;
+}
+
+/**
+ * Where a repository is and how well, without anything that changes with an ordinary write. Few
+ * placements are in use however many repositories there are, so much is decided by placement.
+ */
+export interface Placement {
+  readonly primary: string;
+  /** By storage name. */
+  readonly replicas: readonly PlacedReplica[];
+}
+
+export interface PlacedReplica {
+  readonly storage: string;
+  readonly role: ReplicaRole;
+  readonly inSync: boolean;
 }
 
 export interface SummaryQuery {

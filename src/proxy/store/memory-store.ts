@@ -8,6 +8,8 @@ import {
   type CreateOutcome,
   type ListQuery,
   type NewRepositoryRecord,
+  type Placement,
+  type PlacementQuery,
   type RepositoryKey,
   type StoreSummary,
   type SummaryQuery,
@@ -16,7 +18,15 @@ import {
 } from './control-store.ts';
 import { checkedListLimit } from './list-limit.ts';
 import { MemoryDatabase } from './memory-database.ts';
-import { isSettled, placementOf, summarizePlacements } from './placement.ts';
+import {
+  countInSync,
+  decodePlacement,
+  encodePlacement,
+  isBehind,
+  isSettled,
+  placementOf,
+  summarizePlacements,
+} from './placement.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 import type { VerificationQueue } from './verification-queue.ts';
 import { Watchers } from './watchers.ts';
@@ -119,14 +129,28 @@ class InMemoryStore implements MemoryStore {
   }
 
   async list(query: ListQuery): Promise<readonly RepositoryRecord[]> {
-    const { virtualStorage, afterId, onlyUnsettled = false } = query;
+    const { virtualStorage, afterId, onlyUnsettled = false, behindAs } = query;
     const limit = checkedListLimit(query.limit);
     const records = await this.#call(() => this.#database.all());
     return records
       .filter(({ id }) => afterId === undefined || id > afterId)
       .filter((record) => virtualStorage === undefined || record.virtualStorage === virtualStorage)
       .filter((record) => !onlyUnsettled || !isSettled(record))
+      .filter((record) => behindAs === undefined || isPlaced(record, behindAs))
       .slice(0, limit);
+  }
+
+  async placements(query: PlacementQuery): Promise<readonly Placement[]> {
+    const limit = checkedListLimit(query.limit);
+    const records = await this.#call(() => this.#database.all());
+    const texts = records
+      .filter(({ virtualStorage }) => virtualStorage === query.virtualStorage)
+      .map((record) => encodePlacement(placementOf(record)));
+    const all = [...new Set(texts)].toSorted().map(decodePlacement);
+    const wanted = query.onlyBehind
+      ? all.filter(isBehind).toSorted((a, b) => countInSync(a) - countInSync(b))
+      : all;
+    return wanted.slice(0, limit);
   }
 
   async summarize(query: SummaryQuery): Promise<StoreSummary> {
@@ -269,4 +293,8 @@ class InMemoryStore implements MemoryStore {
       throw new StoreUnavailableError(new Error('the connection was cut'));
     }
   }
+}
+
+function isPlaced(record: RepositoryRecord, placement: Placement): boolean {
+  return isBehind(placement) && encodePlacement(placementOf(record)) === encodePlacement(placement);
 }

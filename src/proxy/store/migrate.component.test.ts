@@ -7,7 +7,12 @@ import { clientConfig, useDatabase, type TestDatabase } from '../../../test/supp
 import { StoreUnavailableError } from './control-store.ts';
 import { LogRecorder, migrate } from './testing.ts';
 
-const applied = ['0001_repositories', '0002_storage_identities', '0003_verifications'];
+const applied = [
+  '0001_repositories',
+  '0002_storage_identities',
+  '0003_verifications',
+  '0004_repositories_behind',
+];
 
 describe('migratePostgres', () => {
   describe('on an empty database', () => {

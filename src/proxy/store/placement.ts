@@ -1,22 +1,7 @@
 import { isInSync, type ReplicaRole, type RepositoryRecord } from '../routing/repository-record.ts';
-import type { StoreSummary, SummaryQuery } from './control-store.ts';
+import type { Placement, StoreSummary, SummaryQuery } from './control-store.ts';
 
-/**
- * Where a repository is and how well, without anything that changes with an ordinary write. Few
- * placements are in use however many repositories there are, so sums are made over placements.
- */
-export interface Placement {
-  readonly primary: string;
-  /** By storage name. */
-  readonly replicas: readonly PlacedReplica[];
-}
-
-interface PlacedReplica {
-  readonly storage: string;
-  readonly role: ReplicaRole;
-  readonly inSync: boolean;
-}
-
+/** See {@link Placement}. */
 export function placementOf(record: RepositoryRecord): Placement {
   const replicas = record.replicas
     .map(({ storage, role }) => ({ storage, role, inSync: isInSync(record, storage) }))
@@ -42,6 +27,16 @@ export function decodePlacement(text: string): Placement {
 }
 
 type EncodedPlacement = [string, ...[string, ReplicaRole, boolean][]];
+
+/** How many replicas are in sync and vote. */
+export function countInSync({ replicas }: Placement): number {
+  return replicas.filter(({ role, inSync }) => role === 'voter' && inSync).length;
+}
+
+/** Whether some replica is not in sync, or is to go. */
+export function isBehind(placement: Placement): boolean {
+  return countInSync(placement) < placement.replicas.length;
+}
 
 /** Whether nothing is left to be done: no intent, no barrier, and each replica is in sync. */
 export function isSettled(record: RepositoryRecord): boolean {

@@ -15,6 +15,8 @@ import type {
   CreateOutcome,
   ListQuery,
   NewRepositoryRecord,
+  Placement,
+  PlacementQuery,
   RepositoryKey,
   StoreSummary,
   SummaryQuery,
@@ -139,6 +141,12 @@ class PostgresStore implements ControlStore {
     checkedListLimit(query.limit);
     const rows = await this.#ask<RepositoryRow>(queries.list(query));
     return rows.map(recordFromRow);
+  }
+
+  async placements(query: PlacementQuery): Promise<readonly Placement[]> {
+    checkedListLimit(query.limit);
+    const rows = await this.#ask<Pick<PlacementRow, 'placement'>>(queries.placements(query));
+    return rows.map(({ placement }) => decodePlacement(placement));
   }
 
   async summarize(query: SummaryQuery): Promise<StoreSummary> {

@@ -1,6 +1,7 @@
 import type { QueryConfig } from 'pg';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
-import type { ListQuery, RepositoryKey } from './control-store.ts';
+import type { ListQuery, PlacementQuery, RepositoryKey } from './control-store.ts';
+import { countInSync, encodePlacement } from './placement.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 import { rowColumns, writtenColumns, writtenValues } from './records.ts';
 
@@ -108,18 +109,48 @@ export function checkReadiness(): QueryConfig {
 }
 
 /** A page of records. */
-export function list({ virtualStorage, afterId, limit, onlyUnsettled }: ListQuery): QueryConfig {
-  const source = onlyUnsettled
-    ? 'unsettled_repositories JOIN repositories USING (id)'
-    : 'repositories';
+export function list(query: ListQuery): QueryConfig {
+  const { virtualStorage, afterId, limit, onlyUnsettled, behindAs } = query;
   const values: unknown[] = [limit];
   const conditions = [];
-  if (afterId !== undefined) conditions.push(`id > $${values.push(afterId)}`);
+  if (behindAs !== undefined) {
+    conditions.push(`in_sync = $${values.push(countInSync(behindAs))}`);
+    conditions.push(`placement = $${values.push(encodePlacement(behindAs))}`);
+  }
   if (virtualStorage !== undefined) {
     conditions.push(`virtual_storage = $${values.push(virtualStorage)}`);
   }
+  if (afterId !== undefined) conditions.push(`id > $${values.push(afterId)}`);
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
-  return { text: `SELECT ${columns} FROM ${source} ${where} ORDER BY id LIMIT $1`, values };
+  const page = `${where} ORDER BY id LIMIT $1`;
+  if (behindAs !== undefined) {
+    const ids = `SELECT id FROM repositories_behind ${page}`;
+    const text = `SELECT ${columns} FROM repositories WHERE id = ANY (ARRAY(${ids})) ORDER BY id`;
+    return { text, values };
+  }
+  const source = onlyUnsettled
+    ? 'unsettled_repositories JOIN repositories USING (id)'
+    : 'repositories';
+  return { text: `SELECT ${columns} FROM ${source} ${page}`, values };
+}
+
+/** Jumps from each placement to the next in an index: PostgreSQL's DISTINCT would read every entry. */
+export function placements({ virtualStorage, limit, onlyBehind }: PlacementQuery): QueryConfig {
+  const [table, key] = onlyBehind
+    ? ['repositories_behind', 'in_sync, placement']
+    : ['repositories', 'placement'];
+  const next = (condition: string) =>
+    `SELECT ${key} FROM ${table} WHERE virtual_storage = $1 ${condition} ORDER BY ${key} LIMIT 1`;
+  const found = key.replaceAll(/\w+/g, 'found.$&');
+  return {
+    text: `WITH RECURSIVE found AS (
+             (${next('')})
+             UNION ALL
+             SELECT next.* FROM found CROSS JOIN LATERAL (${next(`AND (${key}) > (${found})`)}) AS next
+           )
+           SELECT placement FROM found LIMIT $2`,
+    values: [virtualStorage, limit],
+  };
 }
 
 /**

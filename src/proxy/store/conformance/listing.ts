@@ -1,7 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { fc } from '../../../../test/support/properties.ts';
-import type { RepositoryRecord } from '../../routing/repository-record.ts';
+import {
+  inSyncVoters,
+  type Replica,
+  type RepositoryRecord,
+} from '../../routing/repository-record.ts';
 import type { ControlStore, ListQuery, StoreSummary, SummaryQuery } from '../control-store.ts';
+import { countInSync, encodePlacement, placementOf } from '../placement.ts';
 import { anyParts, change, create, useStores, type Harness } from './support.ts';
 
 /** The promises of what is asked about many records: pages and sums. */
@@ -85,6 +90,67 @@ export function describeListing(harness: Harness): void {
     });
   });
 
+  describe('placements', () => {
+    test('gives each that records have once, and their pages together all that are behind', async () => {
+      const store = await open();
+      const story = fc.array(fc.tuple(anyParts, fc.option(anyParts), fc.boolean()), {
+        maxLength: 8,
+      });
+      const property = fc.asyncProperty(story, async (chapters) => {
+        const virtualStorage = await freshName(store);
+        const left: RepositoryRecord[] = [];
+        for (const [parts, newParts, isRemoved] of chapters) {
+          await create(store, { ...parts, virtualStorage: `other-${virtualStorage}` });
+          let record = await create(store, { ...parts, virtualStorage });
+          const { barrier: _, ...bare } = record;
+          if (newParts !== null) record = await change(store, { ...bare, ...newParts });
+          if (isRemoved) await store.remove(record);
+          else left.push(record);
+        }
+        const all = await store.placements({ virtualStorage, limit: 1000 });
+        expect(new Set(all.map(encodePlacement))).toEqual(textsOf(left));
+        const behind = left.filter(
+          (record) => inSyncVoters(record).length < record.replicas.length,
+        );
+        const urgent = await store.placements({ virtualStorage, onlyBehind: true, limit: 1000 });
+        expect(new Set(urgent.map(encodePlacement))).toEqual(textsOf(behind));
+        expect(urgent).toHaveLength(textsOf(behind).size);
+        const counts = urgent.map(countInSync);
+        expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+        const pages = urgent.map((behindAs) => store.list({ virtualStorage, behindAs, limit: 10 }));
+        const found = (await Promise.all(pages)).flat();
+        expect(found.toSorted((a, b) => Number(a.id - b.id))).toEqual(behind);
+      });
+      await fc.assert(property, { numRuns: 40 });
+    });
+
+    test('have pages in ascending order of id', async () => {
+      const store = await open();
+      const virtualStorage = await freshName(store);
+      const replicas = [replicaOf('a', 1n), replicaOf('b', 0n)];
+      const parts = { virtualStorage, primary: 'a', lsn: 1n, replicas };
+      const first = await create(store, parts);
+      const records = [first];
+      for (let index = 1; index < 5; index += 1) records.push(await create(store, parts));
+      await create(store, { ...parts, primary: 'b' });
+      const behindAs = placementOf(first);
+      const page = (afterId: bigint) => store.list({ virtualStorage, behindAs, afterId, limit: 2 });
+      expect(await page(0n)).toEqual(records.slice(0, 2));
+      expect(await page(records[1]?.id ?? 0n)).toEqual(records.slice(2, 4));
+      expect(await page(records[3]?.id ?? 0n)).toEqual(records.slice(4));
+    });
+
+    test('are at most so many, and none where nothing is', async () => {
+      const store = await open();
+      const virtualStorage = await freshName(store);
+      expect(await store.placements({ virtualStorage, limit: 1 })).toEqual([]);
+      await create(store, { virtualStorage, primary: 'a' });
+      await create(store, { virtualStorage, primary: 'b' });
+      expect(await store.placements({ virtualStorage, limit: 1 })).toHaveLength(1);
+      expect(await store.placements({ virtualStorage, onlyBehind: true, limit: 1 })).toEqual([]);
+    });
+  });
+
   describe('summarize', () => {
     test('counts nothing where nothing is', async () => {
       const store = await open();
@@ -142,6 +208,14 @@ export function describeListing(harness: Harness): void {
       expect(await counts()).toEqual([]);
     });
   });
+}
+
+function replicaOf(storage: string, lsn: bigint): Replica {
+  return { storage, lsn, role: 'voter' };
+}
+
+function textsOf(records: readonly RepositoryRecord[]): ReadonlySet<string> {
+  return new Set(records.map((record) => encodePlacement(placementOf(record))));
 }
 
 /** The rules once more, as plainly as can be. */
