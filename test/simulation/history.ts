@@ -136,12 +136,16 @@ export class History {
     return this.#cluster.recordOf(this.key);
   }
 
-  /** I2: enough replicas hold what a client is told to be done. */
+  /** I2: enough replicas hold what a client is told to be done, or have held it on a volume that was lost since. */
   #checkHolders(write: Write): void {
     const { minInSyncReplicas, storages } = this.#cluster;
     if (this.#record === undefined) return;
-    const holders = [...storages.keys()].filter(
-      (storage) => this.#missingIn(this.#refsOn(storage), [write]) === undefined,
+    const { replicaPath } = this.#record;
+    const holders = [...storages.values()].filter((storage) =>
+      storage.volumes.some(
+        (volume) =>
+          this.#missingIn(storage.refs(replicaPath, volume) ?? nothing, [write]) === undefined,
+      ),
     );
     if (holders.length >= minInSyncReplicas) return;
     throw new Error(

@@ -102,6 +102,11 @@ export class SimulatedStorage {
     return this.#volume;
   }
 
+  /** The ids of all volumes that it has ever had. */
+  get volumes(): readonly string[] {
+    return [...this.#volumes.keys()];
+  }
+
   /** Has another volume from now on: an empty one, or one that it had before. It has to be down. */
   changeVolume(volume = this.#newVolume()): void {
     this.#timeline.tell(() => `${this.name} has volume ${volume}`);
