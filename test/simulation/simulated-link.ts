@@ -1,5 +1,7 @@
 import { statusCodes } from '../../src/rpc/status.ts';
 import type { NodeHealth } from '../../src/proxy/health/node-health.ts';
+import { WriteWatch } from '../../src/proxy/health/write-watch.ts';
+import { silentLogger } from '../../src/base/logger.ts';
 import type { Answer } from '../../src/proxy/transactions/voting.ts';
 import type { WriteRegistry } from '../../src/proxy/transactions/write-registry.ts';
 import type { ControlCalls } from '../../src/proxy/upstream/control-calls.ts';
@@ -42,10 +44,11 @@ export class SimulatedLink {
   readonly name: string;
   readonly address: string;
   readonly control: ControlCalls;
+  readonly writes: WriteWatch;
   readonly token = { secret: '', authorization: () => unsigned };
   readonly #proxy: SimulatedProcess;
   readonly #storage: SimulatedStorage;
-  readonly #writes: WriteRegistry;
+  readonly #registry: WriteRegistry;
   readonly #storageNamed: (name: string) => SimulatedStorage;
   readonly #onCommit: OnCommit;
   readonly #checkVolume: CheckVolume;
@@ -65,7 +68,8 @@ export class SimulatedLink {
     this.name = this.address = storage.name;
     this.#proxy = proxy;
     this.#storage = storage;
-    this.#writes = writes;
+    this.#registry = writes;
+    this.writes = new WriteWatch({ storage: storage.name, clock: proxy, logger: silentLogger });
     this.#storageNamed = storageNamed;
     this.#onCommit = onCommit;
     this.#checkVolume = checkVolume;
@@ -259,7 +263,7 @@ export class SimulatedLink {
               if (waiting.delete(resolve)) resolve(told);
             });
           this.#send(connection, stream, 'toProxy', () =>
-            this.#writes.vote(id, this.name, cast, (result) => {
+            this.#registry.vote(id, this.name, cast, (result) => {
               const told = result.kind === 'answered' ? result.answer : 'abort';
               if (told === 'commit' && cast.phase === 'prepared') this.#onCommit(what, this.name);
               answer(told);

@@ -91,6 +91,7 @@ export const anyNodes: fc.Arbitrary<NodeView> = fc
           healthy: fc.boolean(),
           outstanding: fc.nat({ max: 12 }),
           isWriting: fc.boolean(),
+          failsWrites: fc.boolean(),
         }),
       ),
     ),

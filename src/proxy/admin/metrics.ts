@@ -171,6 +171,7 @@ export class ProxyMetrics
   /** @param certificate what clients are shown, if they are shown one */
   constructor(storages: StorageDirectory, certificate?: () => { readonly notAfterMs: number }) {
     this.registry.registerMetric(healthGauge(storages));
+    this.registry.registerMetric(failsWritesGauge(storages));
     this.registry.registerMetric(waitingGauge(storages));
     this.registry.registerMetric(storageCertificateGauge(storages));
     if (certificate) this.registry.registerMetric(certificateGauge(certificate));
@@ -333,6 +334,23 @@ function healthGauge(storages: StorageDirectory): Gauge {
       for (const { name, storages: members } of storages.all) {
         for (const { name: storage, health } of members) {
           this.set({ virtual_storage: name, storage }, health.kind === 'healthy' ? 1 : 0);
+        }
+      }
+    },
+  });
+}
+
+function failsWritesGauge(storages: StorageDirectory): Gauge {
+  return new Gauge({
+    name: 'gitaly_proxy_storage_fails_writes',
+    help: 'Whether a storage fails writes that others can do, so that primaries move away from it.',
+    aggregator: 'max',
+    labelNames: ['virtual_storage', 'storage'],
+    registers: [],
+    collect() {
+      for (const { name, storages: members } of storages.all) {
+        for (const { name: storage, writes } of members) {
+          this.set({ virtual_storage: name, storage }, writes.failsWrites ? 1 : 0);
         }
       }
     },

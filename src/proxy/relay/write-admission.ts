@@ -32,7 +32,7 @@ export function isBeingCreated(record: RepositoryRecord): boolean {
  *
  * 1. Writes of owners that are gone are settled first: until then nobody knows what the replicas hold.
  * 2. A repair's barrier is waited for.
- * 3. A primary that cannot be reached is replaced by an in-sync voter, in a new epoch.
+ * 3. A primary that cannot be reached, or fails writes, is replaced by an in-sync voter, in a new epoch.
  *
  * @param opened a second repository that the storages open for the write: those that do not hold it in
  *   sync are left out, and repair gets time to bring it to enough of them
@@ -95,7 +95,7 @@ async function failOver(
       to,
       epoch: moved.record.epoch,
     },
-    'the primary has moved: the old one cannot be reached',
+    'the primary has moved: the old one cannot be reached, or fails writes',
   );
 }
 

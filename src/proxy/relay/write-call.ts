@@ -241,6 +241,7 @@ export class WriteCall implements RequestSink {
 
   async #finish(outcome: WriteOutcome): Promise<void> {
     const { record, transaction, virtualStorage, context } = this.#options;
+    for (const [storage, end] of this.#write.storageEnds) virtualStorage.writeEnded(storage, end);
     // A write that ended before its intent was answered must not leave it behind.
     const intent = await this.#intent;
     const known = intent?.kind === 'durable' ? intent.record : record;

@@ -5,6 +5,8 @@ export interface NodeStatus {
   readonly healthy: boolean;
   /** Why not, for people. */
   readonly reason?: string | undefined;
+  /** Whether it fails writes that others can do. It is a primary only if no other can be. Default false. */
+  readonly failsWrites?: boolean;
   /** Calls that this proxy has running there. */
   readonly outstanding: number;
   /**

@@ -150,6 +150,29 @@ describe('a write', () => {
   });
 });
 
+describe('a write to a repository whose primary fails writes', () => {
+  const record = recordWith();
+  const failing = { failsWrites: true };
+  const withFailing = (unlike: Parameters<typeof nodesOf>[1]) => nodesOf(['a', 'b', 'c'], unlike);
+
+  it('moves the primary to one that does not', () => {
+    const nodes = withFailing({ a: failing, b: failing });
+    expect(routeWrite(record, nodes, policy)).toEqual({ kind: 'failover', to: 'c' });
+  });
+
+  it('stays if all others fail them too, or cannot be reached', () => {
+    for (const c of [failing, { healthy: false }]) {
+      const nodes = withFailing({ a: failing, b: failing, c });
+      expect(routeWrite(record, nodes, policy)).toMatchObject({ kind: 'write', primary: 'a' });
+    }
+  });
+
+  it('goes to a secondary that fails them as to any other', () => {
+    const nodes = withFailing({ c: failing });
+    expect(routeWrite(record, nodes, policy)).toMatchObject({ voters: ['a', 'b', 'c'] });
+  });
+});
+
 describe('a new repository', () => {
   it('is placed on any of the healthy storages, with any of them as primary', () => {
     const random = seededRandom(1);

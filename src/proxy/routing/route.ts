@@ -96,7 +96,8 @@ export function routeWrite(
 ): WriteRoute {
   const inSync = inSyncVoters(record);
   const voters = inSync.filter((storage) => isHealthy(nodes, storage));
-  const [successor] = voters;
+  const isSound = (storage: string) => nodes.get(storage)?.failsWrites !== true;
+  const successor = voters.find(isSound) ?? voters[0];
   if (successor === undefined) return { kind: 'unavailable', reason: noneInSync(inSync) };
   if (voters.length < policy.minInSyncReplicas) {
     return {
@@ -106,7 +107,9 @@ export function routeWrite(
         `and ${voters.length} of ${inSync.length} can be reached`,
     };
   }
-  if (!voters.includes(record.primary)) return { kind: 'failover', to: successor };
+  if (!voters.includes(record.primary) || (!isSound(record.primary) && isSound(successor))) {
+    return { kind: 'failover', to: successor };
+  }
   const learners = record.replicas
     .filter((replica) => replica.role === 'learner' && isHealthy(nodes, replica.storage))
     .map((replica) => replica.storage);

@@ -142,6 +142,44 @@ describe('a voter that is later than the others', () => {
   });
 });
 
+describe('a primary for whose vote the others wait', () => {
+  it('is cut off after 5 s, which calls the write off, and is said to fail writes', async () => {
+    const { clock, cutOff, outcomes, write } = start();
+    const answers: Answer[] = [];
+    for (const node of ['b', 'c']) write.vote(node, prepared, (answer) => answers.push(answer));
+    await clock.advance(4999);
+    expect(cutOff).toEqual([]);
+    await clock.advance(1);
+    expect(cutOff[0]).toBe('a');
+    expect(answers).toEqual(['abort', 'abort']);
+    expect(outcomes).toEqual([{ kind: 'unchanged', isCalledOff: false }]);
+    expect(write.storageEnds).toEqual(new Map([['a', 'failed']]));
+  });
+
+  it('gets twice as long as they needed, if that is more', async () => {
+    const { clock, cutOff, write } = start();
+    await clock.advance(60_000);
+    write.vote('b', prepared, () => {});
+    await clock.advance(119_999);
+    expect(cutOff).toEqual([]);
+    await clock.advance(1);
+    expect(cutOff[0]).toBe('a');
+  });
+
+  it('is not cut off if it votes, or if too few wait for it', async () => {
+    for (const quorum of [2, 3]) {
+      const { clock, cutOff, write } = start({ quorum });
+      write.vote('b', prepared, () => {});
+      if (quorum === 2) {
+        await clock.advance(4999);
+        for (const node of ['a', 'c']) write.vote(node, prepared, () => {});
+      }
+      await clock.advance(60_000);
+      expect(cutOff).toEqual([]);
+    }
+  });
+});
+
 describe('a node that fails early', () => {
   it('does not end a long write for the others', async () => {
     const { clock, cutOff, write } = start();

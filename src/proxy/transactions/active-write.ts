@@ -1,6 +1,8 @@
 import type { Clock, Timer } from '../../base/clock.ts';
 import { judge, type WriteOutcome } from './outcome.ts';
+import { endsOnStorages, type StorageEnd } from './storage-ends.ts';
 import {
+  isPrimaryLate,
   lateVoters,
   startVoting,
   stepVoting,
@@ -36,7 +38,10 @@ export interface ActiveWriteOptions {
    * commit. Default 5 s.
    */
   readonly stragglerLimitMs?: number;
-  /** How much later than the others a node may be. Default: as long again as they needed, at most 5 s. */
+  /**
+   * How much later than the others a node may be. Default: as long again as they needed, at most 5 s; the
+   * primary twice as long, at least 5 s.
+   */
   readonly lateLimitMs?: number;
 }
 
@@ -56,8 +61,9 @@ const mostLateLimitMs = 5000;
  * the others are cut off:
  *
  * 1. Voters that have not cast a PREPARED vote on which the quorum agrees.
- * 2. Learners that have not ended when all voters have.
- * 3. Whoever has not ended when the write is done, after a longer time: it may have changed something.
+ * 2. The primary, if it has not cast one for which the others wait. Then the write comes to nothing.
+ * 3. Learners that have not ended when all voters have.
+ * 4. Whoever has not ended when the write is done, after a longer time: it may have changed something.
  */
 export class ActiveWrite {
   readonly #options: ActiveWriteOptions;
@@ -67,6 +73,9 @@ export class ActiveWrite {
   #voted = false;
   readonly #startedMs: number;
   #late: Timer | undefined;
+  #primaryLate: Timer | undefined;
+  /** Those that were cut off since they were too late. */
+  readonly #tooLate = new Set<string>();
   #straggling: Timer | undefined;
   #ended = false;
 
@@ -92,6 +101,11 @@ export class ActiveWrite {
   /** Whether some node was told to commit: from then on the write can only run out. */
   get isDecided(): boolean {
     return [...this.#state.nodes.keys()].some((node) => this.#wasToldToCommit(node));
+  }
+
+  /** How the write has ended on those whose votes count, as far as that tells something about them. */
+  get storageEnds(): ReadonlyMap<string, StorageEnd> {
+    return endsOnStorages(this.#state, this.#tooLate);
   }
 
   /** Casts a node's next vote. `answer` is called exactly once, maybe at once. */
@@ -147,6 +161,7 @@ export class ActiveWrite {
       deliver?.(answer);
     }
     this.#awaitLate();
+    this.#awaitPrimary();
   }
 
   #fenced(): VotingState {
@@ -155,10 +170,16 @@ export class ActiveWrite {
 
   /** Those who make the others wait with their locks, or the client with its answer. */
   get #lateNodes(): readonly string[] {
-    const { nodes, voters } = this.#state;
-    const running = [...nodes.keys()].filter((node) => nodes.get(node)?.end === undefined);
+    const { voters } = this.#state;
+    const running = this.#running;
     const isLearner = (node: string) => !voters.includes(node);
     return running.every(isLearner) ? running : lateVoters(this.#state);
+  }
+
+  /** Those that have not ended. */
+  get #running(): readonly string[] {
+    const { nodes } = this.#state;
+    return [...nodes.keys()].filter((node) => nodes.get(node)?.end === undefined);
   }
 
   #awaitLate(): void {
@@ -172,8 +193,29 @@ export class ActiveWrite {
     const usualMs = Math.min(Math.max(neededMs, leastLateLimitMs), mostLateLimitMs);
     this.#late ??= clock.after(lateLimitMs ?? usualMs, () => {
       this.#late = undefined;
-      for (const node of this.#lateNodes) this.#cutOff(node);
+      for (const node of this.#lateNodes) this.#cutOffLate(node);
     });
+  }
+
+  /** It gets more time than others, as the write is lost with it. */
+  #awaitPrimary(): void {
+    if (!isPrimaryLate(this.#state)) {
+      this.#primaryLate?.cancel();
+      this.#primaryLate = undefined;
+      return;
+    }
+    const { clock, lateLimitMs } = this.#options;
+    const neededMs = clock.monotonicMs() - this.#startedMs;
+    const limitMs = Math.max(2 * neededMs, mostLateLimitMs, lateLimitMs ?? 0);
+    this.#primaryLate ??= clock.after(limitMs, () => {
+      this.#primaryLate = undefined;
+      this.#cutOffLate(this.#state.primary);
+    });
+  }
+
+  #cutOffLate(node: string): void {
+    this.#tooLate.add(node);
+    this.#cutOff(node);
   }
 
   #wasToldToCommit(node: string): boolean {
@@ -192,11 +234,14 @@ export class ActiveWrite {
 
   #awaitStragglers(): void {
     const { clock, stragglerLimitMs = 5000 } = this.#options;
-    this.#straggling ??= clock.after(stragglerLimitMs, () => this.#cutOffRest());
+    this.#straggling ??= clock.after(stragglerLimitMs, () => {
+      for (const node of this.#running) this.#tooLate.add(node);
+      this.#cutOffRest();
+    });
   }
 
   #cutOffRest(): void {
-    for (const [node, { end }] of this.#state.nodes) if (end === undefined) this.#cutOff(node);
+    for (const node of this.#running) this.#cutOff(node);
   }
 
   #cutOff(node: string): void {
@@ -209,6 +254,7 @@ export class ActiveWrite {
     if ([...this.#state.nodes.values()].some((node) => node.end === undefined)) return;
     this.#ended = true;
     this.#late?.cancel();
+    this.#primaryLate?.cancel();
     this.#straggling?.cancel();
     for (const answer of this.#pending.values()) answer('abort');
     this.#pending.clear();

@@ -237,6 +237,21 @@ export function lateVoters(state: VotingState): readonly string[] {
   return agreeing >= state.quorum ? outstanding : [];
 }
 
+/**
+ * Whether the primary has not voted in a round in which enough others to make a quorum with it have, and
+ * wait with their locks.
+ */
+export function isPrimaryLate(state: VotingState): boolean {
+  const reference = state.nodes.get(state.primary);
+  if (reference === undefined || reference.end !== undefined) return false;
+  const position = reference.ballots.length;
+  const waiting = state.voters.filter((voter) => {
+    const ballot = state.nodes.get(voter)?.ballots[position];
+    return ballot?.phase === 'prepared' && ballot.answer === undefined;
+  });
+  return waiting.length > 0 && waiting.length + 1 >= state.quorum;
+}
+
 /** How many voters agree with the primary at a position, and which may still come to. */
 function votersAt(
   state: VotingState,

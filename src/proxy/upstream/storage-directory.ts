@@ -1,4 +1,5 @@
 import type { Stoppable } from '../../base/scope.ts';
+import type { WriteEvidence } from '../health/write-failures.ts';
 import type { NodeStatus, NodeView } from '../routing/node-view.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
@@ -77,6 +78,11 @@ export class VirtualStorage {
     return this.#storage(storage).token.authorization();
   }
 
+  /** A write has ended on a storage. @throws Error if the virtual storage has no such storage */
+  writeEnded(storage: string, evidence: WriteEvidence): void {
+    this.#storage(storage).writes.ended(evidence);
+  }
+
   /**
    * Where other storages find this one, and what they have to sign with.
    *
@@ -118,6 +124,10 @@ class LiveStatus implements NodeStatus {
       case 'unknown':
         return 'not heard of yet';
     }
+  }
+
+  get failsWrites(): boolean {
+    return this.#storage.writes.failsWrites;
   }
 
   get outstanding(): number {

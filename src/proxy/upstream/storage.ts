@@ -4,6 +4,7 @@ import type { Random } from '../../base/random.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import { HealthMonitor } from '../health/monitor.ts';
 import type { NodeHealth } from '../health/node-health.ts';
+import { WriteWatch } from '../health/write-watch.ts';
 import type { SessionEvents } from '../wire/http2/session.ts';
 import type { SidechannelStream } from '../wire/backchannel.ts';
 import type { Transport } from '../wire/transport.ts';
@@ -39,6 +40,7 @@ export class Storage implements Stoppable {
   readonly control: ControlCalls;
   readonly token: StorageToken;
   readonly calls: StorageCalls;
+  readonly writes: WriteWatch;
   readonly #connection: StorageConnection;
   readonly #further: FurtherConnections;
   readonly #monitor: HealthMonitor;
@@ -51,6 +53,7 @@ export class Storage implements Stoppable {
     const { name, address, clock, logger, random, tokens } = options;
     this.name = name;
     this.address = address;
+    this.writes = new WriteWatch({ storage: name, clock, logger });
     this.token = new StorageToken({ storage: name, tokens, clock, logger });
     this.calls = new StorageCalls({
       storage: name,
