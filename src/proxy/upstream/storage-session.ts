@@ -1,4 +1,5 @@
 import { withTimeout, type Clock } from '../../base/clock.ts';
+import { TurnEnd } from '../../base/turn-end.ts';
 import { dialBackchannel, type SidechannelStream } from '../wire/backchannel.ts';
 import { Keepalive } from '../wire/http2/keepalive.ts';
 import { Http2Session, type SessionEvents } from '../wire/http2/session.ts';
@@ -65,6 +66,8 @@ export class StorageSession {
   constructor(transport: Transport, options: ConnectionOptions, events: StorageSessionEvents) {
     const { clock, backchannel, onSidechannel } = options;
     this.#clock = clock;
+    // Calls that go there and answers to its votes make one write.
+    const { defer } = new TurnEnd();
     const { http2, mux } = dialBackchannel({
       transport,
       clock,
@@ -77,6 +80,7 @@ export class StorageSession {
           transport: stream,
           role: 'server',
           clock,
+          defer,
           events: { onRequest: backchannel.onRequest, onClosed() {} },
         }).start();
       },
@@ -86,6 +90,7 @@ export class StorageSession {
       transport: http2,
       role: 'client',
       clock,
+      defer,
       events: {
         onRequest: () => {
           throw new Error('a server does not make requests on a client session');

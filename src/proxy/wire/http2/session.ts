@@ -49,8 +49,11 @@ export interface SessionEvents {
   onClosed(error: Error | undefined): void;
 }
 
-/** How long the answer to a PING may wait for other frames. */
-const postponementMs = 2;
+/**
+ * How long the answer to a PING may wait for other frames. Peers that ping with their messages get it
+ * with what follows; short of that it would be a write of its own for nearly every call.
+ */
+const postponementMs = 10;
 
 /** How far our own GOAWAY has come. */
 type GoAwayState = 'none' | 'announced' | 'final';
