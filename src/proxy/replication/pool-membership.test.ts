@@ -20,8 +20,8 @@ const poolOf = (parts: Partial<RepositoryRecord> = {}) =>
 /** A storage as far as pools go: what its replica borrows from, or why it cannot tell. */
 interface Disk {
   borrowsFrom?: string | undefined | UpstreamError;
-  /** What it borrows from is gone: Gitaly then says that it borrows from nothing. */
-  readonly isBroken?: boolean;
+  /** Why it cannot get what it borrows, with INTERNAL. */
+  readonly fails?: string;
 }
 
 /** The repair of the replica on `b` from the one on `a`, and what is done to `b`. */
@@ -43,7 +43,7 @@ async function startPair(
       },
       async disconnectFromObjectPool() {
         done.push('disconnect');
-        if (b.isBroken === true) throw failure(statusCodes.INTERNAL);
+        if (b.fails !== undefined) throw failure(statusCodes.INTERNAL, b.fails);
         b.borrowsFrom = undefined;
       },
       async linkToObjectPool(_path: string, to: string) {
@@ -66,8 +66,8 @@ async function startPair(
   return { pair, options, done, store, change };
 }
 
-function failure(code: number): UpstreamError {
-  return new UpstreamError('m', { code, message: '' });
+function failure(code: number, message = ''): UpstreamError {
+  return new UpstreamError('m', { code, message });
 }
 
 describe('what a replica has to borrow from', () => {
@@ -120,8 +120,28 @@ describe('before a copy', () => {
     expect(await leave({}, poolPath)).toEqual(['disconnect']);
   });
 
-  it('a replica that borrows from what is gone is made anew', async () => {
-    expect(await leave({ isBroken: true }, undefined)).toEqual(['disconnect', 'remove in 7']);
+  it.each([
+    'stat /data/@cluster/pools/d4/73/2/objects: no such file or directory',
+    'alternate object entry is not a directory',
+    'multiple alternate object directories',
+    'git connectivity error while disconnected: exit status 128',
+  ])('a replica that borrows from what is gone is made anew: %s', async (fails) => {
+    expect(await leave({ fails }, undefined)).toEqual(['disconnect', 'remove in 7']);
+  });
+
+  it.each([
+    'mkdirat objects/pack: no space left on device',
+    'link objects/pack/a.pack objects/pack/b.pack: no space left on device',
+    'rename alternates alternates.1: read-only file system',
+    'git connectivity error while disconnected: signal: killed',
+    'preparatory vote for migrating objects: transaction was aborted',
+    'stat /data/objects: input/output error',
+    'link a b: no such file or directory',
+    '',
+  ])('nothing is removed on a storage that fails otherwise: %s', async (fails) => {
+    const { pair, options, done } = await startPair({ b: { fails } }, undefined);
+    await expect(leaveOtherPools(pair, undefined, options)).rejects.toThrow(UpstreamError);
+    expect(done).toEqual(['disconnect']);
   });
 
   it('a storage that does not answer is not taken for one without the replica', async () => {

@@ -30,6 +30,17 @@ export type PoolMembership =
   /** The target's storage does not have the pool yet; it will get it. */
   | { readonly kind: 'poolMissing'; readonly reason: string };
 
+/**
+ * What Gitaly says, as INTERNAL, of a replica that leans on what is not there (`DisconnectGitAlternates`): the pool is
+ * gone, is named wrongly, or with all of it objects are missing. A full disk gives INTERNAL too, with other words.
+ */
+const damages: readonly RegExp[] = [
+  /\bstat [^\n]*: (no such file or directory|not a directory)$/,
+  /\balternate object entry is not a directory$/,
+  /\bmultiple alternate object directories$/,
+  /\bgit connectivity error while disconnected: exit status 128$/,
+];
+
 /** Hard-linking a pool's files and looking whether all is there. */
 const disconnectLimitMs = 600_000;
 
@@ -55,7 +66,10 @@ export async function readMembership(
 /**
  * Before a copy: what the target has must not lean on anything but `pool`, since a copy leaves out
  * what it takes for present. A target that leans on what is gone cannot be mended, and is made anew;
- * it is not in sync, so nothing is lost.
+ * it is not in sync, so nothing is lost. Only if the storage says just that: what a disk that is full, or read-only,
+ * keeps it from doing is no reason to remove anything.
+ *
+ * @throws UpstreamError with any other failure
  */
 export async function leaveOtherPools(
   { record, virtualStorage, target, transaction }: ReplicaPair,
@@ -69,7 +83,7 @@ export async function leaveOtherPools(
   try {
     await control.disconnectFromObjectPool(replicaPath, disconnectLimitMs, transaction);
   } catch (error) {
-    if (!isRefusal(error, statusCodes.INTERNAL)) throw error;
+    if (!isDamage(error)) throw error;
     logger.warn({ id, relativePath, target, err: error }, 'a replica is made anew');
     await control.remove(replicaPath, transaction);
   }
@@ -105,6 +119,11 @@ function ifUnusable(error: unknown): 'unusable' {
   const { NOT_FOUND, FAILED_PRECONDITION } = statusCodes;
   if (isRefusal(error, NOT_FOUND) || isRefusal(error, FAILED_PRECONDITION)) return 'unusable';
   throw error;
+}
+
+function isDamage(error: unknown): boolean {
+  if (!(error instanceof UpstreamError) || error.code !== statusCodes.INTERNAL) return false;
+  return damages.some((damage) => damage.test(error.status.message));
 }
 
 function isRefusal(error: unknown, code: number): boolean {

@@ -1,6 +1,6 @@
 import { link, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Code, RpcError, wrapError } from '../grpc/status.ts';
+import { Code, RpcError } from '../grpc/status.ts';
 import { voteOnFile } from '../votes/file-votes.ts';
 import { Phase, type Transaction, voteOf } from '../votes/transaction.ts';
 import type { Git } from './git.ts';
@@ -76,7 +76,11 @@ export async function disconnectFromPool(
       await git.output(member.path, ['rev-list', '--objects', '--all', '--quiet'], { signal });
     } catch (error) {
       await rename(`${file}.backup`, file);
-      throw wrapError(Code.INTERNAL, 'git connectivity error while disconnected', error);
+      if (signal.aborted) throw error;
+      throw new RpcError(
+        Code.INTERNAL,
+        'git connectivity error while disconnected: exit status 128',
+      );
     }
   });
 }
@@ -85,7 +89,10 @@ export async function disconnectFromPool(
 const packOrder = ['.keep', '.pack', '', '.idx'];
 
 async function linkObjects(from: string, to: string): Promise<void> {
-  await stat(from);
+  await stat(from).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    throw new RpcError(Code.INTERNAL, `stat ${from}: no such file or directory`);
+  });
   const entries = await readdir(from, { recursive: true, withFileTypes: true });
   const files = entries
     .filter((entry) => entry.isFile())
