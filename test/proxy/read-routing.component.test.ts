@@ -80,18 +80,21 @@ describe('a read whose storage is lost', () => {
   const long = encodeMessage(Buffer.alloc(100_000));
 
   /** The first storage that is asked answers like this, and the others with one whole message. */
-  async function askWhenFirst(answer: (call: ServerCall, received: ReceivedCall) => void) {
+  async function askWhenFirst(
+    answer: (call: ServerCall, received: ReceivedCall, storage: string) => void,
+    path = repository,
+  ) {
     const asked: string[] = [];
     const byDefault = cluster.storages.map((storage) => storage.answer);
     for (const storage of cluster.storages) {
       storage.answer = (call, received) => {
         ignoreRequest(call);
-        asked.push(storage.name);
-        if (asked.length === 1) answer(call, received);
+        if (received.path === read) asked.push(storage.name);
+        if (asked.length === 1) answer(call, received, storage.name);
         else call.reply(whole);
       };
     }
-    const got = await cluster.call(read, requestAbout(repository));
+    const got = await cluster.call(read, requestAbout(path));
     for (const [index, storage] of cluster.storages.entries()) {
       storage.answer = byDefault[index] ?? storage.answer;
     }
@@ -134,6 +137,18 @@ describe('a read whose storage is lost', () => {
     const { got, asked } = await askWhenFirst(answer);
     expect(asked).toBe(2);
     expect(got).toMatchObject({ code: statusCodes.OK, bytes: whole.length, reset: 0 });
+  });
+
+  test('as its replica has left meanwhile is answered by another one', async () => {
+    const path = 'group/fewer.git';
+    await cluster.addRepository(path);
+    const { got, asked } = await askWhenFirst((call, _, storage) => {
+      void cluster
+        .letLeave(path, storage)
+        .then(() => call.fail({ code: statusCodes.NOT_FOUND, message: 'it is gone' }));
+    }, path);
+    expect(asked).toBe(2);
+    expect(got).toMatchObject({ code: statusCodes.OK, bytes: whole.length });
   });
 
   test('after the first message ends with UNAVAILABLE', async () => {

@@ -5,7 +5,7 @@ import { removeRepository } from '../../src/proxy/admin/repository-methods.ts';
 import { carryOutWrite } from '../../src/proxy/relay/carry-out-write.ts';
 import type { RelayContext } from '../../src/proxy/relay/context.ts';
 import { beginCreation, takeBackCreation } from '../../src/proxy/relay/creation.ts';
-import { knownForRead, recordForRead } from '../../src/proxy/relay/read-record.ts';
+import { isToBeBelieved, knownForRead, recordForRead } from '../../src/proxy/relay/read-record.ts';
 import { SidechannelRegistry } from '../../src/proxy/relay/sidechannel-registry.ts';
 import { admitWrite, isBeingCreated } from '../../src/proxy/relay/write-admission.ts';
 import { WriteCall } from '../../src/proxy/relay/write-call.ts';
@@ -24,7 +24,6 @@ import { VerificationLoop } from '../../src/proxy/verification/verification-loop
 import { verifyReplicas, type VerificationMetrics } from '../../src/proxy/verification/verifier.ts';
 import { Membership } from '../../src/proxy/view/membership.ts';
 import { RepositoryView } from '../../src/proxy/view/repository-view.ts';
-import { inSyncVoters } from './in-sync.ts';
 import { simulatedCall, type OnAnswer } from './simulated-call.ts';
 import { SimulatedLink, type OnCommit } from './simulated-link.ts';
 import { SimulatedProcess, type ClockError } from './simulated-process.ts';
@@ -253,18 +252,34 @@ export class SimulatedProxy {
     try {
       const record = knownForRead(key, this.#context) ?? (await recordForRead(key, this.#context));
       if (record === undefined || isBeingCreated(record)) return undefined;
-      const options = { primaryOnly: false, excluded: new Set<string>(), random };
-      const route = routeRead(record, this.virtualStorage.nodes(), options);
-      if (route.kind !== 'read') return undefined;
-      const link = this.links.find(({ name }) => name === route.storage);
-      const refs = await link?.read(record.replicaPath);
-      if (refs !== undefined) return refs;
-      // Gone on the way is a replica that has left; one that should be there and is not holds nothing.
-      const isExpected = inSyncVoters(this.view.latest(record)).includes(route.storage);
-      return isExpected ? new Map() : undefined;
+      const excluded = new Set<string>();
+      for (;;) {
+        const options = { primaryOnly: false, excluded, random };
+        const latest = this.view.latest(record);
+        const route = routeRead(latest, this.virtualStorage.nodes(), options);
+        if (route.kind !== 'read') return undefined;
+        const refs = await this.#readFrom(route.storage, record);
+        if (refs !== undefined) return refs;
+        excluded.add(route.storage);
+      }
     } catch {
       return undefined;
     }
+  }
+
+  /** What that storage answers, or undefined if that is no answer for the client. */
+  async #readFrom(
+    storage: string,
+    record: RepositoryRecord,
+  ): Promise<ReadonlyMap<string, string> | undefined> {
+    const link = this.links.find(({ name }) => name === storage);
+    try {
+      const refs = await link?.read(record.replicaPath);
+      if (refs !== undefined) return refs;
+    } catch {
+      return undefined;
+    }
+    return isToBeBelieved(storage, record, this.#context) ? new Map() : undefined;
   }
 
   /** A person asks for that number of replicas. Returns whether it was accepted. */

@@ -1,4 +1,5 @@
 import type { DescService } from '@bufbuild/protobuf';
+import { deferred } from '../../src/base/deferred.ts';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { silentLogger, type Logger } from '../../src/base/logger.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
@@ -129,6 +130,30 @@ export class ScriptedCluster implements Stoppable {
       replicas,
       intents: [],
     });
+  }
+
+  /** Lets a replica leave, and resolves when the proxy knows. */
+  async letLeave(relativePath: string, storage: string): Promise<void> {
+    const record = await this.#store.get({ virtualStorage: 'default', relativePath });
+    if (record === undefined) throw new Error(`there is no repository ${relativePath}`);
+    const heard = deferred<undefined>();
+    // Who watches the same store hears at the same time.
+    const watch = await this.#store.watch({
+      onChanged: (changed) => {
+        if (changed.id === record.id) heard.resolve(undefined);
+      },
+      onInvalidated() {},
+      onRemoved() {},
+      onAcknowledged() {},
+      onReset() {},
+      onDisconnected() {},
+    });
+    const replicas = record.replicas.map((replica) =>
+      replica.storage === storage ? { ...replica, role: 'leaving' as const } : replica,
+    );
+    await this.#store.compareAndSwap({ ...record, replicas });
+    await heard.promise;
+    await watch.stop();
   }
 
   /** Stops a storage, and resolves when the proxy knows. */

@@ -9,7 +9,7 @@ import { beginCreation, takeBackCreation } from './creation.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
 import { maintain } from './maintenance-call.ts';
 import { ReadCall } from './read-call.ts';
-import { knownForRead, recordForRead } from './read-record.ts';
+import { isToBeBelieved, knownForRead, recordForRead } from './read-record.ts';
 import { findSecondRepository, requestFor, spread } from './second-repository.ts';
 import type { ServerCall } from './server-call.ts';
 import { forwardToStorage, readFromAnyStorage } from './storage-call.ts';
@@ -122,6 +122,7 @@ export class Forwarder {
           excluded,
           random,
         }),
+      isToBeBelieved: (storage) => isToBeBelieved(storage, record, this.#context),
       rewrite: (storage) => rewriteFor(call, method, { storage, relativePath: record.replicaPath }),
     }).start();
   }

@@ -20,6 +20,8 @@ export interface ReadCallOptions {
   readonly context: RelayContext;
   /** Chooses a storage, without those that failed already. */
   route(excluded: ReadonlySet<string>): ReadRoute;
+  /** Whether an error that it has answered with says something about the repository. */
+  isToBeBelieved(storage: string): boolean;
   /** The first message as that storage is to get it, with its prefix. */
   rewrite(storage: string): Buffer;
 }
@@ -28,6 +30,8 @@ export interface ReadCallOptions {
 interface FailedAttempt {
   readonly storage: string;
   readonly end: NodeCallEnd;
+  /** Whether the end may be the answer if no other storage is left. */
+  readonly mayStand: boolean;
 }
 
 /** A read is tried elsewhere only as long as all that the client has sent is kept. */
@@ -104,7 +108,7 @@ export class ReadCall implements RequestSink {
     const { call, context, virtualStorage, route, rewrite } = this.#options;
     const chosen = route(this.#failed);
     if (chosen.kind === 'unavailable') {
-      if (last?.end.kind === 'answered') return false;
+      if (last?.mayStand === true) return false;
       const { reason } = chosen;
       const message =
         last === undefined ? reason : `${reason}; ${last.storage}: ${describeEnd(last.end)}`;
@@ -184,9 +188,11 @@ export class ReadCall implements RequestSink {
   #onEnd(node: NodeCall, end: NodeCallEnd): void {
     const { call } = this.#options;
     if (node !== this.#node || call.ended) return;
-    if (this.#canGoElsewhere(end)) {
-      this.#failed = new Set([...this.#failed, node.storage]);
-      if (this.#attempt({ storage: node.storage, end })) return;
+    const { storage } = node;
+    const isBelieved = end.kind === 'answered' && this.#isBelieved(storage, end.code);
+    if (this.#canGoElsewhere(end, isBelieved)) {
+      this.#failed = new Set([...this.#failed, storage]);
+      if (this.#attempt({ storage, end, mayStand: isBelieved })) return;
     }
     if (this.#sidechannel === undefined) this.#finish(node, end, undefined);
     else void this.#sidechannel.finished().then((failure) => this.#finish(node, end, failure));
@@ -210,14 +216,19 @@ export class ReadCall implements RequestSink {
     }
   }
 
+  #isBelieved(storage: string, code: number): boolean {
+    return code === statusCodes.OK || this.#options.isToBeBelieved(storage);
+  }
+
   /**
    * Whether the call was not served, and the client has seen nothing. Of the statuses of a storage
    * only UNAVAILABLE says that. RESOURCE_EXHAUSTED does not: a storage that sheds load would pass it
-   * on to the others, and clients know how to wait. What else a storage says, another would say too.
+   * on to the others, and clients know how to wait. What else a storage says, another would say too,
+   * unless its replica counts no more.
    */
-  #canGoElsewhere(end: NodeCallEnd): boolean {
+  #canGoElsewhere(end: NodeCallEnd, isBelieved: boolean): boolean {
     if (this.#answering || this.#replay === undefined || this.#sidechannel?.used) return false;
-    return end.kind === 'lost' || end.code === statusCodes.UNAVAILABLE;
+    return end.kind === 'lost' || end.code === statusCodes.UNAVAILABLE || !isBelieved;
   }
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
-import { recordWith } from '../../../test/support/repository-records.ts';
+import { recordWith, replica } from '../../../test/support/repository-records.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
-import { knownForRead, recordForRead } from './read-record.ts';
+import { isToBeBelieved, knownForRead, recordForRead } from './read-record.ts';
 
 const known = recordWith();
 const current = { ...known, version: known.version + 1n };
@@ -11,11 +11,14 @@ const current = { ...known, version: known.version + 1n };
 function contextWith(options: {
   readonly holdsLease: boolean;
   readonly connected: boolean;
+  /** Default: the record. */
+  readonly peeked?: RepositoryRecord | undefined;
   readonly confirm?: () => Promise<RepositoryRecord | undefined>;
 }) {
   const { holdsLease, connected, confirm = () => Promise.resolve(current) } = options;
+  const peeked = 'peeked' in options ? options.peeked : known;
   const clock = new ManualClock();
-  const view = { connected, peek: () => known, get: () => Promise.resolve(known), confirm };
+  const view = { connected, peek: () => peeked, get: () => Promise.resolve(known), confirm };
   const context = { clock, view, membership: { holdsLease } };
   return { clock, context: context as unknown as Parameters<typeof recordForRead>[1] };
 }
@@ -44,5 +47,32 @@ describe('the record that a read goes by', () => {
     const reading = recordForRead(known, context);
     await clock.advance(500);
     await expect(reading).resolves.toBe(known);
+  });
+});
+
+describe('an error that a storage answers a read with', () => {
+  const lease = { holdsLease: true, connected: true };
+  const without = (lsn: bigint) =>
+    recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', lsn)] });
+
+  it.each([
+    ['whose replica is in sync', { ...lease }, true],
+    ['whose replica has fallen behind', { ...lease, peeked: without(4n) }, false],
+    [
+      'whose replica has left',
+      { ...lease, peeked: recordWith({ replicas: [replica('a', 5n)] }) },
+      false,
+    ],
+    ['of a repository that was removed', { ...lease, peeked: undefined }, true],
+    [
+      'of one that was made anew',
+      { ...lease, peeked: { ...without(4n), id: known.id + 1n } },
+      true,
+    ],
+    ['after this proxy has stood still', { holdsLease: false, connected: true }, false],
+    ['while the store is not heard', { holdsLease: false, connected: false }, true],
+  ])('counts or not: %s', (_what, options, isBelieved) => {
+    const { context } = contextWith(options);
+    expect(isToBeBelieved('c', known, context)).toBe(isBelieved);
   });
 });

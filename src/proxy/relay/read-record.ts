@@ -1,5 +1,5 @@
 import { withTimeout } from '../../base/clock.ts';
-import type { RepositoryRecord } from '../routing/repository-record.ts';
+import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import type { RelayContext } from './context.ts';
 
@@ -18,6 +18,23 @@ export function knownForRead(
   { view, membership }: ReadContext,
 ): RepositoryRecord | undefined {
   return membership.holdsLease || !view.connected ? view.peek(key) : undefined;
+}
+
+/**
+ * Whether to believe a storage that has answered a read with an error. Its replica may have left while the read waited
+ * there, or have fallen behind: what it does not find another one may have. Of a repository that is not known any more
+ * anybody may say that it is not there.
+ *
+ * @param record what the read was routed by
+ */
+export function isToBeBelieved(
+  storage: string,
+  record: RepositoryRecord,
+  { view, membership }: ReadContext,
+): boolean {
+  if (!membership.holdsLease && view.connected) return false;
+  const known = view.peek(record);
+  return known?.id !== record.id || inSyncVoters(known).includes(storage);
 }
 
 /**

@@ -59,6 +59,7 @@ export function readFromAnyStorage(
       const reason = `accessor storage scoped: route storage accessor ${name}: no healthy nodes`;
       return { kind: 'unavailable', reason };
     },
+    isToBeBelieved: () => true,
     rewrite: (storage) => rewriteFor(call, method, { storage, relativePath }),
   }).start();
 }
