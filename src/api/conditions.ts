@@ -17,6 +17,8 @@ export const conditions = {
     meaning: 'Each repository has every replica that it should have, in sync and healthy.',
     reasons: {
       FullyReplicated: 'No replica is behind, missing or unhealthy.',
+      ReplicasDiffer:
+        'The replicas of a repository differ, or are all gone, and only a person can tell which is right.',
       ReplicasBehind:
         'Some replicas are behind, missing or out of reach, and every repository accepts writes all the same.',
       TooFewInSync:

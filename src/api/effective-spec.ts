@@ -22,6 +22,7 @@ export interface EffectiveSpec {
   readonly proxy: Placement & {
     readonly replicas: number;
     readonly workers: number;
+    readonly verification: { readonly intervalHours: number; readonly callsPerSecond: number };
     readonly image: string;
     readonly resources: ResourceRequirements | undefined;
   };
@@ -99,6 +100,10 @@ export function effectiveSpec(cluster: GitalyCluster, defaults: SpecDefaults): E
       ...placementOf(spec.proxy ?? {}),
       replicas: spec.proxy?.replicas ?? 2,
       workers: spec.proxy?.workers ?? defaultWorkers(spec.proxy?.resources),
+      verification: {
+        intervalHours: spec.proxy?.verification?.intervalHours ?? 168,
+        callsPerSecond: spec.proxy?.verification?.callsPerSecond ?? 10,
+      },
       image: spec.proxy?.image ?? defaults.proxyImage,
       resources: spec.proxy?.resources,
     },

@@ -134,6 +134,7 @@ describe('repository show', () => {
         'LSN:               12',
         'Primary:           gitaly-0',
         'Writes in flight:  0',
+        'Verified:          not yet',
         '',
         'STORAGE   ROLE     LSN  IN SYNC',
         'gitaly-0  voter     12  yes',

@@ -15,6 +15,7 @@ import type { CliIo } from './cli-io.ts';
 import { parseCount } from './count.ts';
 import { addReplicaCommands } from './replica-commands.ts';
 import { parseRepositoryName } from './repository-name.ts';
+import { addVerifyCommand } from './verification-commands.ts';
 import { formatJson, withSession, type Session } from './session.ts';
 import { renderRepositories, renderRepository } from './status-view.ts';
 
@@ -30,6 +31,7 @@ export function addRepositoryCommands(program: Command, io: CliIo): void {
   addList(repository, io);
   addShow(repository, io);
   addReplicaCommands(repository, io);
+  addVerifyCommand(repository, io);
 }
 
 interface CreateFlags {
@@ -110,6 +112,7 @@ function addChecksum(parent: Command, io: CliIo): void {
 interface ListFlags {
   readonly virtualStorage?: string;
   readonly degraded?: boolean;
+  readonly undecided?: boolean;
   readonly limit: number;
 }
 
@@ -119,6 +122,7 @@ function addList(parent: Command, io: CliIo): void {
     .description('list repositories and where they are; with --json one object in each line')
     .option('--virtual-storage <name>', 'only those of this virtual storage')
     .option('--degraded', 'only those that are not fully replicated')
+    .option('--undecided', 'only those of which a person has to tell which replica is right')
     .option('--limit <count>', 'how many at most', parseCount, 1000)
     .action((flags: ListFlags, command: Command) =>
       withSession(command, io, (session) => listRepositories(session, flags)),
@@ -133,6 +137,7 @@ async function listRepositories(session: Session, flags: ListFlags): Promise<voi
   const all = client.admin.listRepositories({
     virtualStorage: flags.virtualStorage ?? '',
     onlyDegraded: flags.degraded ?? false,
+    onlyUndecided: flags.undecided ?? false,
   });
   for await (const repository of all) {
     isCut = printed + listed.length === flags.limit;

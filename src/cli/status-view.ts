@@ -29,14 +29,16 @@ export function renderStatus(status: GetStatusResponse): string {
 
 /** One line for each repository. */
 export function renderRepositories(repositories: readonly RepositoryStatus[]): string {
+  const hasFindings = repositories.some(({ finding }) => finding !== '');
   return formatTable(
-    repositoryColumns,
+    hasFindings ? [...repositoryColumns, { heading: 'FINDING' }] : repositoryColumns,
     repositories.map((repository) => [
       repositoryName(repository),
       repository.primary || '-',
       `${repository.replicas.filter(({ inSync }) => inSync).length}/${repository.replicas.length}`,
       String(repository.lsn),
       behind(repository),
+      ...(hasFindings ? [repository.finding] : []),
     ]),
   );
 }
@@ -51,6 +53,8 @@ export function renderRepository(repository: RepositoryStatus): string {
     ['LSN', String(repository.lsn)],
     ['Primary', repository.primary || 'none: no write is accepted'],
     ['Writes in flight', String(repository.intents)],
+    ['Verified', verifiedAt(repository)],
+    ...(repository.finding === '' ? [] : [['To be decided', repository.finding] as const]),
   ]);
   const replicas = repository.replicas.map(({ storage, lsn, role, inSync }) => [
     storage,
@@ -122,6 +126,7 @@ function headline({ virtualStorages, storeReachable, proxyId }: GetStatusRespons
     virtualStorages.reduce((sum, status) => sum + of(status), 0n);
   const unavailable = total((status) => status.unavailable);
   const atRisk = total((status) => status.atRisk);
+  const undecided = total((status) => status.undecided);
   const degraded = total((status) => status.degraded);
   const lines: string[] = [];
   if (!storeReachable) {
@@ -132,6 +137,11 @@ function headline({ virtualStorages, storeReachable, proxyId }: GetStatusRespons
   }
   if (atRisk > 0n) {
     lines.push(`${repositories(atRisk)} cannot be written: too few replicas are in sync.`);
+  }
+  if (undecided > 0n) {
+    lines.push(
+      `${repositories(undecided)} with replicas of which nobody can tell which is right: see "repository list --undecided".`,
+    );
   }
   if (degraded > 0n) {
     lines.push(`${repositories(degraded)} can be used, with fewer replicas than there should be.`);
@@ -152,6 +162,10 @@ function virtualStorageRow(status: VirtualStorageStatus): readonly string[] {
 
 function repositoryName({ virtualStorage, relativePath }: RepositoryStatus): string {
   return `${virtualStorage}/${relativePath}`;
+}
+
+function verifiedAt({ verifiedAtMs }: RepositoryStatus): string {
+  return verifiedAtMs === 0n ? 'not yet' : new Date(Number(verifiedAtMs)).toISOString();
 }
 
 function behind({ replicas }: RepositoryStatus): string {

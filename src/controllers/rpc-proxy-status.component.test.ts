@@ -46,6 +46,7 @@ describe('what the proxies say', () => {
             degraded: 1n,
             atRisk: 1n,
             unavailable: 0n,
+            undecided: 1n,
             storages: [],
           },
         ],
@@ -57,7 +58,7 @@ describe('what the proxies say', () => {
       kind: 'answered',
       proxy: 'p-0',
       storeReachable: true,
-      virtualStorages: [{ name: 'default', repositories: 3, degraded: 1, atRisk: 1 }],
+      virtualStorages: [{ name: 'default', repositories: 3, degraded: 1, atRisk: 1, undecided: 1 }],
     });
     expect(verifyToken(tokens[0], ['secret'], Date.now()).kind).toBe('accepted');
   });

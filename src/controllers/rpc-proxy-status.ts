@@ -69,6 +69,7 @@ function virtualStorageReport(status: VirtualStorageStatus): VirtualStorageRepor
     degraded: Number(status.degraded),
     atRisk: Number(status.atRisk),
     unavailable: Number(status.unavailable),
+    undecided: Number(status.undecided),
     storages: status.storages.map((storage) => ({
       name: storage.name,
       healthy: storage.healthy,

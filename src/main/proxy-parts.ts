@@ -141,7 +141,14 @@ export function createRelay(
     logCall(call, code, ms, callLogger);
   };
   const volumes = new VolumeGuard({ ...common, view, storages, metrics, random });
-  const local = localMethods(context, serving, volumes);
+  const verificationLoop = new VerificationLoop({
+    ...common,
+    queue: store.verifications,
+    verify: (record) => verifyReplicas(record, verifier),
+    membership,
+    policy: options.config.verification ?? defaultVerificationPolicy,
+  });
+  const local = localMethods(context, serving, volumes, verificationLoop);
   metrics.addLocalMethods(local.map(({ path }) => path));
   const dispatcher = new Dispatcher({
     localMethods: local,
@@ -162,13 +169,6 @@ export function createRelay(
     repair,
     metrics,
     ...(parallel === undefined ? {} : { parallel }),
-  });
-  const verificationLoop = new VerificationLoop({
-    ...common,
-    queue: store.verifications,
-    verify: (record) => verifyReplicas(record, verifier),
-    membership,
-    policy: options.config.verification ?? defaultVerificationPolicy,
   });
   return { dispatcher, view, membership, repairLoop, verificationLoop, volumes };
 }

@@ -42,6 +42,10 @@ export function proxyConfig(context: ClusterContext, transport: StorageTransport
       storages: storagesOf(context, virtualStorage, transport),
     })),
     stop: proxyStopPolicy,
+    verification: {
+      intervalMs: proxy.verification.intervalHours * 3_600_000,
+      callsPerSecond: proxy.verification.callsPerSecond,
+    },
   };
 }
 

@@ -21,6 +21,8 @@ export interface RepositoryCounts {
   readonly degraded: number;
   readonly atRisk: number;
   readonly unavailable: number;
+  /** Only a person can tell which of their replicas is right. They are in one of the classes too. */
+  readonly undecided: number;
 }
 
 /** What a proxy says of a virtual storage. */

@@ -240,11 +240,3 @@ describe('the metadata of a repository', () => {
     await expect(byNothing).rejects.toMatchObject({ code: statusCodes.INVALID_ARGUMENT });
   });
 });
-
-test('what there is nothing for is said plainly', async () => {
-  const { client } = await start({ storages: 1 });
-  const mark = client.praefectInfo.markUnverified({
-    selector: { case: 'virtualStorage', value: 'default' },
-  });
-  await expect(mark).rejects.toMatchObject({ code: statusCodes.UNIMPLEMENTED });
-});

@@ -7,6 +7,7 @@ import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
 import { connect, migrate } from '../../src/proxy/store/testing.ts';
+import { statusCodes } from '../../src/rpc/status.ts';
 import { commitFile } from '../support/commit-file.ts';
 import { useDatabase } from '../support/postgres.ts';
 import { ProxyCluster, waitUntil, type ProxyClusterOptions } from '../support/proxy-cluster.ts';
@@ -15,6 +16,7 @@ import { RecordingLogger } from '../support/recording-logger.ts';
 const git = promisify(execFile);
 
 const repository = { storageName: 'default', relativePath: 'group/project.git' };
+const name = { virtualStorage: 'default', relativePath: repository.relativePath };
 /** All the time, as fast as it goes. */
 const eager = { intervalMs: 100, callsPerSecond: 1000 };
 
@@ -45,8 +47,7 @@ async function start(options: ProxyClusterOptions) {
 }
 
 async function statusOf(client: GitalyClient): Promise<RepositoryStatus> {
-  const filter = { virtualStorage: 'default', relativePath: repository.relativePath };
-  for await (const status of client.admin.listRepositories(filter)) return status;
+  for await (const status of client.admin.listRepositories(name)) return status;
   throw new Error('the repository is not listed');
 }
 
@@ -139,11 +140,18 @@ describe('a reference that changed on one storage of two', () => {
     expect(await mainOf(folderOn(secondary))).toBe(first);
     expect(await mainOf(folderOn(primary))).toBe(second);
 
-    const choice = {
-      virtualStorage: 'default',
-      relativePath: repository.relativePath,
-      authoritativeStorage: primary,
-    };
+    const undecided = async () =>
+      (await client.admin.getStatus({})).virtualStorages.map((status) => Number(status.undecided));
+    await waitUntil('the status has it', async () => (await undecided()).join() === '1');
+    const listed = [];
+    for await (const each of client.admin.listRepositories({ onlyUndecided: true })) {
+      listed.push(each);
+    }
+    const finding = expect.stringContaining('no majority is');
+    expect(listed).toMatchObject([{ relativePath: repository.relativePath, finding }]);
+    expect(await statusOf(client)).toMatchObject({ finding });
+
+    const choice = { ...name, authoritativeStorage: primary };
     // Not while it is being looked at again, which it is all the time here.
     await waitUntil('the choice was taken', () =>
       succeeds(client.praefectInfo.setAuthoritativeStorage(choice)),
@@ -151,6 +159,50 @@ describe('a reference that changed on one storage of two', () => {
     await waitUntil('it is in sync again', () => isInSync(client));
     expect(await mainOf(folderOn(secondary))).toBe(second);
     expect(dropped(logger)).toEqual([]);
+    await waitUntil('the status is clear', async () => (await undecided()).join() === '0');
     expect(await metricsOf(running)).not.toContain('gitaly_proxy_replicas_left_behind_total{');
+  });
+});
+
+describe('a repository whose turn it is not', () => {
+  const openStore = usePostgres();
+
+  it('is looked at when somebody asks for it', async () => {
+    const { client, second, secondary, folderOn, running } = await start({
+      openStore,
+      config: {},
+    });
+    expect(await client.admin.verifyRepository(name)).toMatchObject({ outcome: 'verified' });
+    const { replicas, repositoryId } = await client.praefectInfo.getRepositoryMetadata({
+      query: { case: 'path', value: name },
+    });
+    expect(replicas.map(({ verifiedAt }) => verifiedAt === undefined)).toEqual([
+      false,
+      false,
+      false,
+    ]);
+
+    await takeAway(folderOn(secondary), running.node(secondary).storagePath);
+    expect(await client.admin.verifyRepository(name)).toMatchObject({
+      outcome: 'leftBehind',
+      flaws: [{ storage: secondary, flaw: 'missing' }],
+    });
+    await waitUntil('it is in sync again', () => isInSync(client));
+    expect(await mainOf(folderOn(secondary))).toBe(second);
+
+    const nothing = client.admin.verifyRepository({ ...name, relativePath: 'none.git' });
+    await expect(nothing).rejects.toMatchObject({ code: statusCodes.NOT_FOUND });
+    const { markUnverified } = client.praefectInfo;
+    const marked = async (selector: Parameters<typeof markUnverified>[0]['selector']) =>
+      Number((await markUnverified({ ...(selector && { selector }) })).replicasMarked);
+    expect(await marked({ case: 'repositoryId', value: repositoryId })).toBe(3);
+    expect(await marked({ case: 'virtualStorage', value: 'default' })).toBe(3);
+    const storage = { virtualStorage: 'default', storage: secondary };
+    expect(await marked({ case: 'storage', value: storage })).toBe(1);
+    await expect(marked({ case: 'virtualStorage', value: 'none' })).rejects.toMatchObject({
+      code: statusCodes.INVALID_ARGUMENT,
+    });
+    await expect(marked(undefined)).rejects.toMatchObject({ code: statusCodes.INVALID_ARGUMENT });
+    await waitUntil('its turn came', async () => (await statusOf(client)).verifiedAtMs > 0n);
   });
 });

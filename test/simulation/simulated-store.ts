@@ -67,7 +67,9 @@ export class SimulatedStore implements ControlStore {
       end: (turn, result) => this.#limited(verifications.end(turn, result)),
       markUnverified: (which) => this.#limited(verifications.markUnverified(which)),
       get: (id) => this.#limited(verifications.get(id)),
-      count: (query) => this.#limited(verifications.count(query)),
+      findings: (query) => this.#limited(verifications.findings(query)),
+      countFindings: (name) => this.#limited(verifications.countFindings(name)),
+      countDue: (query) => this.#limited(verifications.countDue(query)),
     };
   }
 

@@ -118,7 +118,7 @@ export function answered(
 }
 
 function reportOn(name: string, counts: Partial<RepositoryCounts>): VirtualStorageReport {
-  const { degraded = 0, atRisk = 0, unavailable = 0 } = counts;
+  const { degraded = 0, atRisk = 0, unavailable = 0, undecided = 0 } = counts;
   return {
     name,
     repositories: 10,
@@ -126,6 +126,7 @@ function reportOn(name: string, counts: Partial<RepositoryCounts>): VirtualStora
     degraded,
     atRisk,
     unavailable,
+    undecided,
     storages: [0, 1, 2].map((ordinal) => ({
       name: `gitaly-${name}-${ordinal}`,
       healthy: true,

@@ -168,6 +168,7 @@ export interface ProxySpec {
    * Processes that serve in each proxy; one uses one core. Default: one for each whole core of the CPU limit, or else of the CPU request, and no more than the memory limit carries with 256 MiB for each and 96 MiB besides; at least 1, at most 8.
    */
   workers?: number;
+  verification?: VerificationSpec;
   /**
    * Default: the operator's own image.
    */
@@ -194,6 +195,19 @@ export interface ProxySpec {
    * @maxItems 32
    */
   tolerations?: Toleration[];
+}
+/**
+ * How the replicas of each repository are compared with one another in the background. What is missing or differs is repaired.
+ */
+export interface VerificationSpec {
+  /**
+   * From one comparison of a repository to the next. 0: only those that somebody asks for.
+   */
+  intervalHours?: number;
+  /**
+   * Calls that each storage gets for that in a second, from all proxies together.
+   */
+  callsPerSecond?: number;
 }
 /**
  * The PostgreSQL database of the proxies. Exactly one of `secretRef` and `managed`.

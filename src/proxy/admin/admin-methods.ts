@@ -1,9 +1,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { assertNever } from '../../base/errors.ts';
 import {
   AdminService,
   type AcceptVolumeResponseSchema,
   type GetStatusResponseSchema,
   type RepositoryStatusSchema,
+  type VerifyRepositoryResponseSchema,
   type VirtualStorageStatusSchema,
 } from '../../gen/gitaly_operator/v1/admin_pb.ts';
 import { statusCodes } from '../../rpc/status.ts';
@@ -14,26 +16,45 @@ import {
   unaryMethod,
   type LocalMethod,
 } from '../relay/local-method.ts';
+import { repositoryNotFound } from '../relay/target.ts';
 import type { VolumeGuard } from '../replication/volume-guard.ts';
 import { isInSync, type RepositoryRecord } from '../routing/repository-record.ts';
-import { StoreUnavailableError, type StoreSummary } from '../store/control-store.ts';
+import {
+  StoreUnavailableError,
+  type ControlStore,
+  type RepositoryKey,
+  type StoreSummary,
+} from '../store/control-store.ts';
+import type { Finding, VerificationState } from '../store/verification-queue.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
+import type { VerificationLoop } from '../verification/verification-loop.ts';
 import { allRepositories } from './all-repositories.ts';
 import { summarize } from './summary.ts';
 
+const findingsPage = 200;
+
 /** Carries out that a person takes another volume for right. */
 export type VolumeAcceptance = Pick<VolumeGuard, 'accept'>;
+
+/** Compares replicas out of turn. */
+export type Verifications = Pick<VerificationLoop, 'verifyNow'>;
 
 /** AdminService: what the operator and people want to know of the cluster. */
 export function adminMethods(
   context: RelayContext,
   volumes: VolumeAcceptance,
+  verification: Verifications,
 ): readonly LocalMethod[] {
   return [
     unaryMethod(AdminService.method.getStatus, () => statusOf(context)),
     streamingMethod(AdminService.method.listRepositories, (request) =>
       listRepositories(context, request),
     ),
+    unaryMethod(AdminService.method.verifyRepository, (request, { trace }) => {
+      trace.virtualStorage = request.virtualStorage;
+      trace.relativePath = request.relativePath;
+      return verifyRepository(request, context, verification);
+    }),
     unaryMethod(AdminService.method.acceptVolume, (request) =>
       acceptVolume(request, context, volumes),
     ),
@@ -63,7 +84,7 @@ async function statusOf(
   try {
     const virtualStorages = await Promise.all(
       storages.all.map(async (virtualStorage) =>
-        describe(virtualStorage, await summarize(virtualStorage, context.store)),
+        describe(virtualStorage, await countsOf(virtualStorage, context.store)),
       ),
     );
     return { proxyId: owner, storeReachable: true, virtualStorages };
@@ -76,9 +97,45 @@ async function statusOf(
   }
 }
 
+type Counts = StoreSummary & { readonly undecided: number };
+
+async function countsOf(virtualStorage: VirtualStorage, store: ControlStore): Promise<Counts> {
+  const [summary, undecided] = await Promise.all([
+    summarize(virtualStorage, store),
+    store.verifications.countFindings(virtualStorage.name),
+  ]);
+  return { ...summary, undecided };
+}
+
+async function verifyRepository(
+  key: RepositoryKey,
+  { store }: RelayContext,
+  verifications: Verifications,
+): Promise<MessageInitShape<typeof VerifyRepositoryResponseSchema>> {
+  const record = await store.get(key);
+  const verification =
+    record === undefined ? ({ kind: 'gone' } as const) : await verifications.verifyNow(record);
+  switch (verification.kind) {
+    case 'gone':
+      throw repositoryNotFound();
+    case 'verified':
+      return { outcome: verification.kind };
+    case 'leftBehind': {
+      const flaws = [...verification.flaws].map(([storage, flaw]) => ({ storage, flaw }));
+      return { outcome: verification.kind, flaws };
+    }
+    case 'undecidable':
+      return { outcome: verification.kind, detail: verification.finding };
+    case 'postponed':
+      return { outcome: verification.kind, detail: verification.reason };
+    default:
+      return assertNever(verification);
+  }
+}
+
 function describe(
   virtualStorage: VirtualStorage,
-  summary: StoreSummary | undefined,
+  summary: Counts | undefined,
 ): MessageInitShape<typeof VirtualStorageStatusSchema> {
   return {
     name: virtualStorage.name,
@@ -87,6 +144,7 @@ function describe(
     degraded: BigInt(summary?.degraded ?? 0),
     atRisk: BigInt(summary?.atRisk ?? 0),
     unavailable: BigInt(summary?.unavailable ?? 0),
+    undecided: BigInt(summary?.undecided ?? 0),
     storages: [...virtualStorage.nodes().values()].map(({ storage, healthy, reason }) => {
       const counts = summary?.storages.get(storage);
       return {
@@ -107,12 +165,20 @@ async function* listRepositories(
     readonly virtualStorage: string;
     readonly onlyDegraded: boolean;
     readonly relativePath: string;
+    readonly onlyUndecided: boolean;
   },
 ): AsyncIterable<MessageInitShape<typeof RepositoryStatusSchema>> {
-  const { virtualStorage, relativePath, onlyDegraded } = filter;
+  const { virtualStorage, relativePath, onlyDegraded, onlyUndecided } = filter;
   if (virtualStorage !== '' && relativePath !== '') {
     const record = await context.view.refresh({ virtualStorage, relativePath });
-    if (record !== undefined) yield describeRepository(record);
+    if (record === undefined) return;
+    yield describeRepository(record, await context.store.verifications.get(record.id));
+    return;
+  }
+  if (onlyUndecided) {
+    for await (const { record, finding } of allFindings(context.store, virtualStorage)) {
+      yield describeRepository(record, { finding });
+    }
     return;
   }
   const filtered = allRepositories(context.store, {
@@ -125,8 +191,23 @@ async function* listRepositories(
   }
 }
 
+async function* allFindings(
+  { verifications }: ControlStore,
+  virtualStorage: string,
+): AsyncIterable<Finding> {
+  const filter = virtualStorage === '' ? {} : { virtualStorage };
+  for (let afterId = 0n; ;) {
+    const page = await verifications.findings({ ...filter, afterId, limit: findingsPage });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < findingsPage) return;
+    afterId = last.record.id;
+  }
+}
+
 function describeRepository(
   record: RepositoryRecord,
+  { finding = '', verifiedAtMs = 0 }: VerificationState = {},
 ): MessageInitShape<typeof RepositoryStatusSchema> {
   const { id, virtualStorage, relativePath, replicaPath, epoch, lsn, primary } = record;
   return {
@@ -138,6 +219,8 @@ function describeRepository(
     lsn,
     primary,
     intents: record.intents.length,
+    finding,
+    verifiedAtMs: BigInt(verifiedAtMs),
     replicas: record.replicas.map((replica) => ({
       ...replica,
       inSync: isInSync(record, replica.storage),

@@ -1,12 +1,12 @@
 import { Gauge, Registry } from 'prom-client';
 import type { Clock } from '../../base/clock.ts';
 import type { ControlStore, StoreSummary } from '../store/control-store.ts';
-import type { VerificationCounts, VerificationQueue } from '../store/verification-queue.ts';
+import type { DueCounts, VerificationQueue } from '../store/verification-queue.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 
 export interface DatabaseMetricsOptions {
   readonly store: Pick<ControlStore, 'summarize'> & {
-    readonly verifications: Pick<VerificationQueue, 'count'>;
+    readonly verifications: Pick<VerificationQueue, 'countDue' | 'countFindings'>;
   };
   readonly storages: Pick<StorageDirectory, 'all'>;
   readonly clock: Clock;
@@ -118,12 +118,13 @@ export class DatabaseMetrics {
     const { name, policy } = virtualStorage;
     const query = { virtualStorage: name, ...policy, unhealthy: new Set(sick) };
     const { store, verificationIntervalMs: intervalMs } = this.#options;
-    const [summary, counts] = await Promise.all([
+    const [summary, due, findings] = await Promise.all([
       store.summarize(query),
-      store.verifications.count({ virtualStorage: name, intervalMs }),
+      store.verifications.countDue({ virtualStorage: name, intervalMs }),
+      store.verifications.countFindings(name),
     ]);
-    return [name, { ...summary, ...counts }];
+    return [name, { ...summary, ...due, findings }];
   }
 }
 
-type Sums = StoreSummary & VerificationCounts;
+type Sums = StoreSummary & DueCounts & { readonly findings: number };

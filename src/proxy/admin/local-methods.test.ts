@@ -1,13 +1,14 @@
 import { expect, test } from '@jest/globals';
 import type { RelayContext } from '../relay/context.ts';
 import { methodRows } from '../routing/conformance/method-rows.ts';
-import type { VolumeAcceptance } from './admin-methods.ts';
+import type { Verifications, VolumeAcceptance } from './admin-methods.ts';
 import { localMethods } from './local-methods.ts';
 import { ServingState } from './serving-state.ts';
 
 /** Nothing is asked before a method is called. */
 const context = {} as RelayContext;
 const volumes = {} as VolumeAcceptance;
+const verifications = {} as Verifications;
 
 /** What Praefect answers itself, and the proxy does not. Why, stands in docs/limits.md. */
 const notLocal = new Set([
@@ -20,7 +21,9 @@ const notLocal = new Set([
 const alsoLocal = ['/gitaly.ObjectPoolService/CreateObjectPool'];
 
 test('of the methods of Gitaly, exactly those that Praefect answers are answered here', () => {
-  const local = localMethods(context, new ServingState(), volumes).map(({ path }) => path);
+  const local = localMethods(context, new ServingState(), volumes, verifications).map(
+    ({ path }) => path,
+  );
   expect(local.filter((path) => path.startsWith('/gitaly.')).toSorted()).toEqual(
     methodRows
       .filter(({ name, served }) => served === 'local' && !notLocal.has(name))

@@ -1,6 +1,6 @@
 import type { RelayContext } from '../relay/context.ts';
 import type { LocalMethod } from '../relay/local-method.ts';
-import { adminMethods, type VolumeAcceptance } from './admin-methods.ts';
+import { adminMethods, type Verifications, type VolumeAcceptance } from './admin-methods.ts';
 import { healthMethods } from './health-methods.ts';
 import { internalMethods } from './internal-methods.ts';
 import { objectPoolMethods } from './object-pool-methods.ts';
@@ -15,6 +15,7 @@ export function localMethods(
   context: RelayContext,
   serving: ServingState,
   volumes: VolumeAcceptance,
+  verifications: Verifications,
 ): readonly LocalMethod[] {
   return [
     ...healthMethods(serving),
@@ -23,7 +24,7 @@ export function localMethods(
     ...serverMethods(context),
     ...internalMethods(context),
     ...praefectInfoMethods(context),
-    ...adminMethods(context, volumes),
+    ...adminMethods(context, volumes, verifications),
     ...reflectionMethods(),
   ];
 }

@@ -182,7 +182,8 @@ describe('the metrics of the database', () => {
       return summary;
     };
     const verifications = {
-      count: async () => ({ findings: 5, unverified: 6, expired: 7 }),
+      countDue: async () => ({ unverified: 6, expired: 7 }),
+      countFindings: async () => 5,
     };
     const store = { summarize, verifications };
     const metrics = new DatabaseMetrics({ store, storages, clock, verificationIntervalMs: 1 });

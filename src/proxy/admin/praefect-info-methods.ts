@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs, type Timestamp } from '@bufbuild/protobuf/wkt';
 import { assertNever } from '../../base/errors.ts';
 import {
   PraefectInfoService,
@@ -6,6 +7,7 @@ import {
   type GetRepositoryMetadataResponseSchema,
   type RepositoryReplicasResponse_RepositoryDetailsSchema,
   type RepositoryReplicasResponseSchema,
+  type MarkUnverifiedRequest,
   type SetAuthoritativeStorageRequest,
 } from '../../gen/gitaly/praefect_pb.ts';
 import { statusCodes, toStatusCode } from '../../rpc/status.ts';
@@ -46,19 +48,16 @@ export function praefectInfoMethods(context: RelayContext): readonly LocalMethod
       await setAuthoritativeStorage(request, { ...context, logger });
       return {};
     }),
-    unaryMethod(method.markUnverified, async () => {
-      const message =
-        'replicas are not verified in the background here, so none can be marked: ' +
-        'RepositoryReplicas compares those of one repository now';
-      throw new LocalCallError(statusCodes.UNIMPLEMENTED, message);
-    }),
+    unaryMethod(method.markUnverified, async ({ selector }) => ({
+      replicasMarked: BigInt(await markUnverified(selector, context)),
+    })),
     unaryMethod(method.setReplicationFactor, async (request, { trace }) => {
       trace.virtualStorage = request.virtualStorage;
       trace.relativePath = request.relativePath;
       return { storages: [...(await setReplicationFactor(request, context))] };
     }),
     unaryMethod(method.getRepositoryMetadata, async ({ query }) =>
-      describe(await findRecord(query, context), context),
+      describeVerified(await findRecord(query, context), context),
     ),
   ];
 }
@@ -111,6 +110,8 @@ async function setAuthoritativeStorage(
   const outcome = await acceptLoss(record, authoritativeStorage, { ...context, virtualStorage });
   switch (outcome.kind) {
     case 'done':
+      // What nobody could tell is told now: it is looked at anew.
+      await context.store.verifications.markUnverified({ kind: 'repository', id: record.id });
       return;
     case 'refused':
       throw new LocalCallError(statusCodes.FAILED_PRECONDITION, outcome.reason);
@@ -118,6 +119,33 @@ async function setAuthoritativeStorage(
       throw new LocalCallError(statusCodes.UNAVAILABLE, `${outcome.reason}: try again`);
     default:
       assertNever(outcome);
+  }
+}
+
+/** It is the turn of these repositories then, before all others. Returns the number of their replicas. */
+async function markUnverified(
+  selector: MarkUnverifiedRequest['selector'],
+  { store, storages }: RelayContext,
+): Promise<number> {
+  const isServed = (name: string) => storages.get(name) !== undefined;
+  const { verifications } = store;
+  switch (selector.case) {
+    case 'repositoryId':
+      return verifications.markUnverified({ kind: 'repository', id: selector.value });
+    case 'virtualStorage': {
+      const virtualStorage = selector.value;
+      if (!isServed(virtualStorage)) throw invalid(`unknown virtual storage: "${virtualStorage}"`);
+      return verifications.markUnverified({ kind: 'virtualStorage', virtualStorage });
+    }
+    case 'storage': {
+      const { virtualStorage, storage } = selector.value;
+      if (!isServed(virtualStorage)) throw invalid(`unknown virtual storage: "${virtualStorage}"`);
+      return verifications.markUnverified({ kind: 'storage', virtualStorage, storage });
+    }
+    case undefined:
+      throw invalid('neither a repository nor a storage is given');
+    default:
+      return assertNever(selector);
   }
 }
 
@@ -132,9 +160,20 @@ async function findRecord(
   return record;
 }
 
+async function describeVerified(
+  record: RepositoryRecord,
+  context: RelayContext,
+): Promise<MessageInitShape<typeof GetRepositoryMetadataResponseSchema>> {
+  const { verifiedAtMs } = (await context.store.verifications.get(record.id)) ?? {};
+  const verifiedAt =
+    verifiedAtMs === undefined ? {} : { verifiedAt: timestampFromMs(verifiedAtMs) };
+  return describe(record, context, verifiedAt);
+}
+
 function describe(
   record: RepositoryRecord,
   { storages }: RelayContext,
+  verified: { readonly verifiedAt?: Timestamp },
 ): MessageInitShape<typeof GetRepositoryMetadataResponseSchema> {
   const { id, virtualStorage, relativePath, replicaPath, primary, lsn } = record;
   const nodes = storages.get(virtualStorage)?.nodes() ?? new Map();
@@ -154,6 +193,7 @@ function describe(
         generation: replica.lsn,
         healthy,
         validPrimary: healthy && inSync.includes(replica.storage),
+        ...(inSync.includes(replica.storage) && verified),
       };
     }),
   };

@@ -100,7 +100,14 @@ class InMemoryStore implements MemoryStore {
       end: (turn, result) => this.#call(() => verifications.end(turn, result)),
       markUnverified: (which) => this.#call(() => verifications.markUnverified(which)),
       get: (id) => this.#call(() => verifications.get(id)),
-      count: (query) => this.#call(() => verifications.count(query)),
+      findings: (query) => this.#call(() => verifications.findings(query)),
+      countFindings: (virtualStorage) =>
+        this.#call(
+          () =>
+            verifications.findings({ virtualStorage, afterId: 0n, limit: Number.MAX_SAFE_INTEGER })
+              .length,
+        ),
+      countDue: (query) => this.#call(() => verifications.countDue(query)),
     };
   }
 

@@ -1,10 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type {
+  DueCounts,
+  DueQuery,
   EndedTurn,
+  Finding,
+  FindingsQuery,
   TakeQuery,
-  VerificationCounts,
-  VerificationQueue,
   VerificationResult,
   VerificationSelection,
   VerificationState,
@@ -55,7 +57,7 @@ export class MemoryVerifications {
     if (token !== undefined && String(entry.token) !== token) return false;
     const nowMs = this.#clock.monotonicMs();
     if (result.kind === 'verified') {
-      this.#put(id, { queuedAtMs: nowMs, verifiedAtMs: this.#clock.wallMs() });
+      this.#put(id, { queuedAtMs: nowMs, verifiedAtMs: Math.round(this.#clock.wallMs()) });
       return true;
     }
     const { intervalMs, retryMs, finding = entry.finding } = result;
@@ -85,21 +87,26 @@ export class MemoryVerifications {
     };
   }
 
-  count({
-    virtualStorage,
-    intervalMs,
-  }: Parameters<VerificationQueue['count']>[0]): VerificationCounts {
+  findings({ virtualStorage, afterId, limit }: FindingsQuery): readonly Finding[] {
+    return [...this.#entries]
+      .flatMap(([id, { finding }]): readonly Finding[] => {
+        const record = this.#records.get(id);
+        return record === undefined || finding === undefined ? [] : [{ record, finding }];
+      })
+      .filter(({ record }) => record.id > afterId)
+      .filter(({ record }) => record.virtualStorage === (virtualStorage ?? record.virtualStorage))
+      .toSorted((a, b) => (a.record.id < b.record.id ? -1 : 1))
+      .slice(0, limit);
+  }
+
+  countDue({ virtualStorage, intervalMs }: DueQuery): DueCounts {
     const dueMs = this.#clock.monotonicMs() - intervalMs;
-    const entries = [...this.#entries]
-      .filter(([id]) => this.#records.get(id)?.virtualStorage === virtualStorage)
-      .map(([, entry]) => entry);
-    const due = entries.filter(({ queuedAtMs }) => queuedAtMs <= dueMs);
-    const unverified = due.filter(({ verifiedAtMs }) => verifiedAtMs === undefined).length;
-    return {
-      findings: entries.filter(({ finding }) => finding !== undefined).length,
-      unverified,
-      expired: due.length - unverified,
-    };
+    const due = [...this.#entries].filter(
+      ([id, { queuedAtMs }]) =>
+        queuedAtMs <= dueMs && this.#records.get(id)?.virtualStorage === virtualStorage,
+    );
+    const expired = due.filter(([, { verifiedAtMs }]) => verifiedAtMs !== undefined).length;
+    return { unverified: due.length - expired, expired };
   }
 
   #put(id: bigint, entry: Omit<Entry, 'token'>): Entry {

@@ -2,9 +2,12 @@ import type { QueryConfig } from 'pg';
 import { recordFromRow, type RepositoryRow } from './records.ts';
 import * as queries from './verification-queries.ts';
 import type {
+  DueCounts,
+  DueQuery,
   EndedTurn,
+  Finding,
+  FindingsQuery,
   TakeQuery,
-  VerificationCounts,
   VerificationQueue,
   VerificationResult,
   VerificationSelection,
@@ -54,24 +57,28 @@ export class PostgresVerifications implements VerificationQueue {
     const [row] = await this.#ask<StateRow>(queries.getVerification(id));
     if (row === undefined) return undefined;
     return {
-      ...(row.verified_at_ms !== null && { verifiedAtMs: row.verified_at_ms }),
+      ...(row.verified_at_ms !== null && { verifiedAtMs: Math.round(row.verified_at_ms) }),
       ...(row.finding !== null && { finding: row.finding }),
     };
   }
 
-  async count({
-    virtualStorage,
-    intervalMs,
-  }: Parameters<VerificationQueue['count']>[0]): Promise<VerificationCounts> {
-    const [[found], [due]] = await Promise.all([
-      this.#ask<Pick<VerificationCounts, 'findings'>>(queries.countFindings(virtualStorage)),
-      this.#ask<Omit<VerificationCounts, 'findings'>>(queries.countDue(virtualStorage, intervalMs)),
-    ]);
-    return {
-      findings: found?.findings ?? 0,
-      unverified: due?.unverified ?? 0,
-      expired: due?.expired ?? 0,
-    };
+  async findings(query: FindingsQuery): Promise<readonly Finding[]> {
+    const rows = await this.#ask<RepositoryRow & { readonly finding: string }>(
+      queries.listFindings(query),
+    );
+    return rows.map((row) => ({ record: recordFromRow(row), finding: row.finding }));
+  }
+
+  async countFindings(virtualStorage: string): Promise<number> {
+    const [row] = await this.#ask<{ readonly findings: number }>(
+      queries.countFindings(virtualStorage),
+    );
+    return row?.findings ?? 0;
+  }
+
+  async countDue(query: DueQuery): Promise<DueCounts> {
+    const [row] = await this.#ask<DueCounts>(queries.countDue(query));
+    return { unverified: row?.unverified ?? 0, expired: row?.expired ?? 0 };
   }
 }
 

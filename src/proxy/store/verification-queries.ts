@@ -1,7 +1,9 @@
 import type { QueryConfig } from 'pg';
 import { rowColumns } from './records.ts';
 import type {
+  DueQuery,
   EndedTurn,
+  FindingsQuery,
   TakeQuery,
   VerificationResult,
   VerificationSelection,
@@ -97,7 +99,18 @@ export function countFindings(virtualStorage: string): QueryConfig {
   };
 }
 
-export function countDue(virtualStorage: string, intervalMs: number): QueryConfig {
+export function listFindings({ virtualStorage, afterId, limit }: FindingsQuery): QueryConfig {
+  const values: unknown[] = [afterId, limit];
+  const where =
+    virtualStorage === undefined ? '' : `AND virtual_storage = $${values.push(virtualStorage)}`;
+  return {
+    text: `SELECT finding, ${columns} FROM verifications JOIN repositories USING (id)
+           WHERE finding IS NOT NULL AND id > $1 ${where} ORDER BY id LIMIT $2`,
+    values,
+  };
+}
+
+export function countDue({ virtualStorage, intervalMs }: DueQuery): QueryConfig {
   return {
     text: `SELECT count(*) FILTER (WHERE verified_at IS NULL)::int AS unverified,
                   count(verified_at)::int AS expired

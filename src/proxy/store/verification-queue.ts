@@ -23,11 +23,14 @@ export interface VerificationQueue {
   /** What is known of one repository, or undefined if it does not exist. */
   get(id: bigint): Promise<VerificationState | undefined>;
 
-  /** Counts of a virtual storage. The cost grows with these numbers, not with all repositories. */
-  count(query: {
-    readonly virtualStorage: string;
-    readonly intervalMs: number;
-  }): Promise<VerificationCounts>;
+  /** What a person has to put right, in ascending order of repositories' ids. */
+  findings(query: FindingsQuery): Promise<readonly Finding[]>;
+
+  /** Repositories with something that a person has to put right. Costs next to nothing. */
+  countFindings(virtualStorage: string): Promise<number>;
+
+  /** Repositories whose turn it is. The cost grows with that number, not with that of all. */
+  countDue(query: DueQuery): Promise<DueCounts>;
 }
 
 /** How many turns to take. */
@@ -74,11 +77,26 @@ export interface VerificationState {
   readonly finding?: string;
 }
 
-export interface VerificationCounts {
-  /** Repositories with something that a person has to put right. */
-  readonly findings: number;
-  /** Those whose turn it is: never verified, or not since somebody asked. */
+export interface FindingsQuery {
+  /** Default: all. */
+  readonly virtualStorage?: string;
+  readonly afterId: bigint;
+  readonly limit: number;
+}
+
+export interface Finding {
+  readonly record: RepositoryRecord;
+  readonly finding: string;
+}
+
+export interface DueQuery {
+  readonly virtualStorage: string;
+  readonly intervalMs: number;
+}
+
+export interface DueCounts {
+  /** Never verified, or not since somebody asked. */
   readonly unverified: number;
-  /** Those whose turn it is, and that were verified before. */
+  /** Verified before. */
   readonly expired: number;
 }

@@ -95,28 +95,46 @@ export class VerificationLoop implements Stoppable {
     return turns.length;
   }
 
+  /**
+   * Verifies a repository now, whoever's turn it is.
+   *
+   * @throws StoreUnavailableError
+   */
+  async verifyNow(record: RepositoryRecord): Promise<Verification> {
+    return this.#verify({ record });
+  }
+
   async #run(turn: VerificationTurn): Promise<void> {
-    const { queue, clock, logger } = this.#options;
+    const { clock, logger } = this.#options;
     const { signal } = this.#stopping;
     const { id, virtualStorage, relativePath } = turn.record;
     try {
       await sleep(clock, this.#book(turn.record), signal).catch(() => {});
-      if (signal.aborted) return;
-      const verification = await this.#options.verify(turn.record);
-      if (verification.kind === 'undecidable') {
-        const { finding } = verification;
-        logger.error(
-          { id, virtualStorage, relativePath, finding },
-          'nobody but a person can tell which replica is right',
-        );
-      }
-      const result = this.#resultOf(verification);
-      if (result !== undefined) await queue.end(turn, result);
+      if (!signal.aborted) await this.#verify(turn);
     } catch (error) {
       // Its turn comes again when its time is over.
       const err = errorMessage(error);
       logger.warn({ id, virtualStorage, relativePath, err }, 'a verification came to nothing');
     }
+  }
+
+  async #verify(turn: {
+    readonly record: RepositoryRecord;
+    readonly token?: string;
+  }): Promise<Verification> {
+    const { queue, logger } = this.#options;
+    const { id, virtualStorage, relativePath } = turn.record;
+    const verification = await this.#options.verify(turn.record);
+    if (verification.kind === 'undecidable') {
+      const { finding } = verification;
+      logger.error(
+        { id, virtualStorage, relativePath, finding },
+        'nobody but a person can tell which replica is right',
+      );
+    }
+    const result = this.#resultOf(verification);
+    if (result !== undefined) await queue.end(turn, result);
+    return verification;
   }
 
   /** Each proxy that is alive uses its part of the budget. */

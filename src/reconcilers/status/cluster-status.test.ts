@@ -156,7 +156,8 @@ describe('whether data is safe', () => {
   test.each([
     [{}, 'Safe', 'True', 'FullyReplicated'],
     [{ degraded: 1 }, 'Degraded', 'False', 'ReplicasBehind'],
-    [{ degraded: 1, atRisk: 1 }, 'AtRisk', 'False', 'TooFewInSync'],
+    [{ degraded: 1, undecided: 1 }, 'AtRisk', 'False', 'ReplicasDiffer'],
+    [{ degraded: 1, atRisk: 1, undecided: 1 }, 'AtRisk', 'False', 'TooFewInSync'],
     [{ degraded: 1, atRisk: 1, unavailable: 1 }, 'Unavailable', 'False', 'NoReplicaInSync'],
   ] as const)('with %j is %s', (counts, data, status, reason) => {
     const situation = statusOf({ observed: { report: answered({ default: counts }) } });

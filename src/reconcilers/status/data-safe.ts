@@ -39,6 +39,7 @@ const dataByReason: Readonly<Record<ConditionReason<'DataSafe'>, Data>> = {
   ReplicasBehind: 'Degraded',
   TooFewInSync: 'AtRisk',
   NoReplicaInSync: 'Unavailable',
+  ReplicasDiffer: 'AtRisk',
   NoProxyAnswers: 'Unknown',
   DatabaseNotReady: 'Unknown',
   ConfigurationPending: 'Unknown',
@@ -66,6 +67,13 @@ function worstFirst(
       'until a storage is back or a replica is repaired';
     return { type, status: 'False', reason: 'TooFewInSync', message };
   }
+  const undecided = countsOf(reports, 'undecided');
+  if (undecided !== undefined) {
+    const message =
+      `${undecided} with replicas of which nobody can tell which is right: see ` +
+      '"gitaly-ha repository list --undecided", and choose with "gitaly-ha repository accept-dataloss"';
+    return { type, status: 'False', reason: 'ReplicasDiffer', message };
+  }
   const degraded = countsOf(reports, 'degraded');
   if (degraded === undefined) return undefined;
   const message =
@@ -77,7 +85,7 @@ function worstFirst(
 /** `3 repositories in default and 1 in archive`, or undefined if there is none. */
 function countsOf(
   reports: readonly VirtualStorageReport[],
-  figure: 'degraded' | 'atRisk' | 'unavailable',
+  figure: 'degraded' | 'atRisk' | 'unavailable' | 'undecided',
 ): string | undefined {
   const parts = reports
     .filter((report) => report[figure] > 0)

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gitaly_operator/v1/admin.proto.
  */
 export const file_gitaly_operator_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("Ch5naXRhbHlfb3BlcmF0b3IvdjEvYWRtaW4ucHJvdG8SEmdpdGFseV9vcGVyYXRvci52MSISChBHZXRTdGF0dXNSZXF1ZXN0IoIBChFHZXRTdGF0dXNSZXNwb25zZRIQCghwcm94eV9pZBgBIAEoCRJCChB2aXJ0dWFsX3N0b3JhZ2VzGAIgAygLMiguZ2l0YWx5X29wZXJhdG9yLnYxLlZpcnR1YWxTdG9yYWdlU3RhdHVzEhcKD3N0b3JlX3JlYWNoYWJsZRgDIAEoCCLBAQoUVmlydHVhbFN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIUCgxyZXBvc2l0b3JpZXMYAiABKAMSGAoQZnVsbHlfcmVwbGljYXRlZBgDIAEoAxIQCghkZWdyYWRlZBgEIAEoAxIPCgdhdF9yaXNrGAUgASgDEhMKC3VuYXZhaWxhYmxlGAYgASgDEjMKCHN0b3JhZ2VzGAcgAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlN0b3JhZ2VTdGF0dXMiewoNU3RvcmFnZVN0YXR1cxIMCgRuYW1lGAEgASgJEg8KB2hlYWx0aHkYAiABKAgSEAoIcmVwbGljYXMYAyABKAMSDwoHaW5fc3luYxgEIAEoAxIRCglwcmltYXJpZXMYBSABKAMSFQoNaGVhbHRoX3JlYXNvbhgGIAEoCSJgChdMaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSFQoNb25seV9kZWdyYWRlZBgCIAEoCBIVCg1yZWxhdGl2ZV9wYXRoGAMgASgJItcBChBSZXBvc2l0b3J5U3RhdHVzEgoKAmlkGAEgASgDEhcKD3ZpcnR1YWxfc3RvcmFnZRgCIAEoCRIVCg1yZWxhdGl2ZV9wYXRoGAMgASgJEhQKDHJlcGxpY2FfcGF0aBgEIAEoCRINCgVlcG9jaBgFIAEoAxILCgNsc24YBiABKAMSDwoHcHJpbWFyeRgHIAEoCRIzCghyZXBsaWNhcxgIIAMoCzIhLmdpdGFseV9vcGVyYXRvci52MS5SZXBsaWNhU3RhdHVzEg8KB2ludGVudHMYCSABKAUiTAoNUmVwbGljYVN0YXR1cxIPCgdzdG9yYWdlGAEgASgJEgsKA2xzbhgCIAEoAxIMCgRyb2xlGAMgASgJEg8KB2luX3N5bmMYBCABKAgiPwoTQWNjZXB0Vm9sdW1lUmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSDwoHc3RvcmFnZRgCIAEoCSIkChRBY2NlcHRWb2x1bWVSZXNwb25zZRIMCgRrZXB0GAEgASgDMrQCCgxBZG1pblNlcnZpY2USWAoJR2V0U3RhdHVzEiQuZ2l0YWx5X29wZXJhdG9yLnYxLkdldFN0YXR1c1JlcXVlc3QaJS5naXRhbHlfb3BlcmF0b3IudjEuR2V0U3RhdHVzUmVzcG9uc2USZwoQTGlzdFJlcG9zaXRvcmllcxIrLmdpdGFseV9vcGVyYXRvci52MS5MaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBokLmdpdGFseV9vcGVyYXRvci52MS5SZXBvc2l0b3J5U3RhdHVzMAESYQoMQWNjZXB0Vm9sdW1lEicuZ2l0YWx5X29wZXJhdG9yLnYxLkFjY2VwdFZvbHVtZVJlcXVlc3QaKC5naXRhbHlfb3BlcmF0b3IudjEuQWNjZXB0Vm9sdW1lUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Ch5naXRhbHlfb3BlcmF0b3IvdjEvYWRtaW4ucHJvdG8SEmdpdGFseV9vcGVyYXRvci52MSISChBHZXRTdGF0dXNSZXF1ZXN0IoIBChFHZXRTdGF0dXNSZXNwb25zZRIQCghwcm94eV9pZBgBIAEoCRJCChB2aXJ0dWFsX3N0b3JhZ2VzGAIgAygLMiguZ2l0YWx5X29wZXJhdG9yLnYxLlZpcnR1YWxTdG9yYWdlU3RhdHVzEhcKD3N0b3JlX3JlYWNoYWJsZRgDIAEoCCLUAQoUVmlydHVhbFN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIUCgxyZXBvc2l0b3JpZXMYAiABKAMSGAoQZnVsbHlfcmVwbGljYXRlZBgDIAEoAxIQCghkZWdyYWRlZBgEIAEoAxIPCgdhdF9yaXNrGAUgASgDEhMKC3VuYXZhaWxhYmxlGAYgASgDEjMKCHN0b3JhZ2VzGAcgAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlN0b3JhZ2VTdGF0dXMSEQoJdW5kZWNpZGVkGAggASgDInsKDVN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIPCgdoZWFsdGh5GAIgASgIEhAKCHJlcGxpY2FzGAMgASgDEg8KB2luX3N5bmMYBCABKAMSEQoJcHJpbWFyaWVzGAUgASgDEhUKDWhlYWx0aF9yZWFzb24YBiABKAkieAoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEhUKDW9ubHlfZGVncmFkZWQYAiABKAgSFQoNcmVsYXRpdmVfcGF0aBgDIAEoCRIWCg5vbmx5X3VuZGVjaWRlZBgEIAEoCCKAAgoQUmVwb3NpdG9yeVN0YXR1cxIKCgJpZBgBIAEoAxIXCg92aXJ0dWFsX3N0b3JhZ2UYAiABKAkSFQoNcmVsYXRpdmVfcGF0aBgDIAEoCRIUCgxyZXBsaWNhX3BhdGgYBCABKAkSDQoFZXBvY2gYBSABKAMSCwoDbHNuGAYgASgDEg8KB3ByaW1hcnkYByABKAkSMwoIcmVwbGljYXMYCCADKAsyIS5naXRhbHlfb3BlcmF0b3IudjEuUmVwbGljYVN0YXR1cxIPCgdpbnRlbnRzGAkgASgFEg8KB2ZpbmRpbmcYCiABKAkSFgoOdmVyaWZpZWRfYXRfbXMYCyABKAMiTAoNUmVwbGljYVN0YXR1cxIPCgdzdG9yYWdlGAEgASgJEgsKA2xzbhgCIAEoAxIMCgRyb2xlGAMgASgJEg8KB2luX3N5bmMYBCABKAgiSQoXVmVyaWZ5UmVwb3NpdG9yeVJlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEhUKDXJlbGF0aXZlX3BhdGgYAiABKAkiawoYVmVyaWZ5UmVwb3NpdG9yeVJlc3BvbnNlEg8KB291dGNvbWUYASABKAkSDgoGZGV0YWlsGAIgASgJEi4KBWZsYXdzGAMgAygLMh8uZ2l0YWx5X29wZXJhdG9yLnYxLlJlcGxpY2FGbGF3IiwKC1JlcGxpY2FGbGF3Eg8KB3N0b3JhZ2UYASABKAkSDAoEZmxhdxgCIAEoCSI/ChNBY2NlcHRWb2x1bWVSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIPCgdzdG9yYWdlGAIgASgJIiQKFEFjY2VwdFZvbHVtZVJlc3BvbnNlEgwKBGtlcHQYASABKAMyowMKDEFkbWluU2VydmljZRJYCglHZXRTdGF0dXMSJC5naXRhbHlfb3BlcmF0b3IudjEuR2V0U3RhdHVzUmVxdWVzdBolLmdpdGFseV9vcGVyYXRvci52MS5HZXRTdGF0dXNSZXNwb25zZRJnChBMaXN0UmVwb3NpdG9yaWVzEisuZ2l0YWx5X29wZXJhdG9yLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0GiQuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcG9zaXRvcnlTdGF0dXMwARJtChBWZXJpZnlSZXBvc2l0b3J5EisuZ2l0YWx5X29wZXJhdG9yLnYxLlZlcmlmeVJlcG9zaXRvcnlSZXF1ZXN0GiwuZ2l0YWx5X29wZXJhdG9yLnYxLlZlcmlmeVJlcG9zaXRvcnlSZXNwb25zZRJhCgxBY2NlcHRWb2x1bWUSJy5naXRhbHlfb3BlcmF0b3IudjEuQWNjZXB0Vm9sdW1lUmVxdWVzdBooLmdpdGFseV9vcGVyYXRvci52MS5BY2NlcHRWb2x1bWVSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message gitaly_operator.v1.GetStatusRequest
@@ -107,6 +107,14 @@ export type VirtualStorageStatus = Message<"gitaly_operator.v1.VirtualStorageSta
    * @generated from field: repeated gitaly_operator.v1.StorageStatus storages = 7;
    */
   storages: StorageStatus[];
+
+  /**
+   * Replicas differ, or are all gone, and only a person can tell which is right. These are in one of the
+   * four classes too.
+   *
+   * @generated from field: int64 undecided = 8;
+   */
+  undecided: bigint;
 };
 
 /**
@@ -184,6 +192,13 @@ export type ListRepositoriesRequest = Message<"gitaly_operator.v1.ListRepositori
    * @generated from field: string relative_path = 3;
    */
   relativePath: string;
+
+  /**
+   * Only those of which a person has to tell which replica is right.
+   *
+   * @generated from field: bool only_undecided = 4;
+   */
+  onlyUndecided: boolean;
 };
 
 /**
@@ -245,6 +260,21 @@ export type RepositoryStatus = Message<"gitaly_operator.v1.RepositoryStatus"> & 
    * @generated from field: int32 intents = 9;
    */
   intents: number;
+
+  /**
+   * What a person has to put right; told if one repository is asked for, or those undecided.
+   *
+   * @generated from field: string finding = 10;
+   */
+  finding: string;
+
+  /**
+   * When all replicas were last seen to be equal, in milliseconds since 1970-01-01 UTC; 0 if never, or not
+   * since somebody asked. Told if one repository is asked for.
+   *
+   * @generated from field: int64 verified_at_ms = 11;
+   */
+  verifiedAtMs: bigint;
 };
 
 /**
@@ -291,6 +321,85 @@ export const ReplicaStatusSchema: GenMessage<ReplicaStatus> = /*@__PURE__*/
   messageDesc(file_gitaly_operator_v1_admin, 6);
 
 /**
+ * @generated from message gitaly_operator.v1.VerifyRepositoryRequest
+ */
+export type VerifyRepositoryRequest = Message<"gitaly_operator.v1.VerifyRepositoryRequest"> & {
+  /**
+   * @generated from field: string virtual_storage = 1;
+   */
+  virtualStorage: string;
+
+  /**
+   * @generated from field: string relative_path = 2;
+   */
+  relativePath: string;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.VerifyRepositoryRequest.
+ * Use `create(VerifyRepositoryRequestSchema)` to create a new message.
+ */
+export const VerifyRepositoryRequestSchema: GenMessage<VerifyRepositoryRequest> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 7);
+
+/**
+ * @generated from message gitaly_operator.v1.VerifyRepositoryResponse
+ */
+export type VerifyRepositoryResponse = Message<"gitaly_operator.v1.VerifyRepositoryResponse"> & {
+  /**
+   * `verified`, `leftBehind`, `undecidable` or `postponed`.
+   *
+   * @generated from field: string outcome = 1;
+   */
+  outcome: string;
+
+  /**
+   * Why it was postponed, or what is undecidable.
+   *
+   * @generated from field: string detail = 2;
+   */
+  detail: string;
+
+  /**
+   * Replicas that have fallen behind.
+   *
+   * @generated from field: repeated gitaly_operator.v1.ReplicaFlaw flaws = 3;
+   */
+  flaws: ReplicaFlaw[];
+};
+
+/**
+ * Describes the message gitaly_operator.v1.VerifyRepositoryResponse.
+ * Use `create(VerifyRepositoryResponseSchema)` to create a new message.
+ */
+export const VerifyRepositoryResponseSchema: GenMessage<VerifyRepositoryResponse> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 8);
+
+/**
+ * @generated from message gitaly_operator.v1.ReplicaFlaw
+ */
+export type ReplicaFlaw = Message<"gitaly_operator.v1.ReplicaFlaw"> & {
+  /**
+   * @generated from field: string storage = 1;
+   */
+  storage: string;
+
+  /**
+   * `missing`, `damaged` or `different`.
+   *
+   * @generated from field: string flaw = 2;
+   */
+  flaw: string;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.ReplicaFlaw.
+ * Use `create(ReplicaFlawSchema)` to create a new message.
+ */
+export const ReplicaFlawSchema: GenMessage<ReplicaFlaw> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 9);
+
+/**
  * @generated from message gitaly_operator.v1.AcceptVolumeRequest
  */
 export type AcceptVolumeRequest = Message<"gitaly_operator.v1.AcceptVolumeRequest"> & {
@@ -310,7 +419,7 @@ export type AcceptVolumeRequest = Message<"gitaly_operator.v1.AcceptVolumeReques
  * Use `create(AcceptVolumeRequestSchema)` to create a new message.
  */
 export const AcceptVolumeRequestSchema: GenMessage<AcceptVolumeRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 7);
+  messageDesc(file_gitaly_operator_v1_admin, 10);
 
 /**
  * @generated from message gitaly_operator.v1.AcceptVolumeResponse
@@ -329,7 +438,7 @@ export type AcceptVolumeResponse = Message<"gitaly_operator.v1.AcceptVolumeRespo
  * Use `create(AcceptVolumeResponseSchema)` to create a new message.
  */
 export const AcceptVolumeResponseSchema: GenMessage<AcceptVolumeResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 8);
+  messageDesc(file_gitaly_operator_v1_admin, 11);
 
 /**
  * @generated from service gitaly_operator.v1.AdminService
@@ -354,6 +463,17 @@ export const AdminService: GenService<{
     methodKind: "server_streaming";
     input: typeof ListRepositoriesRequestSchema;
     output: typeof RepositoryStatusSchema;
+  },
+  /**
+   * Compares the replicas of a repository with one another now, as the proxies do in the background.
+   * What has a flaw falls behind and is repaired. NOT_FOUND if there is no such repository.
+   *
+   * @generated from rpc gitaly_operator.v1.AdminService.VerifyRepository
+   */
+  verifyRepository: {
+    methodKind: "unary";
+    input: typeof VerifyRepositoryRequestSchema;
+    output: typeof VerifyRepositoryResponseSchema;
   },
   /**
    * A person says that the other volume which a storage shows is the right one. What is in sync elsewhere

@@ -93,13 +93,19 @@ export function describeVerifications(harness: Harness): void {
       const store = await open();
       const { record, virtualStorage } = await createIn(store);
       await mark(store, record);
-      const counts = () => store.verifications.count({ virtualStorage, intervalMs: longMs });
+      const counts = async () => ({
+        ...(await store.verifications.countDue({ virtualStorage, intervalMs: longMs })),
+        findings: await store.verifications.countFindings(virtualStorage),
+      });
       expect(await counts()).toEqual({ findings: 0, unverified: 1, expired: 0 });
       const again = { kind: 'postponed', intervalMs: longMs, retryMs: 0 } as const;
       const finding = 'they differ';
       await store.verifications.end(await takeOne(store, record), { ...again, finding });
       expect(await store.verifications.get(record.id)).toEqual({ finding });
       expect(await counts()).toEqual({ findings: 1, unverified: 1, expired: 0 });
+      const page = { virtualStorage, afterId: 0n, limit: 10 };
+      expect(await store.verifications.findings(page)).toEqual([{ record, finding }]);
+      expect(await store.verifications.findings({ ...page, afterId: record.id })).toEqual([]);
       await store.verifications.end(await takeOne(store, record), again);
       expect(await store.verifications.get(record.id)).toEqual({ finding });
       await store.verifications.end(await takeOne(store, record), { kind: 'verified' });
