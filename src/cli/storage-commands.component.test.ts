@@ -55,3 +55,47 @@ describe('storage accept-volume', () => {
     expect(err).toContain(message);
   });
 });
+
+describe('storage orphans', () => {
+  const orphans = [
+    { path: '@cluster/repositories/aa/bb/1', modifiedAtMs: 1_577_836_800_000n },
+    { path: '@cluster/pools/aa/bb/2', keptBecause: 'others may borrow from an object pool' },
+  ];
+  const admin = implement(AdminService, {
+    async *findOrphans({ storage, remove }) {
+      if (storage !== 'gitaly-1') return;
+      for (const orphan of orphans) {
+        yield { ...orphan, removed: remove && orphan.keptBecause === undefined };
+      }
+    },
+  });
+
+  test('lists them, and says what can be done', async () => {
+    const { out, exitCode } = await cli.run('storage orphans default/gitaly-1', admin);
+    expect(exitCode).toBe(0);
+    expect(out).toContain(
+      '@cluster/repositories/aa/bb/1  2020-01-01T00:00:00.000Z  can be removed',
+    );
+    expect(out).toContain('stays: others may borrow from an object pool');
+    expect(out).toContain('1 orphan can be removed for good: repeat the command with --remove');
+  });
+
+  test('removes them with --remove', async () => {
+    const { out } = await cli.run('storage orphans default/gitaly-1 --remove', admin);
+    expect(out).toMatch(/bb\/1 .* removed\n/);
+    expect(out).not.toContain('--remove');
+  });
+
+  test('prints a line of JSON for each', async () => {
+    const { out } = await cli.run('storage orphans default/gitaly-1 --json', admin);
+    const lines = out.trim().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { path: string }).path)).toEqual(
+      orphans.map(({ path }) => path),
+    );
+  });
+
+  test('says so if there is none', async () => {
+    const { out } = await cli.run('storage orphans default/gitaly-0', admin);
+    expect(out).toBe('Everything on gitaly-0 belongs to a repository.\n');
+  });
+});

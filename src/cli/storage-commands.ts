@@ -1,8 +1,13 @@
 import type { Command } from 'commander';
-import { AcceptVolumeResponseSchema } from '../gen/gitaly_operator/v1/admin_pb.ts';
+import {
+  AcceptVolumeResponseSchema,
+  OrphanSchema,
+  type Orphan,
+} from '../gen/gitaly_operator/v1/admin_pb.ts';
 import { CliError } from './cli-error.ts';
 import type { CliIo } from './cli-io.ts';
-import { withSession, type Session } from './session.ts';
+import { renderOrphans } from './orphan-view.ts';
+import { formatJson, withSession, type Session } from './session.ts';
 import { count } from './table.ts';
 
 interface StorageName {
@@ -16,9 +21,9 @@ interface AcceptFlags {
 
 /** Adds `storage` with what can be done to one. */
 export function addStorageCommands(program: Command, io: CliIo): void {
-  program
-    .command('storage')
-    .description('work with storages')
+  const storage = program.command('storage').description('work with storages');
+  addOrphans(storage, io);
+  storage
     .command('accept-volume')
     .description('declare the other volume that a storage came back with to be right')
     .argument('<storage>', 'virtual storage and storage, like default/gitaly-default-0')
@@ -34,6 +39,28 @@ export function addStorageCommands(program: Command, io: CliIo): void {
             : `${name.storage} is used with its new volume, which is taken as it is for ` +
               `${count(kept, 'repository', 'repositories')}; everything else there is copied anew`,
         );
+      }),
+    );
+}
+
+function addOrphans(parent: Command, io: CliIo): void {
+  parent
+    .command('orphans')
+    .description(
+      "list what is on a storage's disk and belongs to no repository; with --json one object in each line",
+    )
+    .argument('<storage>', 'virtual storage and storage, like default/gitaly-default-0')
+    .option('--remove', 'remove what can be, for good: it has to be a day old')
+    .action((text: string, flags: { readonly remove?: boolean }, command: Command) =>
+      withSession(command, io, async ({ client, json, print }) => {
+        const name = parseStorageName(text);
+        const orphans: Orphan[] = [];
+        const remove = flags.remove ?? false;
+        for await (const orphan of client.admin.findOrphans({ ...name, remove })) {
+          if (json) await print(formatJson(OrphanSchema, orphan));
+          else orphans.push(orphan);
+        }
+        if (!json) await print(renderOrphans(orphans, name.storage));
       }),
     );
 }

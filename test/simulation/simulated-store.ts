@@ -126,6 +126,10 @@ export class SimulatedStore implements ControlStore {
     return this.#limited(this.#memory.getById(id));
   }
 
+  getMany(ids: readonly bigint[]) {
+    return this.#limited(this.#memory.getMany(ids));
+  }
+
   nextRepositoryId() {
     return this.#limited(this.#memory.nextRepositoryId());
   }

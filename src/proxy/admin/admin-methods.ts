@@ -29,6 +29,7 @@ import type { Finding, VerificationState } from '../store/verification-queue.ts'
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { VerificationLoop } from '../verification/verification-loop.ts';
 import { allRepositories } from './all-repositories.ts';
+import { listOrphans } from './orphan-methods.ts';
 import { summarize } from './summary.ts';
 
 const findingsPage = 200;
@@ -55,6 +56,9 @@ export function adminMethods(
       trace.relativePath = request.relativePath;
       return verifyRepository(request, context, verification);
     }),
+    streamingMethod(AdminService.method.findOrphans, (request, signal) =>
+      listOrphans(request, context, signal),
+    ),
     unaryMethod(AdminService.method.acceptVolume, (request) =>
       acceptVolume(request, context, volumes),
     ),

@@ -14,6 +14,8 @@ export interface ControlStore extends Stoppable {
   /** The record, or undefined if there is no such repository. Always current, never cached. */
   get(key: RepositoryKey): Promise<RepositoryRecord | undefined>;
   getById(id: bigint): Promise<RepositoryRecord | undefined>;
+  /** Those of at most 1000 ids that there are, in no order. */
+  getMany(ids: readonly bigint[]): Promise<readonly RepositoryRecord[]>;
 
   /** Takes a fresh repository id. It is never given out again. */
   nextRepositoryId(): Promise<bigint>;

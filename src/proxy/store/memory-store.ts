@@ -119,6 +119,10 @@ class InMemoryStore implements MemoryStore {
     return this.#call(() => this.#database.getById(id));
   }
 
+  getMany(ids: readonly bigint[]): Promise<readonly RepositoryRecord[]> {
+    return this.#call(() => ids.flatMap((id) => this.#database.getById(id) ?? []));
+  }
+
   nextRepositoryId(): Promise<bigint> {
     return this.#call(() => this.#database.nextId());
   }

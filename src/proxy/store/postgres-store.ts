@@ -118,6 +118,10 @@ class PostgresStore implements ControlStore {
     return firstRecord(await this.#ask(queries.getById(id)));
   }
 
+  async getMany(ids: readonly bigint[]): Promise<readonly RepositoryRecord[]> {
+    return (await this.#ask<RepositoryRow>(queries.getMany(ids))).map(recordFromRow);
+  }
+
   async nextRepositoryId(): Promise<bigint> {
     const rows = await this.#ask<{ id: string }>(queries.nextId());
     return BigInt(rows[0]?.id ?? '');

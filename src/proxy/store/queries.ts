@@ -28,6 +28,14 @@ export function getById(id: bigint): QueryConfig {
   };
 }
 
+export function getMany(ids: readonly bigint[]): QueryConfig {
+  return {
+    name: 'get-many',
+    text: `SELECT ${columns} FROM repositories WHERE id = ANY($1::bigint[])`,
+    values: [ids.map(String)],
+  };
+}
+
 export function nextId(): QueryConfig {
   return { text: `SELECT nextval('repository_ids') AS id` };
 }

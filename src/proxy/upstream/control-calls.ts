@@ -4,7 +4,9 @@ import type {
   MessageInitShape,
   MessageShape,
 } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '../../base/clock.ts';
+import { InternalGitaly } from '../../gen/gitaly/internal_pb.ts';
 import { ObjectPoolService } from '../../gen/gitaly/objectpool_pb.ts';
 import { RepositoryService } from '../../gen/gitaly/repository_pb.ts';
 import type { Repository } from '../../gen/gitaly/shared_pb.ts';
@@ -19,6 +21,7 @@ import { statusCodes } from '../../rpc/status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { StorageCalls } from './storage-calls.ts';
 import type { TokenVerdict } from './storage-token.ts';
+import { callServerStreaming } from './streaming-call.ts';
 import { transactionHeader } from './transaction-header.ts';
 import { callUnary, UpstreamError, type UnaryCallOptions } from './unary-call.ts';
 
@@ -35,6 +38,13 @@ export interface ReplicationSource {
   readonly storage: string;
   readonly address: string;
   readonly token: string;
+}
+
+/** A repository on a storage's disk. */
+export interface FoundRepository {
+  readonly path: string;
+  /** When its folder was last changed, in milliseconds since 1970-01-01 UTC. */
+  readonly modifiedAtMs: number | undefined;
 }
 
 const quickMs = 10_000;
@@ -189,6 +199,18 @@ export class ControlCalls {
     await this.#call(method, { repository }, limitMs, { metadata: [this.#votesFor(transaction)] });
   }
 
+  /** Every repository on the storage's disk, in no order. It is held back while they are not taken. */
+  async *walk(limitMs: number): AsyncGenerator<FoundRepository> {
+    const { storage } = this.#options;
+    const method = InternalGitaly.method.walkRepos;
+    const options = this.#callOptions(method, limitMs, {});
+    const found = callServerStreaming(method, { storageName: storage }, options);
+    for await (const { relativePath, modificationTime } of found) {
+      const modifiedAtMs = modificationTime && timestampMs(modificationTime);
+      yield { path: relativePath, modifiedAtMs };
+    }
+  }
+
   serverInfo(): Promise<ServerInfoResponse> {
     return this.#call(ServerService.method.serverInfo, {}, quickMs);
   }
@@ -249,19 +271,21 @@ export class ControlCalls {
     limitMs: number,
     options: Partial<Pick<UnaryCallOptions, 'calls' | 'authorization' | 'metadata'>> = {},
   ): Promise<MessageShape<O>> {
+    return callUnary(method, request, this.#callOptions(method, limitMs, options));
+  }
+
+  /** @throws UpstreamError if there is no connection */
+  #callOptions(
+    method: { readonly name: string },
+    limitMs: number,
+    options: Partial<Pick<UnaryCallOptions, 'calls' | 'authorization' | 'metadata'>>,
+  ): UnaryCallOptions {
     const { calls, clock, storage } = this.#options;
     if (!calls.isConnected) {
       const message = `there is no connection to storage ${storage}`;
       throw new UpstreamError(method.name, { code: statusCodes.UNAVAILABLE, message });
     }
     const authorization = options.authorization ?? this.#options.authorization();
-    return callUnary(method, request, {
-      calls,
-      ...options,
-      authority: storage,
-      authorization,
-      clock,
-      limitMs,
-    });
+    return { calls, ...options, authority: storage, authorization, clock, limitMs };
   }
 }

@@ -57,19 +57,9 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
   options: UnaryCallOptions,
 ): Promise<MessageShape<O>> {
-  const { calls, authority, authorization, clock, limitMs, metadata = [] } = options;
+  const { calls, clock, limitMs } = options;
   const path = `/${method.parent.typeName}/${method.name}`;
-  const fields = [
-    postHeader,
-    schemeHeader,
-    headerField(':path', path),
-    headerField(':authority', authority),
-    contentTypeHeader,
-    trailersHeader,
-    headerField('grpc-timeout', formatTimeout(limitMs)),
-    ...(authorization === undefined ? [] : [authorization]),
-    ...metadata,
-  ];
+  const fields = callFields(path, options);
   const body = encodeMessage(toBinary(method.input, create(method.input, request)));
 
   return new Promise((resolve, reject) => {
@@ -111,8 +101,26 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   });
 }
 
+/** The header of a call. */
+export function callFields(
+  path: string,
+  { authority, authorization, limitMs, metadata = [] }: UnaryCallOptions,
+): readonly HeaderField[] {
+  return [
+    postHeader,
+    schemeHeader,
+    headerField(':path', path),
+    headerField(':authority', authority),
+    contentTypeHeader,
+    trailersHeader,
+    headerField('grpc-timeout', formatTimeout(limitMs)),
+    ...(authorization === undefined ? [] : [authorization]),
+    ...metadata,
+  ];
+}
+
 /** RFC 9113, section 7. */
-const cancelCode = 0x8;
+export const cancelCode = 0x8;
 
 /** Why a stream ended early, for people. */
 export function describeAbort(cause: StreamAbort): string {

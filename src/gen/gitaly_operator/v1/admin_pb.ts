@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gitaly_operator/v1/admin.proto.
  */
 export const file_gitaly_operator_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("Ch5naXRhbHlfb3BlcmF0b3IvdjEvYWRtaW4ucHJvdG8SEmdpdGFseV9vcGVyYXRvci52MSISChBHZXRTdGF0dXNSZXF1ZXN0IoIBChFHZXRTdGF0dXNSZXNwb25zZRIQCghwcm94eV9pZBgBIAEoCRJCChB2aXJ0dWFsX3N0b3JhZ2VzGAIgAygLMiguZ2l0YWx5X29wZXJhdG9yLnYxLlZpcnR1YWxTdG9yYWdlU3RhdHVzEhcKD3N0b3JlX3JlYWNoYWJsZRgDIAEoCCLUAQoUVmlydHVhbFN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIUCgxyZXBvc2l0b3JpZXMYAiABKAMSGAoQZnVsbHlfcmVwbGljYXRlZBgDIAEoAxIQCghkZWdyYWRlZBgEIAEoAxIPCgdhdF9yaXNrGAUgASgDEhMKC3VuYXZhaWxhYmxlGAYgASgDEjMKCHN0b3JhZ2VzGAcgAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlN0b3JhZ2VTdGF0dXMSEQoJdW5kZWNpZGVkGAggASgDInsKDVN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIPCgdoZWFsdGh5GAIgASgIEhAKCHJlcGxpY2FzGAMgASgDEg8KB2luX3N5bmMYBCABKAMSEQoJcHJpbWFyaWVzGAUgASgDEhUKDWhlYWx0aF9yZWFzb24YBiABKAkieAoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEhUKDW9ubHlfZGVncmFkZWQYAiABKAgSFQoNcmVsYXRpdmVfcGF0aBgDIAEoCRIWCg5vbmx5X3VuZGVjaWRlZBgEIAEoCCKAAgoQUmVwb3NpdG9yeVN0YXR1cxIKCgJpZBgBIAEoAxIXCg92aXJ0dWFsX3N0b3JhZ2UYAiABKAkSFQoNcmVsYXRpdmVfcGF0aBgDIAEoCRIUCgxyZXBsaWNhX3BhdGgYBCABKAkSDQoFZXBvY2gYBSABKAMSCwoDbHNuGAYgASgDEg8KB3ByaW1hcnkYByABKAkSMwoIcmVwbGljYXMYCCADKAsyIS5naXRhbHlfb3BlcmF0b3IudjEuUmVwbGljYVN0YXR1cxIPCgdpbnRlbnRzGAkgASgFEg8KB2ZpbmRpbmcYCiABKAkSFgoOdmVyaWZpZWRfYXRfbXMYCyABKAMiTAoNUmVwbGljYVN0YXR1cxIPCgdzdG9yYWdlGAEgASgJEgsKA2xzbhgCIAEoAxIMCgRyb2xlGAMgASgJEg8KB2luX3N5bmMYBCABKAgiSQoXVmVyaWZ5UmVwb3NpdG9yeVJlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEhUKDXJlbGF0aXZlX3BhdGgYAiABKAkiawoYVmVyaWZ5UmVwb3NpdG9yeVJlc3BvbnNlEg8KB291dGNvbWUYASABKAkSDgoGZGV0YWlsGAIgASgJEi4KBWZsYXdzGAMgAygLMh8uZ2l0YWx5X29wZXJhdG9yLnYxLlJlcGxpY2FGbGF3IiwKC1JlcGxpY2FGbGF3Eg8KB3N0b3JhZ2UYASABKAkSDAoEZmxhdxgCIAEoCSI/ChNBY2NlcHRWb2x1bWVSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIPCgdzdG9yYWdlGAIgASgJIiQKFEFjY2VwdFZvbHVtZVJlc3BvbnNlEgwKBGtlcHQYASABKAMyowMKDEFkbWluU2VydmljZRJYCglHZXRTdGF0dXMSJC5naXRhbHlfb3BlcmF0b3IudjEuR2V0U3RhdHVzUmVxdWVzdBolLmdpdGFseV9vcGVyYXRvci52MS5HZXRTdGF0dXNSZXNwb25zZRJnChBMaXN0UmVwb3NpdG9yaWVzEisuZ2l0YWx5X29wZXJhdG9yLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0GiQuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcG9zaXRvcnlTdGF0dXMwARJtChBWZXJpZnlSZXBvc2l0b3J5EisuZ2l0YWx5X29wZXJhdG9yLnYxLlZlcmlmeVJlcG9zaXRvcnlSZXF1ZXN0GiwuZ2l0YWx5X29wZXJhdG9yLnYxLlZlcmlmeVJlcG9zaXRvcnlSZXNwb25zZRJhCgxBY2NlcHRWb2x1bWUSJy5naXRhbHlfb3BlcmF0b3IudjEuQWNjZXB0Vm9sdW1lUmVxdWVzdBooLmdpdGFseV9vcGVyYXRvci52MS5BY2NlcHRWb2x1bWVSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Ch5naXRhbHlfb3BlcmF0b3IvdjEvYWRtaW4ucHJvdG8SEmdpdGFseV9vcGVyYXRvci52MSISChBHZXRTdGF0dXNSZXF1ZXN0IoIBChFHZXRTdGF0dXNSZXNwb25zZRIQCghwcm94eV9pZBgBIAEoCRJCChB2aXJ0dWFsX3N0b3JhZ2VzGAIgAygLMiguZ2l0YWx5X29wZXJhdG9yLnYxLlZpcnR1YWxTdG9yYWdlU3RhdHVzEhcKD3N0b3JlX3JlYWNoYWJsZRgDIAEoCCLUAQoUVmlydHVhbFN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIUCgxyZXBvc2l0b3JpZXMYAiABKAMSGAoQZnVsbHlfcmVwbGljYXRlZBgDIAEoAxIQCghkZWdyYWRlZBgEIAEoAxIPCgdhdF9yaXNrGAUgASgDEhMKC3VuYXZhaWxhYmxlGAYgASgDEjMKCHN0b3JhZ2VzGAcgAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlN0b3JhZ2VTdGF0dXMSEQoJdW5kZWNpZGVkGAggASgDInsKDVN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIPCgdoZWFsdGh5GAIgASgIEhAKCHJlcGxpY2FzGAMgASgDEg8KB2luX3N5bmMYBCABKAMSEQoJcHJpbWFyaWVzGAUgASgDEhUKDWhlYWx0aF9yZWFzb24YBiABKAkieAoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEhUKDW9ubHlfZGVncmFkZWQYAiABKAgSFQoNcmVsYXRpdmVfcGF0aBgDIAEoCRIWCg5vbmx5X3VuZGVjaWRlZBgEIAEoCCKAAgoQUmVwb3NpdG9yeVN0YXR1cxIKCgJpZBgBIAEoAxIXCg92aXJ0dWFsX3N0b3JhZ2UYAiABKAkSFQoNcmVsYXRpdmVfcGF0aBgDIAEoCRIUCgxyZXBsaWNhX3BhdGgYBCABKAkSDQoFZXBvY2gYBSABKAMSCwoDbHNuGAYgASgDEg8KB3ByaW1hcnkYByABKAkSMwoIcmVwbGljYXMYCCADKAsyIS5naXRhbHlfb3BlcmF0b3IudjEuUmVwbGljYVN0YXR1cxIPCgdpbnRlbnRzGAkgASgFEg8KB2ZpbmRpbmcYCiABKAkSFgoOdmVyaWZpZWRfYXRfbXMYCyABKAMiTAoNUmVwbGljYVN0YXR1cxIPCgdzdG9yYWdlGAEgASgJEgsKA2xzbhgCIAEoAxIMCgRyb2xlGAMgASgJEg8KB2luX3N5bmMYBCABKAgiSQoXVmVyaWZ5UmVwb3NpdG9yeVJlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEhUKDXJlbGF0aXZlX3BhdGgYAiABKAkiawoYVmVyaWZ5UmVwb3NpdG9yeVJlc3BvbnNlEg8KB291dGNvbWUYASABKAkSDgoGZGV0YWlsGAIgASgJEi4KBWZsYXdzGAMgAygLMh8uZ2l0YWx5X29wZXJhdG9yLnYxLlJlcGxpY2FGbGF3IiwKC1JlcGxpY2FGbGF3Eg8KB3N0b3JhZ2UYASABKAkSDAoEZmxhdxgCIAEoCSJOChJGaW5kT3JwaGFuc1JlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEg8KB3N0b3JhZ2UYAiABKAkSDgoGcmVtb3ZlGAMgASgIIlUKBk9ycGhhbhIMCgRwYXRoGAEgASgJEhYKDm1vZGlmaWVkX2F0X21zGAIgASgDEhQKDGtlcHRfYmVjYXVzZRgDIAEoCRIPCgdyZW1vdmVkGAQgASgIIj8KE0FjY2VwdFZvbHVtZVJlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEg8KB3N0b3JhZ2UYAiABKAkiJAoUQWNjZXB0Vm9sdW1lUmVzcG9uc2USDAoEa2VwdBgBIAEoAzL4AwoMQWRtaW5TZXJ2aWNlElgKCUdldFN0YXR1cxIkLmdpdGFseV9vcGVyYXRvci52MS5HZXRTdGF0dXNSZXF1ZXN0GiUuZ2l0YWx5X29wZXJhdG9yLnYxLkdldFN0YXR1c1Jlc3BvbnNlEmcKEExpc3RSZXBvc2l0b3JpZXMSKy5naXRhbHlfb3BlcmF0b3IudjEuTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QaJC5naXRhbHlfb3BlcmF0b3IudjEuUmVwb3NpdG9yeVN0YXR1czABEm0KEFZlcmlmeVJlcG9zaXRvcnkSKy5naXRhbHlfb3BlcmF0b3IudjEuVmVyaWZ5UmVwb3NpdG9yeVJlcXVlc3QaLC5naXRhbHlfb3BlcmF0b3IudjEuVmVyaWZ5UmVwb3NpdG9yeVJlc3BvbnNlElMKC0ZpbmRPcnBoYW5zEiYuZ2l0YWx5X29wZXJhdG9yLnYxLkZpbmRPcnBoYW5zUmVxdWVzdBoaLmdpdGFseV9vcGVyYXRvci52MS5PcnBoYW4wARJhCgxBY2NlcHRWb2x1bWUSJy5naXRhbHlfb3BlcmF0b3IudjEuQWNjZXB0Vm9sdW1lUmVxdWVzdBooLmdpdGFseV9vcGVyYXRvci52MS5BY2NlcHRWb2x1bWVSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message gitaly_operator.v1.GetStatusRequest
@@ -400,6 +400,73 @@ export const ReplicaFlawSchema: GenMessage<ReplicaFlaw> = /*@__PURE__*/
   messageDesc(file_gitaly_operator_v1_admin, 9);
 
 /**
+ * @generated from message gitaly_operator.v1.FindOrphansRequest
+ */
+export type FindOrphansRequest = Message<"gitaly_operator.v1.FindOrphansRequest"> & {
+  /**
+   * @generated from field: string virtual_storage = 1;
+   */
+  virtualStorage: string;
+
+  /**
+   * @generated from field: string storage = 2;
+   */
+  storage: string;
+
+  /**
+   * Removes those that may be, some a second, each after one more look at the records.
+   *
+   * @generated from field: bool remove = 3;
+   */
+  remove: boolean;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.FindOrphansRequest.
+ * Use `create(FindOrphansRequestSchema)` to create a new message.
+ */
+export const FindOrphansRequestSchema: GenMessage<FindOrphansRequest> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 10);
+
+/**
+ * @generated from message gitaly_operator.v1.Orphan
+ */
+export type Orphan = Message<"gitaly_operator.v1.Orphan"> & {
+  /**
+   * On the storage.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * When its folder was last changed, in milliseconds since 1970-01-01 UTC; 0 if nobody tells.
+   *
+   * @generated from field: int64 modified_at_ms = 2;
+   */
+  modifiedAtMs: bigint;
+
+  /**
+   * Why it may not be removed; empty if it may.
+   *
+   * @generated from field: string kept_because = 3;
+   */
+  keptBecause: string;
+
+  /**
+   * @generated from field: bool removed = 4;
+   */
+  removed: boolean;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.Orphan.
+ * Use `create(OrphanSchema)` to create a new message.
+ */
+export const OrphanSchema: GenMessage<Orphan> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 11);
+
+/**
  * @generated from message gitaly_operator.v1.AcceptVolumeRequest
  */
 export type AcceptVolumeRequest = Message<"gitaly_operator.v1.AcceptVolumeRequest"> & {
@@ -419,7 +486,7 @@ export type AcceptVolumeRequest = Message<"gitaly_operator.v1.AcceptVolumeReques
  * Use `create(AcceptVolumeRequestSchema)` to create a new message.
  */
 export const AcceptVolumeRequestSchema: GenMessage<AcceptVolumeRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 10);
+  messageDesc(file_gitaly_operator_v1_admin, 12);
 
 /**
  * @generated from message gitaly_operator.v1.AcceptVolumeResponse
@@ -438,7 +505,7 @@ export type AcceptVolumeResponse = Message<"gitaly_operator.v1.AcceptVolumeRespo
  * Use `create(AcceptVolumeResponseSchema)` to create a new message.
  */
 export const AcceptVolumeResponseSchema: GenMessage<AcceptVolumeResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 11);
+  messageDesc(file_gitaly_operator_v1_admin, 13);
 
 /**
  * @generated from service gitaly_operator.v1.AdminService
@@ -474,6 +541,16 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof VerifyRepositoryRequestSchema;
     output: typeof VerifyRepositoryResponseSchema;
+  },
+  /**
+   * The repositories on a storage's disk that no record has there. Nothing else refers to them.
+   *
+   * @generated from rpc gitaly_operator.v1.AdminService.FindOrphans
+   */
+  findOrphans: {
+    methodKind: "server_streaming";
+    input: typeof FindOrphansRequestSchema;
+    output: typeof OrphanSchema;
   },
   /**
    * A person says that the other volume which a storage shows is the right one. What is in sync elsewhere

@@ -16,6 +16,19 @@ export function describeListing(harness: Harness): void {
   /** A virtual storage that nobody else uses. */
   const freshName = async (store: ControlStore) => `virtual-${await store.nextRepositoryId()}`;
 
+  describe('getMany', () => {
+    test('gives those that there are', async () => {
+      const store = await open();
+      const records = [await create(store), await create(store)];
+      await create(store);
+      const none = await store.nextRepositoryId();
+      const ids = records.map(({ id }) => id);
+      const found = await store.getMany([...ids, none]);
+      expect(found.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(records);
+      expect(await store.getMany([])).toEqual([]);
+    });
+  });
+
   describe('list', () => {
     test('gives pages in ascending order of id, of one virtual storage', async () => {
       const store = await open();
