@@ -255,7 +255,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/proxy/replication/leaving.ts',
-        guard: 'await view.departuresKnown(record)',
+        guard: 'await view.departuresKnown(claimed.record)',
         without: '',
       },
     ],
@@ -274,6 +274,19 @@ export const mutants: readonly Mutant[] = [
     ],
     violates: /I4/,
     only: ['fewer-replicas'],
+  },
+  {
+    name: 'a-removal-that-comes-late-is-refused',
+    edits: [
+      {
+        file: 'src/proxy/replication/leaving.ts',
+        guard: '.remove(record.replicaPath, transaction)',
+        without: '.remove(record.replicaPath)',
+      },
+    ],
+    violates: /I3|I6/,
+    only: ['fewer-then-more-replicas'],
+    faults: ['p2-loses-store-long', 'p2-pauses-1000'],
   },
   {
     name: 'a-primary-that-is-behind-is-replaced',

@@ -120,6 +120,15 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'fewer-then-more-replicas',
+    shape: { ...spare, replicas: 3 },
+    begin(run) {
+      run.changeReplicaCount('p2', 2);
+      for (const ms of [1500, 2500, 4000]) run.after(ms, () => run.changeReplicaCount('p1', 3));
+      run.after(1600, () => run.write('p1', { class: writeClasses.voting, changes: [main('w1')] }));
+    },
+  },
+  {
     name: 'more-replicas',
     shape: spare,
     begin(run) {

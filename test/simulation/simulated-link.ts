@@ -315,7 +315,13 @@ export class SimulatedLink {
           (call) => this.#storage.replicate(path, this.#storageNamed(source.storage), call),
           transaction,
         ),
-      remove: (path) => this.#ask('RemoveRepository', 10_000, () => this.#storage.remove(path)),
+      remove: (path, transaction) =>
+        this.#ask(
+          'RemoveRepository',
+          10_000,
+          (call) => this.#storage.remove(path, transaction === undefined ? undefined : call),
+          transaction,
+        ),
     };
     return control as ControlCalls;
   }

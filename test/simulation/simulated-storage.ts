@@ -272,9 +272,13 @@ export class SimulatedStorage {
     return refs && new Map(refs);
   }
 
-  /** Removes a repository; one that is not there is fine. */
-  async remove(path: string): Promise<void> {
-    await this.#work(0.5, 10);
+  /** Removes a repository; one that is not there is fine. With `call` it asks before it does so. */
+  async remove(path: string, call?: StorageCall): Promise<void> {
+    await this.#work(0.5, this.#timeline.chance(0.2) ? 2000 : 10);
+    const vote = { phase: 'prepared', hash: path } as const;
+    if (call !== undefined && (await call.vote(vote)) !== 'commit') {
+      throw new Error('the removal was refused');
+    }
     if (!this.#repositories.delete(path)) return;
     this.#onChange();
     this.#timeline.tell(() => `${this.name} has removed ${path}`);

@@ -4,6 +4,7 @@ import { inSyncVoters, type Intent, type RepositoryRecord } from '../routing/rep
 import {
   anyNodes,
   anyRecord,
+  changed,
   intentOf,
   nodesOf,
   recordWith,
@@ -12,7 +13,7 @@ import {
 } from '../../../test/support/repository-records.ts';
 import { raiseBarrier } from '../transactions/barrier-changes.ts';
 import { claimRepair, promote } from '../transactions/record-changes.ts';
-import { dropReplica } from '../transactions/replica-count.ts';
+import { claimRemoval, dropReplica } from '../transactions/replica-count.ts';
 import { planRepair, type RepairRoom } from './plan.ts';
 
 const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
@@ -268,7 +269,8 @@ function afterRepair(record: RepositoryRecord, storage: string): RepositoryRecor
 
 /** The record once `storage` has removed a replica that was leaving. */
 function afterRemoval(record: RepositoryRecord, storage: string): RepositoryRecord {
-  const dropped = dropReplica(record, storage);
+  const claim = { id: 'p/removal/1', owner: 'p' };
+  const dropped = dropReplica(changed(claimRemoval(record, storage, claim)), claim);
   if (dropped.kind === 'refuse') throw new Error(dropped.reason);
   return dropped.next;
 }

@@ -134,15 +134,20 @@ export function withPrimary(record: RepositoryRecord, primary: string): Reposito
   return { ...record, primary, epoch: record.epoch + 1n };
 }
 
-/** Gives a repository a replica on one more storage. It holds nothing yet, and repair fills it. */
-export function addReplica(record: RepositoryRecord, storage: string): RecordChange<'already'> {
+/**
+ * Gives a repository a replica on one more storage. It holds nothing yet, and repair fills it. Not while an earlier one
+ * is being removed there: that would take the new one along.
+ */
+export function addReplica(
+  record: RepositoryRecord,
+  storage: string,
+): RecordChange<'already' | 'leaving'> {
   const replica = record.replicas.find((candidate) => candidate.storage === storage);
-  if (replica !== undefined && replica.role !== 'leaving') {
-    return { kind: 'refuse', reason: 'already' };
+  if (replica !== undefined) {
+    return { kind: 'refuse', reason: replica.role === 'leaving' ? 'leaving' : 'already' };
   }
-  const learner: Replica = { storage, lsn: replica?.lsn ?? -1n, role: 'learner' };
-  const others = record.replicas.filter((candidate) => candidate.storage !== storage);
-  return { kind: 'change', next: { ...record, replicas: [...others, learner] } };
+  const learner: Replica = { storage, lsn: -1n, role: 'learner' };
+  return { kind: 'change', next: { ...record, replicas: [...record.replicas, learner] } };
 }
 
 /** Why a repair may not begin. */

@@ -8,7 +8,13 @@ import {
   someStorages,
 } from '../../../test/support/repository-records.ts';
 import { inSyncVoters } from '../routing/repository-record.ts';
-import { assignedStorages, changeReplicaCount, dropReplica } from './replica-count.ts';
+import { addReplica } from './record-changes.ts';
+import {
+  assignedStorages,
+  changeReplicaCount,
+  claimRemoval,
+  dropReplica,
+} from './replica-count.ts';
 
 const options = { candidates: ['d', 'c', 'e'], minInSyncReplicas: 2 };
 
@@ -79,15 +85,37 @@ it('never takes the primary away, nor the last replicas that a write needs', () 
 });
 
 describe('a replica that is leaving', () => {
+  const claim = { id: 'p1/removal/1', owner: 'p1' };
+  const other = { id: 'p2/removal/1', owner: 'p2' };
   const leaving = recordWith({ replicas: [replica('a', 5n), replica('b', 5n, 'leaving')] });
+  const claimed = changed(claimRemoval(leaving, 'b', claim));
 
-  it('is struck out', () => {
-    expect(changed(dropReplica(leaving, 'b')).replicas).toEqual([replica('a', 5n)]);
+  it('is struck out by whoever has claimed it', () => {
+    expect(changed(dropReplica(claimed, claim)).replicas).toEqual([replica('a', 5n)]);
+    for (const record of [leaving, claimed]) {
+      expect(dropReplica(record, other)).toEqual({ kind: 'refuse', reason: 'notLeaving' });
+    }
   });
 
-  it('is the only one that is', () => {
+  it('is claimed once, unless the owner of the claim is gone', () => {
+    const refused = { kind: 'refuse', reason: 'claimed' };
+    expect(claimRemoval(claimed, 'b', other)).toEqual(refused);
+    expect(claimRemoval(claimed, 'b', other, { ...claim, id: 'p1/removal/0' })).toEqual(refused);
+    const taken = changed(claimRemoval(claimed, 'b', other, claim));
+    expect(changed(dropReplica(taken, other)).replicas).toEqual([replica('a', 5n)]);
+    expect(dropReplica(taken, claim)).toEqual({ kind: 'refuse', reason: 'notLeaving' });
+  });
+
+  it('is the only one that can be claimed so', () => {
     for (const storage of ['a', 'c']) {
-      expect(dropReplica(leaving, storage)).toEqual({ kind: 'refuse', reason: 'notLeaving' });
+      const refused = { kind: 'refuse', reason: 'notLeaving' };
+      expect(claimRemoval(leaving, storage, claim)).toEqual(refused);
+    }
+  });
+
+  it('gets nothing new before it is gone', () => {
+    for (const record of [leaving, claimed]) {
+      expect(addReplica(record, 'b')).toEqual({ kind: 'refuse', reason: 'leaving' });
     }
   });
 });

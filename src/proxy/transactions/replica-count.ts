@@ -1,4 +1,9 @@
-import { inSyncVoters, type Replica, type RepositoryRecord } from '../routing/repository-record.ts';
+import {
+  inSyncVoters,
+  type RepairClaim,
+  type Replica,
+  type RepositoryRecord,
+} from '../routing/repository-record.ts';
 import type { RecordChange } from './record-change.ts';
 
 /** Why a repository does not get another number of replicas. */
@@ -54,11 +59,41 @@ export function changeReplicaCount(
   return { kind: 'change', next: { ...record, replicas } };
 }
 
-/** Strikes out a leaving replica that its storage has removed. */
-export function dropReplica(record: RepositoryRecord, storage: string): RecordChange<'notLeaving'> {
-  const isLeaving = ({ storage: holder, role }: Replica) =>
-    holder === storage && role === 'leaving';
-  if (!record.replicas.some(isLeaving)) return { kind: 'refuse', reason: 'notLeaving' };
-  const replicas = record.replicas.filter((replica) => !isLeaving(replica));
+/** Why a leaving replica is not removed now. */
+export type RemovalRefusal =
+  | 'notLeaving'
+  /** Somebody else removes or changes it. */
+  | 'claimed';
+
+/**
+ * The first step of removing a leaving replica: nobody else touches it as long as the owner of `claim` lives.
+ *
+ * @param abandoned an earlier claim, whose owner is known to be gone
+ */
+export function claimRemoval(
+  record: RepositoryRecord,
+  storage: string,
+  claim: RepairClaim,
+  abandoned?: RepairClaim,
+): RecordChange<RemovalRefusal> {
+  const replica = record.replicas.find((candidate) => candidate.storage === storage);
+  if (replica?.role !== 'leaving') return { kind: 'refuse', reason: 'notLeaving' };
+  if (replica.repair !== undefined && replica.repair.id !== abandoned?.id) {
+    return { kind: 'refuse', reason: 'claimed' };
+  }
+  const replicas = record.replicas.map((candidate) =>
+    candidate === replica ? { ...replica, repair: claim } : candidate,
+  );
+  return { kind: 'change', next: { ...record, replicas } };
+}
+
+/** Strikes out a leaving replica that its storage has removed under that claim. */
+export function dropReplica(
+  record: RepositoryRecord,
+  claim: RepairClaim,
+): RecordChange<'notLeaving'> {
+  const isRemoved = ({ role, repair }: Replica) => role === 'leaving' && repair?.id === claim.id;
+  if (!record.replicas.some(isRemoved)) return { kind: 'refuse', reason: 'notLeaving' };
+  const replicas = record.replicas.filter((replica) => !isRemoved(replica));
   return { kind: 'change', next: { ...record, replicas } };
 }
