@@ -4,7 +4,7 @@ import { RpcError } from '../../src/rpc/rpc-error.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
 import type { Fault } from '../storage-node/faults.ts';
 import { commitFile } from '../support/commit-file.ts';
-import { ProxyCluster } from '../support/proxy-cluster.ts';
+import { ProxyCluster, waitUntil } from '../support/proxy-cluster.ts';
 import { patientMs } from '../support/steady-load.ts';
 
 jest.setTimeout(120_000);
@@ -72,5 +72,39 @@ describe('a primary that answers health checks', () => {
     running.node(primary).faults.add({ step: 'vote', phase: 'PREPARED', action: { kind: 'hang' } });
     await write('one');
     expect(await primaryOf(client)).not.toBe(primary);
+  });
+});
+
+describe('a secondary that votes differently from the others each time', () => {
+  it('falls behind and is repaired again and again, and never stops a write', async () => {
+    const { running, client, write } = await start();
+    const primary = await primaryOf(client);
+    const secondary = running.nodes.find(({ name }) => name !== primary)?.name ?? '';
+    const { faults } = running.node(secondary);
+    faults.add({ step: 'vote', method: 'WriteRef', phase: 'PREPARED', action: { kind: 'differ' } });
+    const metrics = async () => {
+      const port = running.proxies[0]?.httpPort;
+      return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    };
+    const repairs = `gitaly_proxy_repairs_total{virtual_storage="default",storage="${secondary}",outcome="inSync"}`;
+    let writes = 0;
+    await waitUntil('it was repaired three times', async () => {
+      writes += 1;
+      await write(`branch-${writes}`);
+      const line = (await metrics()).split('\n').find((each) => each.startsWith(repairs));
+      return Number(line?.slice(repairs.length) ?? 0) >= 3;
+    });
+    expect(await metrics()).toContain(
+      'gitaly_praefect_tx_replications_total{reason="node-error-status"}',
+    );
+    expect(await primaryOf(client)).toBe(primary);
+    faults.clear();
+    await waitUntil('all are in sync', async () => {
+      const filter = { virtualStorage: 'default', relativePath: repository.relativePath };
+      for await (const { replicas } of client.admin.listRepositories(filter)) {
+        return replicas.every(({ inSync }) => inSync);
+      }
+      return false;
+    });
   });
 });

@@ -237,7 +237,8 @@ describe('a call that no storage can serve', () => {
       code: UNAVAILABLE,
       message:
         `none of the in-sync replicas (${names}) can be reached: bring one of them back, ` +
-        'or, if they are lost, see "gitaly-ha repository dataloss"',
+        'or, if they are lost, see "gitaly-ha repository dataloss", ' +
+        'and give up what only they hold with "gitaly-ha repository accept-dataloss"',
     };
     expect(await cluster.call(read, requestAbout(known))).toMatchObject(refusal);
     expect(await cluster.call(write, requestAbout(known))).toMatchObject(refusal);

@@ -140,3 +140,44 @@ test('of failures 10,000 are kept, the latest', () => {
   const ids = [...failures.all].map(({ id }) => id);
   expect([ids.length, ids[0], ids.at(-1)]).toEqual([10_000, 10n, 10_009n]);
 });
+
+describe('a replica that falls behind after each repair', () => {
+  it('is repaired at once twice, and then later each time, up to a minute', async () => {
+    const { failures, numbered, waitMs } = setUp();
+    const waits: number[] = [];
+    for (let repair = 0; repair < 12; repair++) {
+      failures.repaired(numbered(1n), 'b');
+      expect(failures.holdsBack(numbered(1n), 'c', false)).toBe(false);
+      expect(failures.holdsBack(numbered(2n), 'b', false)).toBe(false);
+      waits.push(await waitMs(1n, 'b'));
+    }
+    expect(waits.slice(0, 2)).toEqual([0, 0]);
+    expect(waits[2]).toBeGreaterThan(0);
+    expect(waits[2]).toBeLessThan(1000);
+    expect(waits.at(-1)).toBeGreaterThan(45_000);
+    expect(waits.at(-1)).toBeLessThan(75_000);
+  });
+
+  it('waits 5 s at most while writes are refused', async () => {
+    const { failures, numbered, waitMs } = setUp();
+    for (let repair = 0; repair < 12; repair++) failures.repaired(numbered(1n), 'b');
+    expect(await waitMs(1n, 'b', true)).toBeLessThanOrEqual(5000);
+  });
+
+  it('begins anew when its storage was away: then that is why it fell behind', async () => {
+    const { failures, numbered } = setUp();
+    for (let repair = 0; repair < 12; repair++) failures.repaired(numbered(1n), 'b');
+    failures.storageReturned('default', 'a');
+    expect(failures.holdsBack(numbered(1n), 'b', false)).toBe(true);
+    failures.storageReturned('default', 'b');
+    expect(failures.holdsBack(numbered(1n), 'b', false)).toBe(false);
+  });
+
+  it('begins anew when it has stayed in sync for ten minutes', async () => {
+    const { clock, failures, numbered } = setUp();
+    for (let repair = 0; repair < 12; repair++) failures.repaired(numbered(1n), 'b');
+    await clock.advance(600_000);
+    failures.repaired(numbered(1n), 'b');
+    expect(failures.holdsBack(numbered(1n), 'b', false)).toBe(false);
+  });
+});

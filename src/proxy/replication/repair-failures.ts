@@ -55,6 +55,10 @@ const retryPolicy: BackoffPolicy = { initialMs: 500, maxMs: 60_000 };
 const urgentWaitMs = 5000;
 /** Failures of so many different repositories in a row speak against their storage. */
 const repositoriesToBlame = 5;
+/** So often a replica is repaired without a wait: storages come and go. */
+const freeRepairs = 2;
+/** One that has stayed in sync for so long begins anew. */
+const calmMs = 600_000;
 /** The failure that is longest ago is forgotten first. */
 const maxFailures = 10_000;
 
@@ -67,6 +71,8 @@ export class RepairFailures {
   readonly #random: Random;
   readonly #failures = new Map<string, RepairFailure & Wait>();
   readonly #storages = new Map<string, StorageTrouble>();
+  /** Replicas that were repaired; the one that is longest ago first. */
+  readonly #repaired = new Map<string, Wait & { readonly storage: string }>();
 
   constructor({ clock, random }: { readonly clock: Clock; readonly random: Random }) {
     this.#clock = clock;
@@ -99,10 +105,32 @@ export class RepairFailures {
     if (target !== undefined) this.#storages.delete(`${record.virtualStorage}/${target}`);
   }
 
+  /**
+   * A replica is in sync again. One that falls behind each time, since its storage does something else than the
+   * others, waits longer and longer before it is repaired the next time.
+   */
+  repaired(record: RepositoryRecord, target: string): void {
+    const key = keyOf(record, target);
+    const before = this.#repaired.get(key);
+    const nowMs = this.#clock.monotonicMs();
+    const isRelapse = before !== undefined && nowMs - before.failedAtMs < calmMs;
+    const attempts = isRelapse ? before.attempts + 1 : 1;
+    const isFree = attempts <= freeRepairs;
+    const wait = isFree ? noWait : this.#waitAfter(attempts - freeRepairs);
+    this.#repaired.delete(key);
+    const storage = `${record.virtualStorage}/${target}`;
+    this.#repaired.set(key, { ...wait, attempts, failedAtMs: nowMs, storage });
+    for (const oldest of this.#repaired.keys()) {
+      if (this.#repaired.size <= maxFailures) break;
+      this.#repaired.delete(oldest);
+    }
+  }
+
   /** Whether a step is not to be tried yet. */
   holdsBack(record: RepositoryRecord, target: string | undefined, isUrgent: boolean): boolean {
     const trouble = this.#storages.get(`${record.virtualStorage}/${target}`);
-    const waits = [this.#failures.get(keyOf(record, target)), trouble?.wait];
+    const key = keyOf(record, target);
+    const waits = [this.#failures.get(key), this.#repaired.get(key), trouble?.wait];
     return waits.some((wait) => {
       if (wait === undefined) return false;
       const delayMs = isUrgent ? Math.min(wait.delayMs, urgentWaitMs) : wait.delayMs;
@@ -112,7 +140,11 @@ export class RepairFailures {
 
   /** A storage can be reached again: what has failed with it may work now. */
   storageReturned(virtualStorage: string, storage: string): void {
-    this.#storages.delete(`${virtualStorage}/${storage}`);
+    const name = `${virtualStorage}/${storage}`;
+    this.#storages.delete(name);
+    for (const [key, repaired] of this.#repaired) {
+      if (repaired.storage === name) this.#repaired.delete(key);
+    }
     for (const [key, failure] of this.#failures) {
       if (failure.virtualStorage !== virtualStorage) continue;
       if (failure.target === storage || failure.source === storage) this.#failures.delete(key);

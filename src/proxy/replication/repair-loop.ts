@@ -313,7 +313,10 @@ export class RepairLoop implements Stoppable {
       const outcome = await bringInSync(record, target, source, repair);
       if (outcome.kind === 'notYet') throw new Error(outcome.reason);
       result = outcome.kind;
-      if (outcome.kind === 'inSync') return;
+      if (outcome.kind === 'inSync') {
+        this.#failures.repaired(record, target);
+        return;
+      }
       const { id, relativePath } = record;
       logger.debug({ id, relativePath, reason: outcome.reason }, 'a repair waits for another');
     } finally {

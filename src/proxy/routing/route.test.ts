@@ -87,7 +87,8 @@ describe('a read', () => {
       kind: 'unavailable',
       reason:
         'none of the in-sync replicas (a, b) can be reached: bring one of them back, ' +
-        'or, if they are lost, see "gitaly-ha repository dataloss"',
+        'or, if they are lost, see "gitaly-ha repository dataloss", ' +
+        'and give up what only they hold with "gitaly-ha repository accept-dataloss"',
     };
     expect(routeRead(record, nodes, options)).toEqual(refusal);
     expect(routeWrite(record, nodes, policy)).toEqual(refusal);

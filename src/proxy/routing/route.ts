@@ -47,11 +47,12 @@ export function routeRead(
   };
 }
 
-/** Nobody but a person can say what is to be done then: the text names the command that helps. */
+/** Nobody but a person can say what is to be done then: the text names the commands that help. */
 function noneInSync(inSync: readonly string[]): string {
   return (
     `none of the in-sync replicas (${inSync.join(', ') || 'none'}) can be reached: bring one of them back, ` +
-    'or, if they are lost, see "gitaly-ha repository dataloss"'
+    'or, if they are lost, see "gitaly-ha repository dataloss", ' +
+    'and give up what only they hold with "gitaly-ha repository accept-dataloss"'
   );
 }
 
