@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
+import { deferred, type Deferred } from '../../base/deferred.ts';
 import { intentOf } from '../../../test/support/repository-records.ts';
 import { MemoryDatabase } from '../store/memory-database.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
@@ -87,5 +88,31 @@ describe('the owner of a write', () => {
     expect(first.membership.isAbandoned(others)).toBe(true);
     expect(first.membership.isAbandoned(own)).toBe(false);
     await first.membership.stop();
+  });
+});
+
+describe('who is alive', () => {
+  it('is what the store says to the latest question, in whatever order its answers come', async () => {
+    const clock = new ManualClock();
+    const answers: Deferred<ReadonlyMap<string, { readonly remainingMs: number }>>[] = [];
+    const membership = new Membership({
+      store: Object.assign(createMemoryStore({ clock }), {
+        liveOwners() {
+          const answer = deferred<ReadonlyMap<string, { readonly remainingMs: number }>>();
+          answers.push(answer);
+          return answer.promise;
+        },
+      }),
+      owner: 'proxy-1',
+      clock,
+      outage: { failed() {}, worked() {} },
+    });
+    const questions = [membership.refresh(), membership.refresh()];
+    const lives = { remainingMs: 3000 };
+    answers[1]?.resolve(new Map([['proxy-2', lives]]));
+    await questions[1];
+    answers[0]?.resolve(new Map());
+    await Promise.all(questions);
+    expect(membership.isAbandoned({ owner: 'proxy-2' })).toBe(false);
   });
 });

@@ -26,6 +26,9 @@ export class Membership implements Stoppable {
   #validUntilMs = Number.NEGATIVE_INFINITY;
   #leaseTerm = 0;
   #live: ReadonlySet<string> = new Set();
+  /** How often the store was asked who is alive, and the last of these times that it has answered. */
+  #asked = 0;
+  #heard = 0;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -78,9 +81,17 @@ export class Membership implements Stoppable {
     return owner !== this.#options.owner && !this.#live.has(owner);
   }
 
-  /** Asks the store who is alive now. */
+  /**
+   * Asks the store who is alive now. What it says to a later question stays: the answer to an earlier one may come
+   * after it, and does not know of a proxy that has started in between. Its writes would be taken for abandoned.
+   */
   async refresh(): Promise<void> {
-    this.#live = new Set((await this.#options.store.liveOwners()).keys());
+    this.#asked += 1;
+    const question = this.#asked;
+    const owners = await this.#options.store.liveOwners();
+    if (question < this.#heard) return;
+    this.#heard = question;
+    this.#live = new Set(owners.keys());
   }
 
   async #renew(): Promise<void> {
