@@ -49,7 +49,7 @@ export interface ProxyConfig {
 }
 
 /** How replicas are compared with one another in the background. */
-export interface VerificationConfig {
+interface VerificationConfig {
   /** From one comparison of a repository to the next; 0: only where somebody asks for it. */
   readonly intervalMs: number;
   /** Calls that a storage gets for that in a second, from all proxies together. */
