@@ -20,7 +20,7 @@ export interface RepositoryViewOptions {
   readonly logger: Logger;
   /** Told whether changes are heard. */
   readonly outage: Pick<StoreOutage, 'failed' | 'worked'>;
-  /** Records kept of each virtual storage; the ones not used lately go first. Default 100,000. */
+  /** Records kept of each virtual storage, at most; the half used last always is. Default 200,000. */
   readonly maxRecords?: number;
   /** How long reads are served from what is known while the store is not heard. Default 5 minutes. */
   readonly staleReadLimitMs?: number;
@@ -62,7 +62,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
 
   constructor(options: RepositoryViewOptions) {
     this.#options = options;
-    this.#maxRecords = options.maxRecords ?? 100_000;
+    this.#maxRecords = options.maxRecords ?? 200_000;
     this.#records = new RecordCache(this.#maxRecords);
     this.#staleReadLimitMs = options.staleReadLimitMs ?? 300_000;
     this.#maxLeaseMs = options.maxLeaseMs ?? 10_000;
