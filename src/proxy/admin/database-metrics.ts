@@ -1,5 +1,6 @@
 import { Gauge, Registry } from 'prom-client';
 import type { Clock } from '../../base/clock.ts';
+import { repairPriorities, urgencyOf, type RepairPriority } from '../replication/urgency.ts';
 import type { ControlStore, StoreSummary } from '../store/control-store.ts';
 import type { DueCounts, VerificationQueue } from '../store/verification-queue.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
@@ -53,6 +54,19 @@ export class DatabaseMetrics {
             this.set({ virtual_storage, state: 'degraded' }, degraded);
             this.set({ virtual_storage, state: 'at_risk' }, atRisk);
             this.set({ virtual_storage, state: 'unavailable' }, unavailable);
+          }
+        },
+      }),
+      new Gauge({
+        name: 'gitaly_proxy_repairs_due',
+        help: 'Repositories that need repair, by what it is for.',
+        labelNames: ['virtual_storage', 'priority'],
+        registers: [],
+        async collect() {
+          for (const [virtual_storage, { repairsDue }] of await summaries()) {
+            for (const [priority, count] of repairsDue) {
+              this.set({ virtual_storage, priority: priorityLabels[priority] }, count);
+            }
           }
         },
       }),
@@ -123,8 +137,28 @@ export class DatabaseMetrics {
       store.verifications.countDue({ virtualStorage: name, intervalMs }),
       store.verifications.countFindings(name),
     ]);
-    return [name, { ...summary, ...due, findings }];
+    return [name, { ...summary, ...due, findings, repairsDue: repairsIn(summary, virtualStorage) }];
   }
 }
 
-type Sums = StoreSummary & DueCounts & { readonly findings: number };
+type RepairsDue = ReadonlyMap<RepairPriority, number>;
+
+type Sums = StoreSummary &
+  DueCounts & { readonly findings: number; readonly repairsDue: RepairsDue };
+
+const priorityLabels: Readonly<Record<RepairPriority, string>> = {
+  refusesWrites: 'refuses_writes',
+  behind: 'behind',
+  missing: 'missing',
+  surplus: 'surplus',
+};
+
+function repairsIn({ placements }: StoreSummary, virtualStorage: VirtualStorage): RepairsDue {
+  const nodes = virtualStorage.nodes();
+  const due = new Map<RepairPriority, number>(repairPriorities.map((priority) => [priority, 0]));
+  for (const { placement, repositories } of placements) {
+    const priority = urgencyOf(placement, nodes, virtualStorage.policy)?.priority;
+    if (priority !== undefined) due.set(priority, (due.get(priority) ?? 0) + repositories);
+  }
+  return due;
+}

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
+import { nodesOf } from '../../../test/support/repository-records.ts';
 import { readCallHead } from '../relay/call-head.ts';
 import { CallTrace } from '../relay/call-trace.ts';
 import type { ServerCall } from '../relay/server-call.ts';
@@ -162,7 +163,17 @@ describe('the metrics of writes and repairs', () => {
 
 describe('the metrics of the database', () => {
   const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
-  const storages = new StorageDirectory([new VirtualStorage('default', policy, [])]);
+  const virtualStorage = new VirtualStorage('default', policy, []);
+  virtualStorage.nodes = () => nodesOf(['a', 'b', 'c']);
+  const storages = new StorageDirectory([virtualStorage]);
+  const placed = (...inSync: boolean[]) => ({
+    primary: 'a',
+    replicas: inSync.map((isInSync, index) => ({
+      storage: ['a', 'b', 'c'][index] ?? '',
+      role: 'voter' as const,
+      inSync: isInSync,
+    })),
+  });
   const summary: StoreSummary = {
     repositories: 10,
     fullyReplicated: 4,
@@ -170,6 +181,12 @@ describe('the metrics of the database', () => {
     atRisk: 2,
     unavailable: 1,
     storages: new Map([['a', { replicas: 9, inSync: 8, primaries: 7 }]]),
+    placements: [
+      { placement: placed(true, true, true), repositories: 4 },
+      { placement: placed(true, true, false), repositories: 3 },
+      { placement: placed(true, false, false), repositories: 2 },
+      { placement: placed(true, false), repositories: 1 },
+    ],
   };
 
   function start() {
@@ -189,6 +206,16 @@ describe('the metrics of the database', () => {
     const metrics = new DatabaseMetrics({ store, storages, clock, verificationIntervalMs: 1 });
     return { clock, asked, metrics, setAway: (away: boolean) => void (isAway = away) };
   }
+
+  test('count the repairs that are due by how urgent they are', async () => {
+    const { metrics } = start();
+    expect(await read(metrics, 'gitaly_proxy_repairs_due')).toEqual([
+      '{virtual_storage="default",priority="refuses_writes"} 3',
+      '{virtual_storage="default",priority="behind"} 3',
+      '{virtual_storage="default",priority="missing"} 0',
+      '{virtual_storage="default",priority="surplus"} 0',
+    ]);
+  });
 
   test('count repositories by how safe they are', async () => {
     const { metrics } = start();

@@ -117,6 +117,12 @@ export interface Placement {
   readonly replicas: readonly PlacedReplica[];
 }
 
+/** So many repositories with the same placement. */
+export interface PlacementCount {
+  readonly placement: Placement;
+  readonly repositories: number;
+}
+
 export interface PlacedReplica {
   readonly storage: string;
   readonly role: ReplicaRole;
@@ -146,6 +152,8 @@ export interface StoreSummary {
     string,
     { readonly replicas: number; readonly inSync: number; readonly primaries: number }
   >;
+  /** What the sums are of. A placement may be there more than once. */
+  readonly placements: readonly PlacementCount[];
 }
 
 export interface WatchEvents {

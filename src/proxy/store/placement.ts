@@ -1,5 +1,5 @@
 import { isInSync, type ReplicaRole, type RepositoryRecord } from '../routing/repository-record.ts';
-import type { Placement, StoreSummary, SummaryQuery } from './control-store.ts';
+import type { Placement, PlacementCount, StoreSummary, SummaryQuery } from './control-store.ts';
 
 /** See {@link Placement}. */
 export function placementOf(record: RepositoryRecord): Placement {
@@ -47,12 +47,6 @@ export function isSettled(record: RepositoryRecord): boolean {
   );
 }
 
-/** So many repositories with the same placement. */
-export interface PlacementCount {
-  readonly placement: Placement;
-  readonly repositories: number;
-}
-
 /** Adds up what {@link StoreSummary} tells. */
 export function summarizePlacements(
   counts: readonly PlacementCount[],
@@ -72,7 +66,7 @@ export function summarizePlacements(
       storages.set(storage, sum);
     }
   }
-  return { repositories: total, ...sums, storages };
+  return { repositories: total, ...sums, storages, placements: counts };
 }
 
 function conditionOf(

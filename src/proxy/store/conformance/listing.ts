@@ -175,6 +175,7 @@ export function describeListing(harness: Harness): void {
         atRisk: 0,
         unavailable: 0,
         storages: new Map(),
+        placements: [],
       });
     });
 
@@ -190,7 +191,15 @@ export function describeListing(harness: Harness): void {
         const records: RepositoryRecord[] = [];
         for (const parts of many) records.push(await create(store, { ...parts, virtualStorage }));
         const query = { virtualStorage, ...limits };
-        expect(await store.summarize(query)).toEqual(countOneByOne(records, query));
+        const { placements, ...sums } = await store.summarize(query);
+        expect(sums).toEqual(countOneByOne(records, query));
+        const counted = new Map<string, number>();
+        for (const { placement, repositories } of placements) {
+          const text = encodePlacement(placement);
+          counted.set(text, (counted.get(text) ?? 0) + repositories);
+        }
+        expect(new Set(counted.keys())).toEqual(textsOf(records));
+        expect([...counted.values()].reduce((sum, count) => sum + count, 0)).toBe(records.length);
       });
       await fc.assert(property, { numRuns: 40 });
     });
@@ -200,7 +209,12 @@ export function describeListing(harness: Harness): void {
       const virtualStorage = await freshName(store);
       const query = { virtualStorage, replicationFactor: 3, minInSyncReplicas: 2 };
       const counts = async () => {
-        const { storages: _, repositories: __, ...sums } = await store.summarize(query);
+        const {
+          storages: _,
+          repositories: __,
+          placements: ___,
+          ...sums
+        } = await store.summarize(query);
         return Object.entries(sums).flatMap(([name, count]) => (count > 0 ? [name] : []));
       };
       let record = await create(store, { virtualStorage });
@@ -232,7 +246,10 @@ function textsOf(records: readonly RepositoryRecord[]): ReadonlySet<string> {
 }
 
 /** The rules once more, as plainly as can be. */
-function countOneByOne(records: readonly RepositoryRecord[], query: SummaryQuery): StoreSummary {
+function countOneByOne(
+  records: readonly RepositoryRecord[],
+  query: SummaryQuery,
+): Omit<StoreSummary, 'placements'> {
   const summary = { fullyReplicated: 0, degraded: 0, atRisk: 0, unavailable: 0 };
   const storages = new Map<string, { replicas: number; inSync: number; primaries: number }>();
   for (const record of records) {
