@@ -31,10 +31,9 @@ const columns = [
   { heading: 'CPU US' },
   ...counts.map((count) => ({ heading: String(count), align: 'right' as const })),
 ];
-const rows = first.map(({ what }, index) => [
-  what,
-  ...results.map(({ costs }) => (costs[index]?.cpuUs ?? 0).toFixed(1)),
-]);
+const rows = first.map(({ what }, index) =>
+  [what].concat(results.map(({ costs }) => (costs[index]?.cpuUs ?? 0).toFixed(1))),
+);
 process.stdout.write(`${formatTable(columns, rows)}\n${JSON.stringify(results)}\n`);
 
 /** In a process and a database server of its own: nothing is left of the point before. */
