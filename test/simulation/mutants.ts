@@ -17,7 +17,6 @@ export interface Mutant {
 const voting = 'src/proxy/transactions/voting.ts';
 const changes = 'src/proxy/transactions/record-changes.ts';
 const outcome = 'src/proxy/transactions/outcome.ts';
-const readRecord = 'src/proxy/relay/read-record.ts';
 const writeCall = 'src/proxy/relay/write-call.ts';
 const settlement = 'src/proxy/relay/write-settlement.ts';
 const membership = 'src/proxy/view/membership.ts';
@@ -262,18 +261,6 @@ export const mutants: readonly Mutant[] = [
     violates: /I4/,
     only: ['fewer-replicas'],
     faults: ['p1-pauses-1000', 'p2-pauses-1000', 'p1-has-a-late-store'],
-  },
-  {
-    name: 'who-has-left-is-not-believed',
-    edits: [
-      {
-        file: readRecord,
-        guard: 'known?.id !== record.id || inSyncVoters(known).includes(storage)',
-        without: 'true',
-      },
-    ],
-    violates: /I4/,
-    only: ['fewer-replicas'],
   },
   {
     name: 'a-removal-that-comes-late-is-refused',
