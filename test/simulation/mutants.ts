@@ -104,7 +104,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the-owner-stops-before-its-lease-ends',
     edits: [{ file: membership, guard: 'this.#leaseMs * 0.8', without: 'this.#leaseMs * 2' }],
-    violates: /I1/,
+    violates: /I1|I3/,
     only: ['voting', 'push', 'same-reference'],
     faults: ['p1-pauses-4000', 'p2-pauses-4000'],
   },
