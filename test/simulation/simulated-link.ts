@@ -12,6 +12,7 @@ import { UpstreamError } from '../../src/proxy/upstream/unary-call.ts';
 import { statusTrailers } from '../../src/proxy/wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../../src/proxy/wire/hpack/header-field.ts';
 import type { Http2Stream, StreamEvents } from '../../src/proxy/wire/http2/stream.ts';
+import type { Connection, OpenCall, Stream, VotingCall } from './simulated-connection.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 import type {
   SimulatedStorage,
@@ -376,36 +377,6 @@ export class SimulatedLink {
       return undefined;
     });
   }
-}
-
-interface Connection {
-  isOpen: boolean;
-  /** Whether the storage's volume was found to be right. */
-  isAdmitted: boolean;
-  /** After it broke. */
-  openToStorageUntilMs: number;
-  /** The storage's process at the time: after a crash it is another one. */
-  readonly storage: SimulatedProcess;
-  /** Those that the proxy waits for. */
-  readonly calls: Set<OpenCall>;
-  /** Those that the storage may be carrying out. */
-  readonly callsAtStorage: Set<OpenCall>;
-}
-
-/** What arrives in order, each way: when the last message does. */
-interface Stream {
-  toProxy: number;
-  toStorage: number;
-}
-
-interface OpenCall {
-  breakAtProxy(error: Error): void;
-  breakAtStorage(): void;
-}
-
-interface VotingCall extends StorageCall {
-  /** The caller has gone. */
-  breakOff(): void;
 }
 
 const unsigned = headerField('authorization', '');

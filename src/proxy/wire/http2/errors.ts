@@ -1,3 +1,5 @@
+import { HpackError } from '../hpack/errors.ts';
+
 /** RFC 9113, section 7. */
 export const errorCodes = {
   noError: 0x0,
@@ -26,4 +28,15 @@ export class ConnectionError extends Error {
     this.name = 'ConnectionError';
     this.code = code;
   }
+}
+
+/** What ends the connection when `thrown` was thrown while the peer's bytes were read. */
+export function asConnectionError(thrown: unknown): ConnectionError {
+  if (thrown instanceof ConnectionError) return thrown;
+  if (thrown instanceof HpackError) {
+    return new ConnectionError(errorCodes.compressionError, thrown.message);
+  }
+  const error = new ConnectionError(errorCodes.internalError, 'internal error');
+  error.cause = thrown;
+  return error;
 }

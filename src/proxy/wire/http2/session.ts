@@ -1,11 +1,10 @@
 import type { Clock, Timer } from '../../../base/clock.ts';
 import { Decoder } from '../hpack/decoder.ts';
 import { Encoder } from '../hpack/encoder.ts';
-import { HpackError } from '../hpack/errors.ts';
 import type { HeaderField } from '../hpack/header-field.ts';
 import type { Transport } from '../transport.ts';
 import { ActiveStream, type StreamEnd, type StreamOwner } from './active-stream.ts';
-import { ConnectionError, errorCodes } from './errors.ts';
+import { asConnectionError, ConnectionError, errorCodes } from './errors.ts';
 import { FloodGuard } from './flood-guard.ts';
 import { FrameHandler } from './frame-handler.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -393,14 +392,4 @@ export class Http2Session implements StreamSession {
     const neverSent = stream.requestEndsAt > this.#output.passedOnBytes;
     return neverSent ? { kind: 'refused' } : { kind: 'connectionLost', error };
   }
-}
-
-function asConnectionError(thrown: unknown): ConnectionError {
-  if (thrown instanceof ConnectionError) return thrown;
-  if (thrown instanceof HpackError) {
-    return new ConnectionError(errorCodes.compressionError, thrown.message);
-  }
-  const error = new ConnectionError(errorCodes.internalError, 'internal error');
-  error.cause = thrown;
-  return error;
 }
