@@ -16,6 +16,10 @@ const kept = [
     'mixed/823996584',
     'writes of a proxy that had just started were taken for abandoned, by an older answer of the store',
   ],
+  [
+    'mixed/720215790/p1-pauses-1000@14,storages-crash@14,a-refuses@43',
+    'a proxy knew a barrier that was gone, by an answer of the store that was older than what had been pushed',
+  ],
 ] as const;
 
 describe('a schedule', () => {

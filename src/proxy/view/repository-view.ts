@@ -6,6 +6,7 @@ import {
   StoreUnavailableError,
   type ControlStore,
   type RepositoryKey,
+  type SwapOutcome,
   type WatchEvents,
 } from '../store/control-store.ts';
 import type { StoreOutage } from '../store/store-outage.ts';
@@ -44,6 +45,8 @@ export class RepositoryView implements Stoppable, WatchEvents {
   readonly #maxLeaseMs: number;
   readonly #records: RecordCache;
   readonly #fetches = new Map<string, Promise<RepositoryRecord | undefined>>();
+  /** How many changes of a record are under way. */
+  readonly #swaps = new Map<string, number>();
   readonly #waiters = new Map<string, Set<(owner: string, version: bigint) => void>>();
   /** By id: what the others have acknowledged lately. That may come before the store's own answer. */
   readonly #acknowledged = new Map<string, Map<string, bigint>>();
@@ -142,16 +145,12 @@ export class RepositoryView implements Stoppable, WatchEvents {
       if (decision.kind === 'refuse') {
         return { kind: 'refused', reason: decision.reason, record: current };
       }
-      const outcome = await this.#options.store.compareAndSwap(decision.next);
-      if (outcome.kind === 'swapped') {
-        this.learn(outcome.record);
-        return { kind: 'changed', record: outcome.record };
-      }
+      const outcome = await this.#swap(decision.next);
+      if (outcome.kind === 'swapped') return { kind: 'changed', record: outcome.record };
       if (outcome.current === undefined) {
         this.#forget(record);
         return { kind: 'removed' };
       }
-      this.learn(outcome.current);
       current = outcome.current;
     }
   }
@@ -209,7 +208,9 @@ export class RepositoryView implements Stoppable, WatchEvents {
   }
 
   onChanged(record: RepositoryRecord): void {
-    if (this.#records.has(record) || this.#fetches.has(nameOf(record))) this.learn(record);
+    const name = nameOf(record);
+    const isAwaited = this.#fetches.has(name) || this.#swaps.has(name);
+    if (isAwaited || this.#records.has(record)) this.learn(record);
     if (inSyncVoters(record).length < record.replicas.length) {
       this.#note(record.id, record.version);
       this.#acknowledge(record.id, record.version);
@@ -257,6 +258,27 @@ export class RepositoryView implements Stoppable, WatchEvents {
       this.#silentSinceMs !== undefined &&
       this.#options.clock.monotonicMs() - this.#silentSinceMs > this.#staleReadLimitMs
     );
+  }
+
+  /**
+   * Changes a record, and takes note of the answer. Newer versions may be pushed before it comes: they are kept,
+   * also if nothing was known before. After a gap in the pushes it tells nothing of what is true now.
+   */
+  async #swap(next: RepositoryRecord): Promise<SwapOutcome> {
+    const name = nameOf(next);
+    const generation = this.#generation;
+    this.#swaps.set(name, (this.#swaps.get(name) ?? 0) + 1);
+    try {
+      const outcome = await this.#options.store.compareAndSwap(next);
+      const record = outcome.kind === 'swapped' ? outcome.record : outcome.current;
+      const isCurrent = generation === this.#generation || this.#records.has(next);
+      if (record !== undefined && isCurrent) this.learn(record);
+      return outcome;
+    } finally {
+      const others = (this.#swaps.get(name) ?? 1) - 1;
+      if (others > 0) this.#swaps.set(name, others);
+      else this.#swaps.delete(name);
+    }
   }
 
   #fetch(key: RepositoryKey): Promise<RepositoryRecord | undefined> {
