@@ -1,6 +1,5 @@
 import {
   create,
-  fromBinary,
   toBinary,
   type DescMessage,
   type DescMethodServerStreaming,
@@ -11,7 +10,13 @@ import { statusCodes } from '../../rpc/status.ts';
 import { encodeMessage, GrpcMessageReader } from '../wire/grpc-frame.ts';
 import { readStatus } from '../wire/grpc-status.ts';
 import type { HeaderField } from '../wire/hpack/header-field.ts';
-import { callFields, cancelCode, describeAbort, UpstreamError } from './unary-call.ts';
+import {
+  callFields,
+  cancelCode,
+  decodeAnswer,
+  describeAbort,
+  UpstreamError,
+} from './unary-call.ts';
 import type { UnaryCallOptions } from './unary-call.ts';
 
 const maxMessageBytes = 64 * 1024;
@@ -32,7 +37,7 @@ export async function* callServerStreaming<I extends DescMessage, O extends Desc
   const path = `/${method.parent.typeName}/${method.name}`;
   const body = encodeMessage(toBinary(method.input, create(method.input, request)));
   const reader = new GrpcMessageReader({ maxBytes: maxMessageBytes });
-  let messages: MessageShape<O>[] = [];
+  let messages: Buffer[] = [];
   /** Of what is in `messages`. */
   let bytesHeld = 0;
   let end: { readonly code: number; readonly message: string } | undefined;
@@ -53,7 +58,7 @@ export async function* callServerStreaming<I extends DescMessage, O extends Desc
       if (read.kind === 'invalid') {
         stream?.reset(cancelCode);
         finish(statusCodes.INTERNAL, read.reason);
-      } else messages.push(...read.messages.map((bytes) => fromBinary(method.output, bytes)));
+      } else messages.push(...read.messages);
       wake();
     },
     onAbort: (cause) => finish(statusCodes.UNAVAILABLE, describeAbort(cause)),
@@ -67,7 +72,7 @@ export async function* callServerStreaming<I extends DescMessage, O extends Desc
     for (;;) {
       const taken = messages;
       messages = [];
-      yield* taken;
+      for (const bytes of taken) yield decodeAnswer(path, method.output, bytes);
       stream?.consumed(bytesHeld);
       bytesHeld = 0;
       if (messages.length > 0) continue;

@@ -8,6 +8,7 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import type { Clock } from '../../base/clock.ts';
+import { errorMessage } from '../../base/errors.ts';
 import { statusCodes, statusName } from '../../rpc/status.ts';
 import { encodeMessage, GrpcMessageReader } from '../wire/grpc-frame.ts';
 import { formatTimeout, readStatus, type GrpcStatus } from '../wire/grpc-status.ts';
@@ -52,16 +53,38 @@ const trailersHeader = headerField('te', 'trailers');
  *
  * @throws UpstreamError with the status that the storage, or the loss of the connection, gave
  */
-export function callUnary<I extends DescMessage, O extends DescMessage>(
+export async function callUnary<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   request: MessageInitShape<I>,
   options: UnaryCallOptions,
 ): Promise<MessageShape<O>> {
-  const { calls, clock, limitMs } = options;
   const path = `/${method.parent.typeName}/${method.name}`;
-  const fields = callFields(path, options);
   const body = encodeMessage(toBinary(method.input, create(method.input, request)));
+  return decodeAnswer(path, method.output, await exchange(path, body, options));
+}
 
+/**
+ * Reads a message of a storage's answer.
+ *
+ * @throws UpstreamError INTERNAL if it is no such message
+ */
+export function decodeAnswer<O extends DescMessage>(
+  path: string,
+  output: O,
+  bytes: Buffer,
+): MessageShape<O> {
+  try {
+    return fromBinary(output, bytes);
+  } catch (error) {
+    const message = `the answer is no ${output.typeName}: ${errorMessage(error)}`;
+    throw new UpstreamError(path, { code: statusCodes.INTERNAL, message });
+  }
+}
+
+/** Sends a message with its prefix, and resolves with the one that comes back, without. */
+function exchange(path: string, body: Buffer, options: UnaryCallOptions): Promise<Buffer> {
+  const { calls, clock, limitMs } = options;
+  const fields = callFields(path, options);
   return new Promise((resolve, reject) => {
     let response: Buffer | undefined;
     const fail = (code: number, message: string) => {
@@ -74,7 +97,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
       else if (response === undefined) fail(statusCodes.INTERNAL, 'the answer holds no message');
       else {
         timer.cancel();
-        resolve(fromBinary(method.output, response));
+        resolve(response);
       }
     };
     const reader = new GrpcMessageReader({ maxBytes: maxResponseBytes });
