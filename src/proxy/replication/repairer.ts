@@ -1,7 +1,6 @@
 import type { Logger } from '../../base/logger.ts';
 import type { Barrier, RepairClaim, RepositoryRecord } from '../routing/repository-record.ts';
 import { claimRepair, promote, releaseRepair } from '../transactions/record-changes.ts';
-import { withPrimaryAtHome } from '../transactions/home-primary.ts';
 import { takeCopyVotes } from '../transactions/copy-votes.ts';
 import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
@@ -60,7 +59,7 @@ interface Repair {
  *    from the same pool.
  * 4. Writes are held back for a moment. It copies what is left.
  * 5. Its contents, and what it borrows from, are compared with the source's. If they are equal it is
- *    a voter, in sync, and the primary if the repository is at home there.
+ *    a voter, in sync.
  *
  * A storage goes on copying when this proxy does not wait for it any more, or stands still. So it
  * votes on what it is about to change, and is refused when the call is over or the lease may have
@@ -153,12 +152,9 @@ async function compareAndPromote(
   if (expected !== actual) return notYet('its contents differ after copying');
   const fault = await membershipFault({ ...repair, record: quiet }, options);
   if (fault !== undefined) return notYet(fault);
-  const mayLead = virtualStorage.nodes().get(target)?.failsWrites !== true;
-  const promoted = await options.view.change(quiet, (current) => {
-    const change = promote(current, claim, { barrier, source, lsn: quiet.lsn });
-    if (change.kind === 'refuse' || !mayLead) return change;
-    return { kind: 'change', next: withPrimaryAtHome(change.next, target) };
-  });
+  const promoted = await options.view.change(quiet, (current) =>
+    promote(current, claim, { barrier, source, lsn: quiet.lsn }),
+  );
   if (promoted.kind === 'changed') return { kind: 'inSync' };
   const reason = promoted.kind === 'refused' ? promoted.reason : promoted.kind;
   return notYet(`the record has changed meanwhile: ${reason}`);
