@@ -1,24 +1,14 @@
-import type { Logger } from '../../base/logger.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import { takeCopyVotes } from '../transactions/copy-votes.ts';
 import { releaseRepair } from '../transactions/record-changes.ts';
 import { claimRemoval, dropReplica } from '../transactions/replica-count.ts';
-import type { WriteRegistry } from '../transactions/write-registry.ts';
-import type { StorageDirectory } from '../upstream/storage-directory.ts';
-import type { Membership } from '../view/membership.ts';
-import type { RepositoryView } from '../view/repository-view.ts';
+import type { RepairerOptions } from './repairer.ts';
 
-export interface RemovalOptions {
-  readonly owner: string;
-  readonly view: RepositoryView;
-  readonly storages: StorageDirectory;
-  readonly membership: Pick<
-    Membership,
-    'isAbandoned' | 'refresh' | 'leaseTerm' | 'hasHeldLeaseSince'
-  >;
-  readonly writes: Pick<WriteRegistry, 'add' | 'remove'>;
-  readonly logger: Logger;
-}
+/** A removal is claimed and voted on as a repair is, and needs the same for it. */
+export type RemovalOptions = Pick<
+  RepairerOptions,
+  'owner' | 'view' | 'storages' | 'membership' | 'writes' | 'logger'
+>;
 
 /**
  * Removes a replica that is leaving. The record names it until its storage has removed it: so nothing is left behind,

@@ -19,7 +19,8 @@ export type ReadRoute = { readonly kind: 'read'; readonly storage: string } | Un
 /**
  * Where to send a read: the least busy healthy replica that is in sync, `excluded` ones left out
  * (a first attempt failed there). Reads of one turn of the event loop keep each other company, as long
- * as that leaves no replica with more than {@link callsForCompany} calls above the least busy one. Reads that ask for the primary get it, or nothing.
+ * as that leaves no replica with more than {@link callsForCompany} calls above the least busy one.
+ * Reads that ask for the primary get it, or nothing.
  */
 export function routeRead(
   record: RepositoryRecord,
