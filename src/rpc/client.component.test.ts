@@ -271,6 +271,43 @@ describe('a bidirectional stream', () => {
   });
 });
 
+describe('a call whose server drains', () => {
+  test('goes on to its end, however many pings would be due', async () => {
+    const server = scope.own(
+      await startRpcServer([
+        implement(SSHService, {
+          async *sSHReceivePack(requests) {
+            for await (const request of requests) yield { stdout: request.stdin };
+          },
+        }),
+      ]),
+    );
+    const keepaliveMs = 20;
+    const channel = scope.own(
+      openRpcChannel({
+        clock: systemClock,
+        address: server.address,
+        settings: { 'grpc.keepalive_time_ms': keepaliveMs },
+      }),
+    );
+    const call = await createRpcClient(SSHService, channel).sSHReceivePack();
+    const answers = call.responses[Symbol.asyncIterator]();
+    const echo = async (line: string) => {
+      await call.write({ stdin: Buffer.from(line) });
+      const { value } = await answers.next();
+      expect(text(value?.stdout ?? Buffer.of())).toBe(line);
+    };
+    await echo('before');
+    const drained = server.drain();
+    await echo('after');
+    await sleep(systemClock, 10 * keepaliveMs);
+    await echo('long after');
+    call.end();
+    expect((await answers.next()).done).toBe(true);
+    await drained;
+  });
+});
+
 test('an address of no known form is refused at once', () => {
   expect(() => openRpcChannel({ clock: systemClock, address: 'gitaly:8075' })).toThrow(
     'use tcp://host:port',
