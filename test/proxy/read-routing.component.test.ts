@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { deferred } from '../../src/base/deferred.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
 import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
 import { headerField } from '../../src/proxy/wire/hpack/header-field.ts';
@@ -85,8 +86,9 @@ describe('a read whose storage is lost', () => {
   /** The first storage that is asked answers like this, and the others with one whole message. */
   async function askWhenFirst(
     answer: (call: ServerCall, received: ReceivedCall, storage: string) => void,
-    path = repository,
+    options: { readonly path?: string; onData?(): void } = {},
   ) {
+    const { path = repository, ...callOptions } = options;
     const asked: string[] = [];
     const byDefault = cluster.storages.map((storage) => storage.answer);
     for (const storage of cluster.storages) {
@@ -97,7 +99,7 @@ describe('a read whose storage is lost', () => {
         else call.reply(whole);
       };
     }
-    const got = await cluster.call(read, requestAbout(path));
+    const got = await cluster.call(read, requestAbout(path), callOptions);
     for (const [index, storage] of cluster.storages.entries()) {
       storage.answer = byDefault[index] ?? storage.answer;
     }
@@ -130,6 +132,14 @@ describe('a read whose storage is lost', () => {
       },
     ],
     [
+      'between the only message and its end',
+      (call, { reset }) => {
+        call.sendHeaders(head);
+        call.sendData(whole, 0, whole.length, undefined);
+        reset();
+      },
+    ],
+    [
       'after its head, with UNAVAILABLE',
       (call) => {
         call.sendHeaders(head);
@@ -145,22 +155,28 @@ describe('a read whose storage is lost', () => {
   test('as its replica has left meanwhile is answered by another one', async () => {
     const path = 'group/fewer.git';
     await cluster.addRepository(path);
-    const { got, asked } = await askWhenFirst((call, _, storage) => {
-      void cluster
-        .letLeave(path, storage)
-        .then(() => call.fail({ code: statusCodes.NOT_FOUND, message: 'it is gone' }));
-    }, path);
+    const { got, asked } = await askWhenFirst(
+      (call, _, storage) => {
+        void cluster
+          .letLeave(path, storage)
+          .then(() => call.fail({ code: statusCodes.NOT_FOUND, message: 'it is gone' }));
+      },
+      { path },
+    );
     expect(asked).toBe(2);
     expect(got).toMatchObject({ code: statusCodes.OK, bytes: whole.length });
   });
 
-  test('after the first message ends with UNAVAILABLE', async () => {
-    const { got, asked } = await askWhenFirst((call, { reset }) => {
-      call.sendHeaders(head);
-      call.sendData(whole, 0, 700, undefined);
-      call.sendData(whole, 700, whole.length, undefined);
-      reset();
-    });
+  test('a while after the first message, which the client has got by then, ends with UNAVAILABLE', async () => {
+    const seen = deferred<void>();
+    const { got, asked } = await askWhenFirst(
+      (call, { reset }) => {
+        call.sendHeaders(head);
+        call.sendData(whole, 0, whole.length, undefined);
+        void seen.promise.then(reset);
+      },
+      { onData: seen.resolve },
+    );
     expect(asked).toBe(1);
     expect(got).toMatchObject({ code: statusCodes.UNAVAILABLE, bytes: whole.length });
   });

@@ -83,7 +83,7 @@ export class ScriptedCluster implements Stoppable {
   call(
     path: string,
     message: Uint8Array,
-    options: Pick<SingleCallOptions, 'headers'> = {},
+    options: Pick<SingleCallOptions, 'headers' | 'onData'> = {},
   ): Promise<Answer> {
     return this.callWithBody(path, encodeMessage(message), options);
   }
@@ -92,11 +92,11 @@ export class ScriptedCluster implements Stoppable {
   callWithBody(
     path: string,
     body: Buffer,
-    options: Pick<SingleCallOptions, 'headers'> = {},
+    options: Pick<SingleCallOptions, 'headers' | 'onData'> = {},
   ): Promise<Answer> {
     const authorization = authorizationHeader(ScriptedCluster.clientToken, Date.now());
     const headers = { authorization, ...options.headers };
-    return singleCall(this.grpcPort, { path, headers, body });
+    return singleCall(this.grpcPort, { ...options, path, headers, body });
   }
 
   /** A client of a service. */

@@ -8,6 +8,8 @@ export interface SingleCallOptions {
   readonly body?: Buffer;
   /** Whether the request ends after that. Default true. */
   readonly ends?: boolean;
+  /** Bytes of the answer have come. */
+  onData?(): void;
 }
 
 export interface Answer {
@@ -67,6 +69,7 @@ function callOn(session: ClientHttp2Session, options: SingleCallOptions): Promis
     stream.on('error', () => {});
     stream.on('data', (piece: Buffer) => {
       bytes += piece.length;
+      options.onData?.();
     });
     stream.on('close', () => {
       resolve({ httpStatus, code, message, reset: stream.rstCode ?? 0, fields: all, bytes });

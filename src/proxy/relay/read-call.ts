@@ -1,3 +1,4 @@
+import type { Timer } from '../../base/clock.ts';
 import { statusCodes } from '../../rpc/status.ts';
 import type { ReadRoute } from '../routing/route.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
@@ -37,10 +38,12 @@ interface FailedAttempt {
 /** A read is tried elsewhere only as long as all that the client has sent is kept. */
 const maxReplayBytes = 64 * 1024;
 /**
- * The answer of a call with a sidechannel waits until that is done; it is a small message. Any other
- * waits for its first message, if that is no longer than this.
+ * The answer of a call with a sidechannel waits until that is done; it is a small message. Of any other so
+ * much is held back at most.
  */
 const maxHeldBytes = 64 * 1024;
+/** How long an answer that goes on is held back after its first message. */
+const patienceMs = 10;
 /** A flag, and four bytes of length. */
 const prefixBytes = 5;
 const noBytes = Buffer.alloc(0);
@@ -48,9 +51,11 @@ const noStorages: ReadonlySet<string> = new Set();
 
 /**
  * A call that one storage answers. As long as the client has seen nothing of the answer, a storage
- * that fails is replaced by another, and the client does not notice. That is why the head of an answer
- * goes on with the first message, and that when it is whole. The head needs no limit for its wait:
- * Gitaly sends none before it has a message.
+ * that fails is replaced by another, and the client does not notice. That is why an answer is held back:
+ *
+ * 1. Until its first message is whole. That needs no limit: nobody can use a part of it.
+ * 2. Then for 10 ms. Most answers have ended by then, all those with one message: of a short answer a client
+ *    gets all, or all of another storage's.
  */
 export class ReadCall implements RequestSink {
   readonly #options: ReadCallOptions;
@@ -63,6 +68,7 @@ export class ReadCall implements RequestSink {
   #head: readonly HeaderField[] | undefined;
   /** What has come of the answer while the client is to see nothing. */
   #held = noBytes;
+  #patience: Timer | undefined;
   #answering = false;
 
   constructor(options: ReadCallOptions) {
@@ -88,6 +94,7 @@ export class ReadCall implements RequestSink {
   }
 
   onAbort(_cause: CallAbort): void {
+    this.#patience?.cancel();
     this.#node?.cancel();
     this.#sidechannel?.cancel();
   }
@@ -128,6 +135,7 @@ export class ReadCall implements RequestSink {
     this.#node = node;
     this.#head = undefined;
     this.#held = noBytes;
+    this.#patience = undefined;
     const replay = this.#replay ?? noBytes;
     const isWhole = this.#requestEnded && replay.length === 0;
     context.metrics.readRouted(virtualStorage.name, storage);
@@ -152,16 +160,21 @@ export class ReadCall implements RequestSink {
   }
 
   #onAnswer(node: NodeCall, bytes: Buffer, start: number, end: number): void {
+    if (this.#answering) {
+      this.#answer(bytes, start, end, node);
+      return;
+    }
     const isWanted = this.#sidechannel === undefined;
-    if (isWanted && (this.#answering || (this.#held.length === 0 && canGoOn(bytes, start, end)))) {
+    const isTooMuch = this.#held.length + end - start > maxHeldBytes;
+    if (isWanted && isTooMuch) {
+      this.#answerHeld();
       this.#answer(bytes, start, end, node);
       return;
     }
     this.#held = Buffer.concat([this.#held, bytes.subarray(start, end)]);
     node.stream?.consumed(end - start);
-    if (isWanted) {
-      if (canGoOn(this.#held, 0, this.#held.length)) this.#answerHeld();
-    } else if (this.#held.length > maxHeldBytes) {
+    if (isWanted) this.#holdBack(node);
+    else if (isTooMuch) {
       node.cancel();
       this.#options.call.fail({
         code: statusCodes.INTERNAL,
@@ -170,7 +183,23 @@ export class ReadCall implements RequestSink {
     }
   }
 
+  /** As soon as the first message is whole, sets the time after which what is held goes on. */
+  #holdBack(node: NodeCall): void {
+    const length = firstMessageBytes(this.#held);
+    if (this.#patience !== undefined || length === undefined) return;
+    if (length > maxHeldBytes) this.#answerHeld();
+    // The end mostly stands right behind the message, and then no time has to be set.
+    else if (this.#held.length >= length) queueMicrotask(() => this.#losePatience(node));
+  }
+
+  #losePatience(node: NodeCall): void {
+    const { call, context } = this.#options;
+    if (node !== this.#node || node.end !== undefined || call.ended || this.#answering) return;
+    this.#patience ??= context.clock.after(patienceMs, () => this.#answerHeld());
+  }
+
   #answerHeld(): void {
+    this.#patience?.cancel();
     const held = this.#held;
     this.#held = noBytes;
     if (held.length > 0) this.#answer(held, 0, held.length, undefined);
@@ -188,6 +217,7 @@ export class ReadCall implements RequestSink {
   #onEnd(node: NodeCall, end: NodeCallEnd): void {
     const { call } = this.#options;
     if (node !== this.#node || call.ended) return;
+    this.#patience?.cancel();
     const { storage } = node;
     const isBelieved = end.kind === 'answered' && this.#isBelieved(storage, end.code);
     if (this.#canGoElsewhere(end, isBelieved)) {
@@ -236,10 +266,7 @@ function describeEnd(end: NodeCallEnd): string {
   return end.kind === 'lost' ? describeAbort(end.cause) : `status ${end.code}`;
 }
 
-/** Whether the beginning of an answer holds its first message, or one too long to be waited for. */
-function canGoOn(bytes: Buffer, start: number, end: number): boolean {
-  const length = end - start - prefixBytes;
-  if (length < 0) return false;
-  const firstLength = bytes.readUInt32BE(start + 1);
-  return firstLength > maxHeldBytes || length >= firstLength;
+/** The length of the first message of an answer with its prefix, or undefined if that has not come. */
+function firstMessageBytes(answer: Buffer): number | undefined {
+  return answer.length < prefixBytes ? undefined : prefixBytes + answer.readUInt32BE(1);
 }

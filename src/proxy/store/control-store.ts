@@ -123,7 +123,7 @@ export interface PlacementCount {
   readonly repositories: number;
 }
 
-export interface PlacedReplica {
+interface PlacedReplica {
   readonly storage: string;
   readonly role: ReplicaRole;
   readonly inSync: boolean;
