@@ -38,7 +38,7 @@ const goals: readonly Check[] = [
 /** Every guard of the model, in its order, with the configuration in which it is needed. */
 const guards: readonly Check[] = [
   breaks('INTENT', plain),
-  breaks('EPOCH', { FAILOVERS: 1 }),
+  breaks('OWN_PRIMARY', { FAILOVERS: 1 }),
   breaks('LEASE', plain),
   breaks('ALL_VOTED', sameReference),
   breaks('SWAP', plain),

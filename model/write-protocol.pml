@@ -36,7 +36,7 @@
 
 /* The guards. The code has each of them; the file is named where it stands. */
 #define INTENT 1          /* voting.ts: nothing is decided before the intent is durable */
-#define EPOCH 2           /* takeIntent: refused to who routed in an older epoch */
+#define OWN_PRIMARY 2     /* takeIntent: refused if the write's own primary is behind */
 #define LEASE 3           /* active-write.ts: a proxy that may have lost its lease commits nothing */
 #define ALL_VOTED 4       /* voting.ts: every voter has voted or ended before the decision */
 #define SWAP 5            /* view.change: the record is still as it was when the change was made up */
@@ -100,18 +100,16 @@ unsigned claim0 : 2, claim1 : 2, claim2 : 2; /* 0, or 1 + the proxy that repairs
 unsigned fenced : 2;           /* proxies that have lost their lease since they claimed */
 #define learners ((claim0 != 0) | ((claim1 != 0) << 1) | ((claim2 != 0) << 2))
 
-/* The epoch and the LSN only grow. Who asks whether they have changed since, keeps a bit instead. */
-unsigned routed : 2;           /* writes that were routed in this epoch and have no intent yet */
+/* The LSN only grows. Who asks whether it has changed since, keeps a bit instead. */
 unsigned compared : 2;         /* repairs that have looked at contents at this LSN */
 
-#define newEpoch() routed = 0
 #define newLsn() compared = 0
 
-/* A primary that has fallen behind is replaced, in a new epoch (I5). */
+/* A primary that has fallen behind is replaced (I5). */
 inline succeed() {
   if
   :: has(inSync, primary) || isRemoved(NEW_PRIMARY)
-  :: else -> primary = first(inSync); newEpoch()
+  :: else -> primary = first(inSync)
   fi
 }
 
@@ -182,7 +180,7 @@ inline violated(number) { printf("I%d is violated\n", number); assert(false) }
 #define REPAIRED (acked != 0 && inSync == ALL)
 
 /* Looks at every state.
- * I1  Who was told to commit has an intent in the record; and at 2. below: of the epoch it was routed in.
+ * I1  Who was told to commit has an intent in the record; and at 2. below: its primary votes.
  * I2  At 4. below: what a client will be told of is on enough replicas that are in sync.
  * I3  Replicas in sync are equal when no write is in flight.
  * I4  Who reads, and has its lease, reads what was acknowledged.
@@ -211,15 +209,15 @@ proctype Write(byte w) {
   bit isHeld;                  /* by enough replicas */
 
   /* 1. Route by what the proxy knows. That may be old by the time that it is used. */
-  atomic { asked = primary; routed = with(routed, w) };
+  asked = primary;
 
   /* 2. Make the intent durable. Voters are those that are in sync now. Both writes are alike: write 0
    *    is the one that gets there first. A barrier may have run out at any time: it stops no intent. */
   if
-  :: atomic { (w == 0 || begun) && guard(EPOCH, has(routed, w)) && count(inSync) >= QUORUM ->
+  :: atomic { (w == 0 || begun) && guard(OWN_PRIMARY, has(inSync, asked)) && count(inSync) >= QUORUM ->
        printf("write %d has its intent; storages {%d} vote\n", w, inSync);
-       if :: asked != primary -> violated(1) :: else fi;
-       begun = 1; voters = inSync; intents = with(intents, w); routed = without(routed, w);
+       if :: !has(inSync, asked) -> violated(1) :: else fi;
+       begun = 1; voters = inSync; intents = with(intents, w);
        if :: isRemoved(INTENT_ENDS_BARRIER) :: else -> barrier = 0 fi;
        if :: SAME_REFERENCE && has(acked, 1 - w) -> after = with(after, w) :: else fi }
   :: atomic { isRemoved(INTENT) -> begun = 1; voters = inSync }
@@ -281,7 +279,7 @@ proctype Write(byte w) {
 over:
   atomic {
     asked = 0; voters = 0; some = 0; known = 0; isHeld = 0; intents = without(intents, w);
-    gone = without(gone, w); routed = without(routed, w); unheard = without(unheard, w) }
+    gone = without(gone, w); unheard = without(unheard, w) }
 }
 
 /* ---- Settlement of writes whose owners are gone (replication/settler.ts) ----------------------- */
@@ -308,7 +306,7 @@ proctype Settler() {
   atomic {
     if
     :: (equal & inSync) != 0 && guard(SETTLE_BARRIER, barrier == SETTLER) && guard(SETTLE_QUIET, isQuiet) ->
-       inSync = equal & inSync; intents = 0; barrier = 0; newLsn(); newEpoch(); succeed();
+       inSync = equal & inSync; intents = 0; barrier = 0; newLsn(); succeed();
        printf("the settler leaves storages {%d} in sync\n", inSync)
     :: else
     fi;
@@ -408,11 +406,11 @@ proctype Surroundings() {
 #endif
 #if FAILOVERS
   :: atomic { has(inSync, 0) && primary != 0 ->
-       primary = 0; newEpoch(); printf("storage 0 is the primary\n") }
+       primary = 0; printf("storage 0 is the primary\n") }
   :: atomic { has(inSync, 1) && primary != 1 ->
-       primary = 1; newEpoch(); printf("storage 1 is the primary\n") }
+       primary = 1; printf("storage 1 is the primary\n") }
   :: atomic { has(inSync, 2) && primary != 2 ->
-       primary = 2; newEpoch(); printf("storage 2 is the primary\n") }
+       primary = 2; printf("storage 2 is the primary\n") }
 #endif
 #if READERS
   /* A proxy that reads takes note of the record, or loses its lease, so that nobody waits for it. */

@@ -9,7 +9,7 @@ test('repositories survive the loss of their primary under a stream of pushes', 
   const summary = await playDemo(cluster, progress);
   expect(summary.commitsPushed).toBeGreaterThan(0);
   expect(summary.cloneIsEqual).toBe(true);
-  expect(summary.primaryAfter).not.toBe(summary.primaryBefore);
+  expect(summary.tookOver).not.toBe(summary.primaryBefore);
   expect(summary.pushesAcknowledged).toBeGreaterThan(10);
   expect(summary.replicasInSync).toHaveLength(3);
   expect(summary.replicasEqual).toBe(true);

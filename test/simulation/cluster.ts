@@ -8,7 +8,7 @@ import { inSyncVoters } from './in-sync.ts';
 import type { Committed } from './simulated-link.ts';
 import type { ClockError } from './simulated-process.ts';
 import { SimulatedProxy, virtualStorageName, type Transaction } from './simulated-proxy.ts';
-import { SimulatedStorage, type StorageFaults, type WriteRequest } from './simulated-storage.ts';
+import { SimulatedStorage, type StorageFaults } from './simulated-storage.ts';
 import { Timeline } from './timeline.ts';
 
 /** The repository that is there from the start. */
@@ -122,8 +122,8 @@ export class Cluster {
   }
 
   /** What a transaction is to do. */
-  requestOf(transaction: string): WriteRequest | undefined {
-    return this.#transactions.get(transaction)?.request;
+  transactionNamed(name: string): Transaction | undefined {
+    return this.#transactions.get(name);
   }
 
   /**

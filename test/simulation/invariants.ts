@@ -42,7 +42,8 @@ export class Invariants {
     }
     if (isOtherRecord) {
       if (this.#history.key === key) this.#cluster.noteRecord(record);
-      checkRecord(record, before?.id === record.id ? before : undefined);
+      const earlier = before?.id === record.id ? before : undefined;
+      checkRecord(record, earlier, (name) => this.#cluster.transactionNamed(name)?.primary);
       if (before !== undefined)
         this.#history.inSyncChanged(inSyncVoters(before), inSyncVoters(record));
     }
@@ -82,7 +83,9 @@ export class Invariants {
 
   #isInFlight(record: RepositoryRecord, ref: string): boolean {
     return record.intents.some(({ transaction }) =>
-      this.#cluster.requestOf(transaction)?.changes.some((change) => change.ref === ref),
+      this.#cluster
+        .transactionNamed(transaction)
+        ?.request.changes.some((change) => change.ref === ref),
     );
   }
 
@@ -114,8 +117,16 @@ export class Invariants {
   }
 }
 
-/** I5, and what the changes of a record have to keep to. */
-function checkRecord(record: RepositoryRecord, before: RepositoryRecord | undefined): void {
+/**
+ * I5, and what the changes of a record have to keep to.
+ *
+ * @param primaryOf whom a write was routed with; undefined for a creation
+ */
+function checkRecord(
+  record: RepositoryRecord,
+  before: RepositoryRecord | undefined,
+  primaryOf: (transaction: string) => string | undefined,
+): void {
   const inSync = inSyncVoters(record);
   if (!inSync.includes(record.primary)) {
     throw new Error(`I5: the primary ${record.primary} is not in sync: ${inSync.join(', ')}`);
@@ -123,13 +134,18 @@ function checkRecord(record: RepositoryRecord, before: RepositoryRecord | undefi
   if (before === undefined) return;
   if (record.epoch < before.epoch) throw new Error('I1: the epoch has gone back');
   if (record.lsn < before.lsn) throw new Error('I6: the LSN has gone back');
-  if (record.primary !== before.primary && record.epoch === before.epoch) {
-    throw new Error('I5: the primary has moved within an epoch');
+  const wasInSync = inSync.includes(before.primary);
+  if (record.primary !== before.primary && record.epoch === before.epoch && !wasInSync) {
+    throw new Error('I5: the primary has fallen behind within an epoch');
   }
-  for (const { transaction, epoch } of record.intents) {
+  for (const { transaction, epoch, voters } of record.intents) {
     if (before.intents.some((intent) => intent.transaction === transaction)) continue;
     if (epoch !== record.epoch) {
       throw new Error(`I1: ${transaction} has its intent in epoch ${epoch}, not ${record.epoch}`);
+    }
+    const primary = primaryOf(transaction);
+    if (primary !== undefined && !voters.includes(primary)) {
+      throw new Error(`I5: ${transaction} began with ${primary}, which does not vote on it`);
     }
   }
 }

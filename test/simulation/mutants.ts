@@ -76,6 +76,13 @@ export const mutants: readonly Mutant[] = [
     faults: ['a-is-cut-off', 'a-crashes', 'p1-a-stall-shortly'],
   },
   {
+    name: 'the-primary-that-a-write-began-with-votes',
+    edits: [{ file: changes, guard: '!voters.includes(options.primary)', without: 'false' }],
+    violates: /I5/,
+    only: ['same-reference', 'push'],
+    faults: ['a-is-cut-off', 'a-crashes', 'p1-a-stall-shortly'],
+  },
+  {
     name: 'commit-only-while-the-lease-is-held',
     edits: [
       {

@@ -25,6 +25,8 @@ const reconnectMs = 200;
 /** Two health checks in a row. */
 const regainMs = 1000;
 const checkMs = 500;
+/** As with the product, though much sooner: primaries are to come back within a schedule. */
+const steadyAfterMs = 400;
 /** How long a message is under way at most. */
 const longestWayMs = 60;
 
@@ -55,6 +57,7 @@ export class SimulatedLink {
   readonly #checkVolume: CheckVolume;
   #connection: Connection | undefined;
   #health: NodeHealth = { kind: 'unknown' };
+  #healthySinceMs = 0;
   #isCut = false;
   #stalledUntilMs = 0;
 
@@ -85,6 +88,11 @@ export class SimulatedLink {
 
   get health(): NodeHealth {
     return this.#health;
+  }
+
+  get isSteady(): boolean {
+    const healthyForMs = this.#proxy.timeline.monotonicMs() - this.#healthySinceMs;
+    return this.#health.kind === 'healthy' && healthyForMs >= steadyAfterMs;
   }
 
   get outstanding(): number {
@@ -178,6 +186,7 @@ export class SimulatedLink {
     if (this.#connection !== connection) return;
     if (connection.isAdmitted && verdict.kind === 'wrong') return this.drop(verdict.reason);
     connection.isAdmitted = verdict.kind === 'right';
+    if (this.#health.kind !== 'healthy') this.#healthySinceMs = this.#proxy.timeline.monotonicMs();
     this.#health =
       verdict.kind === 'right'
         ? { kind: 'healthy' }

@@ -38,6 +38,8 @@ export const virtualStorageName = 'default';
 export interface Transaction {
   readonly key: RepositoryKey;
   readonly request: WriteRequest;
+  /** Whom it was routed with. Not with a creation. */
+  readonly primary?: string;
 }
 
 export interface SimulatedProxyOptions extends SimulatedStoreOptions {
@@ -176,7 +178,8 @@ export class SimulatedProxy {
         const admission = await admitWrite(key, this.virtualStorage, context);
         if (admission.kind === 'notFound') throw new Error('there is no such repository');
         if (admission.kind === 'unavailable') throw new Error(admission.reason);
-        const transaction = this.#newTransaction({ key, request });
+        const { primary } = admission.route;
+        const transaction = this.#newTransaction({ key, request, primary });
         return new WriteCall({
           call,
           virtualStorage: this.virtualStorage,
@@ -382,6 +385,7 @@ const noMetrics: RelayContext['metrics'] = {
   writeRoutedAgain() {},
   underReplicatedWrite() {},
   failedOver() {},
+  cameHome() {},
 };
 
 function bytesOf(request: StorageRequest): () => Buffer {

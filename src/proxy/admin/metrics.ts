@@ -83,6 +83,11 @@ export class ProxyMetrics
     'Primaries that this proxy has moved since theirs could not be reached.',
     ['virtual_storage'],
   );
+  readonly #homecomings = this.#tally(
+    'gitaly_proxy_primaries_home_total',
+    'Primaries that this proxy has moved back to the storage where they are at home.',
+    ['virtual_storage'],
+  );
   readonly #cut = this.#tally(
     'gitaly_proxy_cut_calls_total',
     'Calls that this proxy has cut off when it stopped, since they took too long.',
@@ -265,6 +270,10 @@ export class ProxyMetrics
 
   failedOver(virtualStorage: string): void {
     this.#failovers.add(1, virtualStorage);
+  }
+
+  cameHome(virtualStorage: string): void {
+    this.#homecomings.add(1, virtualStorage);
   }
 
   callsCut(calls: number): void {

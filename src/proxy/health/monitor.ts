@@ -41,6 +41,7 @@ export class HealthMonitor implements Stoppable {
   #state: HealthState = initialHealth;
   #running: Promise<void> | undefined;
   #isChecking = false;
+  #healthySinceMs = 0;
   /** Rounds that have ended since the last check was sent. */
   #rounds = 0;
   /** {@link HealthMonitorOptions.receivedBytes}, at the end of the last round. */
@@ -52,6 +53,12 @@ export class HealthMonitor implements Stoppable {
 
   get health(): NodeHealth {
     return this.#state.health;
+  }
+
+  /** For how long it has been healthy without a break; 0 if it is not. */
+  get healthyForMs(): number {
+    if (this.health.kind !== 'healthy') return 0;
+    return this.#options.clock.monotonicMs() - this.#healthySinceMs;
   }
 
   start(): void {
@@ -112,12 +119,13 @@ export class HealthMonitor implements Stoppable {
 
   #weigh(evidence: HealthEvidence): void {
     if (this.#stopping.signal.aborted) return;
-    const { logger, storage, onHung } = this.#options;
+    const { clock, logger, storage, onHung } = this.#options;
     const before = this.#state.health;
     const { state, hangs } = stepHealth(this.#state, evidence);
     this.#state = state;
     const { health } = state;
     if (health.kind === 'healthy' && before.kind !== 'healthy') {
+      this.#healthySinceMs = clock.monotonicMs();
       logger.info({ storage }, 'storage is healthy');
     }
     if (health.kind === 'unhealthy' && before.kind !== 'unhealthy') {

@@ -1,7 +1,13 @@
 import { sleep } from '../../base/clock.ts';
 import { statusCodes } from '../../rpc/status.ts';
-import { placeBeside, placeRepository, type PlacementRoute } from '../routing/route.ts';
-import type { RepositoryRecord } from '../routing/repository-record.ts';
+import { homeOf } from '../routing/home.ts';
+import {
+  placeBeside,
+  placeRepository,
+  primaryFirst,
+  type PlacementRoute,
+} from '../routing/route.ts';
+import type { Replica, RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { RelayContext } from './context.ts';
@@ -33,8 +39,15 @@ export async function beginCreation(
 ): Promise<RepositoryRecord | 'exists'> {
   const { key, transaction } = creation;
   const { store, view, owner, replicaPathOf } = context;
-  const { primary, voters, absent } = await place(creation, context);
+  const placement = await place(creation, context);
   const id = await store.nextRepositoryId();
+  const replicas: readonly Replica[] = [
+    ...placement.voters.map((storage) => ({ storage, lsn: 0n, role: 'voter' }) as const),
+    ...placement.absent.map((storage) => ({ storage, lsn: -1n, role: 'learner' }) as const),
+  ];
+  const home = homeOf({ id, replicas });
+  const primary = home !== undefined && placement.voters.includes(home) ? home : placement.primary;
+  const voters = primaryFirst(placement.voters, primary);
   const outcome = await store.create({
     id,
     ...key,
@@ -42,10 +55,7 @@ export async function beginCreation(
     epoch: 1n,
     lsn: 0n,
     primary,
-    replicas: [
-      ...voters.map((storage) => ({ storage, lsn: 0n, role: 'voter' }) as const),
-      ...absent.map((storage) => ({ storage, lsn: -1n, role: 'learner' }) as const),
-    ],
+    replicas,
     intents: [{ transaction, owner, kind: 'creation', epoch: 1n, voters }],
   });
   if (outcome.kind === 'exists') return 'exists';

@@ -21,6 +21,7 @@ export interface RelayMetrics {
   writeRoutedAgain(): void;
   underReplicatedWrite(virtualStorage: string): void;
   failedOver(virtualStorage: string): void;
+  cameHome(virtualStorage: string): void;
 }
 
 /** What is counted of votes. */

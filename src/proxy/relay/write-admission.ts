@@ -32,7 +32,8 @@ export function isBeingCreated(record: RepositoryRecord): boolean {
  *
  * 1. Writes of owners that are gone are settled first: until then nobody knows what the replicas hold.
  * 2. A repair's barrier is waited for.
- * 3. A primary that cannot be reached, or fails writes, is replaced by an in-sync voter, in a new epoch.
+ * 3. A primary that cannot be reached, or fails writes, is replaced by an in-sync voter; one that is not where it
+ *    is at home comes back when it can.
  *
  * @param opened a second repository that the storages open for the write: those that do not hold it in
  *   sync are left out, and repair gets time to bring it to enough of them
@@ -63,8 +64,8 @@ export async function admitWrite(
       const nodes = other === undefined ? all : nodesHolding(all, other);
       const route = routeWrite(record, nodes, virtualStorage.policy);
       if (route.kind === 'write') return { kind: 'admitted', record, route };
-      if (route.kind === 'failover') {
-        await failOver(record, route.to, context);
+      if (route.kind === 'failover' || route.kind === 'comeHome') {
+        await move(record, route, context);
         continue;
       }
       obstacle = route.reason;
@@ -76,9 +77,9 @@ export async function admitWrite(
   return { kind: 'unavailable', reason: obstacle };
 }
 
-async function failOver(
+async function move(
   record: RepositoryRecord,
-  to: string,
+  { kind, to }: { readonly kind: 'failover' | 'comeHome'; readonly to: string },
   context: RelayContext,
 ): Promise<void> {
   const { view, logger, metrics } = context;
@@ -86,17 +87,15 @@ async function failOver(
     current.primary === record.primary ? movePrimary(current, to) : stale,
   );
   if (moved.kind !== 'changed') return;
-  metrics.failedOver(record.virtualStorage);
-  logger.warn(
-    {
-      virtualStorage: record.virtualStorage,
-      relativePath: record.relativePath,
-      from: record.primary,
-      to,
-      epoch: moved.record.epoch,
-    },
-    'the primary has moved: the old one cannot be reached, or fails writes',
-  );
+  const { virtualStorage, relativePath, primary: from } = record;
+  const details = { virtualStorage, relativePath, from, to };
+  if (kind === 'failover') {
+    metrics.failedOver(virtualStorage);
+    logger.warn(details, 'the primary has moved: the old one cannot be reached, or fails writes');
+  } else {
+    metrics.cameHome(virtualStorage);
+    logger.info(details, 'the primary is back on the storage where it is at home');
+  }
 }
 
 /** Another proxy has moved the primary already. */

@@ -197,7 +197,8 @@ export class WriteCall implements RequestSink {
   }
 
   #takeIntent(): Promise<IntentOutcome> {
-    const { record, transaction, voters, learners, virtualStorage, context } = this.#options;
+    const { record, transaction, primary, voters, learners, virtualStorage, context } =
+      this.#options;
     const intent: Intent = {
       transaction,
       owner: context.owner,
@@ -208,7 +209,8 @@ export class WriteCall implements RequestSink {
     };
     const { minInSyncReplicas } = virtualStorage.policy;
     this.#leaseTerm = context.membership.leaseTerm;
-    this.#intent = registerIntent(record, intent, minInSyncReplicas, context).then((outcome) => {
+    const taken = registerIntent(record, intent, { primary, minInSyncReplicas }, context);
+    this.#intent = taken.then((outcome) => {
       if (outcome.kind === 'durable') this.#write.intentDurable(outcome.voters);
       else {
         this.#refusal = outcome.reason;

@@ -27,7 +27,7 @@ const recheckMs = 25;
 export async function registerIntent(
   record: RepositoryRecord,
   intent: Intent,
-  minInSyncReplicas: number,
+  options: { readonly primary: string; readonly minInSyncReplicas: number },
   context: RelayContext,
 ): Promise<IntentOutcome> {
   const { view, clock, membership } = context;
@@ -37,7 +37,7 @@ export async function registerIntent(
     for (;;) {
       if (!membership.holdsLease) return refused('this proxy has lost its lease', true);
       const outcome = await view.change(current, (latest) =>
-        takeIntent(latest, intent, { minInSyncReplicas, nowMs: clock.wallMs() }),
+        takeIntent(latest, intent, { ...options, nowMs: clock.wallMs() }),
       );
       if (outcome.kind === 'removed') return refused('the repository was removed', true);
       if (outcome.kind === 'changed') {
@@ -58,11 +58,12 @@ export async function registerIntent(
 }
 
 function isFinal(reason: IntentRefusal): boolean {
-  return reason === 'fenced' || reason === 'tooFewVoters';
+  return reason !== 'barrier' && reason !== 'busy';
 }
 
 const refusalTexts: Readonly<Record<IntentRefusal, string>> = {
-  fenced: 'the primary has moved since the write began',
+  fenced: 'what replicas hold was settled anew since the write began',
+  primaryBehind: 'the primary has fallen behind since the write began',
   tooFewVoters: 'too few replicas are still in sync',
   barrier: 'replicas are being compared',
   busy: 'too many writes to the repository are in flight',

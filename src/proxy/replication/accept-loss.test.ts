@@ -74,7 +74,8 @@ describe('a replica that a person declares to be right', () => {
     const record = current();
     if (record === undefined) throw new Error('the record is gone');
     expect(record.intents).toEqual([]);
-    const late = takeIntent(record, intentOf('late'), { minInSyncReplicas: 1, nowMs: 0 });
+    const limits = { primary: 'a', minInSyncReplicas: 1, nowMs: 0 };
+    const late = takeIntent(record, intentOf('late'), limits);
     expect(late).toEqual({ kind: 'refuse', reason: 'fenced' });
   });
 

@@ -7,6 +7,8 @@ export interface NodeStatus {
   readonly reason?: string | undefined;
   /** Whether it fails writes that others can do. It is a primary only if no other can be. Default false. */
   readonly failsWrites?: boolean;
+  /** Whether it has been healthy for a while, so that primaries may come back to it. Default false. */
+  readonly isSteady?: boolean;
   /** Calls that this proxy has running there. */
   readonly outstanding: number;
   /**

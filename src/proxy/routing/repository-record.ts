@@ -12,7 +12,10 @@ export interface RepositoryRecord {
   readonly replicaPath: string;
   /** Grows with every change of the record: the token of compare-and-swap. */
   readonly version: bigint;
-  /** Grows when the primary moves or a dead owner's writes are settled: fences everything older. */
+  /**
+   * Grows when a primary falls behind, a dead owner's writes are settled or a loss is accepted: fences
+   * everything older. Not when the primary only moves: what began with the old one goes on.
+   */
   readonly epoch: bigint;
   /** Number of writes that were completed. */
   readonly lsn: bigint;

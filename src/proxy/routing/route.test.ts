@@ -9,6 +9,7 @@ import {
   routeRead,
   routeWrite,
 } from './route.ts';
+import { homeOf } from './home.ts';
 import { nodesOf, recordWith, replica } from '../../../test/support/repository-records.ts';
 
 const policy = { replicationFactor: 3, minInSyncReplicas: 2 };
@@ -148,6 +149,37 @@ describe('a write', () => {
     const nodes = nodesOf(['a'], { a: { healthy: false } });
     const none = { ...policy, minInSyncReplicas: 0 };
     expect(routeWrite(recordWith(), nodes, none)).toMatchObject({ kind: 'unavailable' });
+  });
+});
+
+describe('a write to a repository whose primary is not at home', () => {
+  const home = homeOf(recordWith()) ?? '';
+  const [primary = '', other = ''] = ['a', 'b', 'c'].filter((storage) => storage !== home);
+  const away = recordWith({ primary });
+  const steady = { isSteady: true };
+
+  it('brings it back when its home has been healthy for a while', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { [home]: steady });
+    expect(routeWrite(away, nodes, policy)).toEqual({ kind: 'comeHome', to: home });
+  });
+
+  it('leaves it where it is while its home is behind, fails writes, has just come, or cannot be reached', () => {
+    const isBehind = {
+      ...away,
+      replicas: [replica(home, 4n), replica(primary, 5n), replica(other, 5n)],
+    };
+    const cases = [
+      routeWrite(isBehind, nodesOf(['a', 'b', 'c'], { [home]: steady }), policy),
+      ...[{}, { ...steady, failsWrites: true }, { ...steady, healthy: false }].map((state) =>
+        routeWrite(away, nodesOf(['a', 'b', 'c'], { [home]: state }), policy),
+      ),
+    ];
+    for (const route of cases) expect(route).toMatchObject({ kind: 'write', primary });
+  });
+
+  it('fails over to its home rather than to another storage', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { [home]: steady, [primary]: { healthy: false } });
+    expect(routeWrite(away, nodes, policy)).toEqual({ kind: 'failover', to: home });
   });
 });
 

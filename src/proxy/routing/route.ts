@@ -1,4 +1,5 @@
 import { pick, type Random } from '../../base/random.ts';
+import { homeOf } from './home.ts';
 import { isHealthy, type NodeView } from './node-view.ts';
 import { inSyncVoters, type RepositoryRecord } from './repository-record.ts';
 
@@ -86,8 +87,10 @@ export type WriteRoute =
       readonly voters: readonly string[];
       readonly learners: readonly string[];
     }
-  /** The primary has to move to this storage first. */
+  /** The primary has to move to this storage first: the one that it is on cannot be it. */
   | { readonly kind: 'failover'; readonly to: string }
+  /** The primary is to move to this storage first: it is at home there, see {@link homeOf}. */
+  | { readonly kind: 'comeHome'; readonly to: string }
   | Unavailable;
 
 /** Who takes part in a write: the primary and every healthy in-sync voter, and healthy learners. */
@@ -99,7 +102,10 @@ export function routeWrite(
   const inSync = inSyncVoters(record);
   const voters = inSync.filter((storage) => isHealthy(nodes, storage));
   const isSound = (storage: string) => nodes.get(storage)?.failsWrites !== true;
-  const successor = voters.find(isSound) ?? voters[0];
+  const home = homeOf(record);
+  const isHomeReady = (storage: string) =>
+    storage === home && isSound(storage) && nodes.get(storage)?.isSteady === true;
+  const successor = voters.find(isHomeReady) ?? voters.find(isSound) ?? voters[0];
   if (successor === undefined) return { kind: 'unavailable', reason: noneInSync(inSync) };
   if (voters.length < policy.minInSyncReplicas) {
     return {
@@ -111,6 +117,9 @@ export function routeWrite(
   }
   if (!voters.includes(record.primary) || (!isSound(record.primary) && isSound(successor))) {
     return { kind: 'failover', to: successor };
+  }
+  if (successor !== record.primary && isHomeReady(successor)) {
+    return { kind: 'comeHome', to: successor };
   }
   const learners = record.replicas
     .filter((replica) => replica.role === 'learner' && isHealthy(nodes, replica.storage))
@@ -227,7 +236,8 @@ export function placeBeside(
   return { kind: 'place', primary, voters, absent };
 }
 
-function primaryFirst(storages: readonly string[], primary: string): readonly string[] {
+/** The same storages, the primary before the others if it is one of them. */
+export function primaryFirst(storages: readonly string[], primary: string): readonly string[] {
   if (!storages.includes(primary)) return storages;
   return [primary, ...storages.filter((storage) => storage !== primary)];
 }

@@ -4,7 +4,7 @@ import { intentOf, recordWith, replica } from '../../../test/support/repository-
 import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
 import { makeAuthoritative, settleWrite, takeIntent } from './record-changes.ts';
 
-const limits = { minInSyncReplicas: 1, nowMs: 1000 };
+const limits = { primary: 'a', minInSyncReplicas: 1, nowMs: 1000 };
 
 describe('making one replica authoritative', () => {
   const barrier = { owner: 'proxy-2', expiresAtMs: 2000 };

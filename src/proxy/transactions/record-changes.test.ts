@@ -31,7 +31,7 @@ const storages = ['a', 'b', 'c', 'd'];
 
 const claim = { id: 'proxy-1/repair/1', owner: 'proxy-1' };
 const behind = recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', 3n)] });
-const limits = { minInSyncReplicas: 2, nowMs: 1000 };
+const limits = { primary: 'a', minInSyncReplicas: 2, nowMs: 1000 };
 
 describe('taking an intent', () => {
   it('leaves out voters that have fallen behind', () => {
@@ -48,6 +48,20 @@ describe('taking an intent', () => {
     expect(intent?.voters).toEqual(['a', 'c']);
   });
 
+  it('is taken with the primary that the write began with, wherever the primary has moved since', () => {
+    const record = recordWith({ primary: 'b' });
+    expect(changed(takeIntent(record, intentOf('t'), limits))).toMatchObject({
+      primary: 'b',
+      intents: [intentOf('t')],
+    });
+  });
+
+  it('is refused when the primary that the write began with is behind', () => {
+    const replicas = [replica('a', 4n), replica('b', 5n), replica('c', 5n)];
+    const record = recordWith({ primary: 'b', replicas });
+    expect(takeIntent(record, intentOf('t'), limits)).toMatchObject({ reason: 'primaryBehind' });
+  });
+
   it('is refused to a proxy that routed in an older epoch', () => {
     const record = recordWith({ epoch: 2n });
     expect(takeIntent(record, intentOf('t'), limits)).toEqual({ kind: 'refuse', reason: 'fenced' });
@@ -59,8 +73,9 @@ describe('taking an intent', () => {
   });
 
   it('is refused when the primary was not asked, however many others were', () => {
-    const intent = intentOf('t', { voters: ['b', 'c'] });
-    expect(takeIntent(recordWith(), intent, limits)).toMatchObject({ reason: 'tooFewVoters' });
+    const intent = intentOf('t', { voters: ['a', 'c'] });
+    const record = recordWith({ primary: 'b' });
+    expect(takeIntent(record, intent, limits)).toMatchObject({ reason: 'tooFewVoters' });
   });
 
   it('waits while as many writes are in flight as may be', () => {
@@ -135,8 +150,8 @@ describe('giving up a write', () => {
 });
 
 describe('moving the primary', () => {
-  it('goes to an in-sync voter, in a new epoch', () => {
-    expect(changed(movePrimary(recordWith(), 'b'))).toMatchObject({ primary: 'b', epoch: 2n });
+  it('goes to an in-sync voter, and changes nothing else', () => {
+    expect(changed(movePrimary(recordWith(), 'b'))).toEqual({ ...recordWith(), primary: 'b' });
   });
 
   it('is refused where it would change nothing, or lose something', () => {
@@ -299,7 +314,10 @@ describe('after any sequence of changes', () => {
     fc.tuple(names, subsets).map(
       ([name, voters]): Change =>
         (record) =>
-          takeIntent(record, intentOf(name, { voters, epoch: record.epoch }), limits),
+          takeIntent(record, intentOf(name, { voters, epoch: record.epoch }), {
+            ...limits,
+            primary: voters[0] ?? 'a',
+          }),
     ),
     fc.tuple(names, subsets).map(
       ([name, holders]): Change =>
@@ -334,7 +352,7 @@ describe('after any sequence of changes', () => {
     ),
   );
 
-  it('there is a primary, it is in sync, and epoch and LSN never go back', () => {
+  it('there is a primary, it is in sync or replaced in a new epoch, and epoch and LSN never go back', () => {
     fc.assert(
       fc.property(fc.array(changes, { maxLength: 30 }), (sequence) => {
         let record = recordWith();
@@ -345,7 +363,8 @@ describe('after any sequence of changes', () => {
           expect(inSyncVoters(next)).toContain(next.primary);
           expect(next.lsn).toBeGreaterThanOrEqual(record.lsn);
           expect(next.epoch).toBeGreaterThanOrEqual(record.epoch);
-          if (next.primary !== record.primary) expect(next.epoch).toBeGreaterThan(record.epoch);
+          const isFallenBehind = !inSyncVoters(next).includes(record.primary);
+          if (isFallenBehind) expect(next.epoch).toBeGreaterThan(record.epoch);
           record = next;
         }
       }),

@@ -11,10 +11,12 @@ import {
 import { hasBarrier, isUnder, withoutBarrier } from './barrier-changes.ts';
 import type { RecordChange } from './record-change.ts';
 
-/** Why an intent is not taken. All but `barrier` and `busy` are final for the write. */
+/** Why an intent is not taken. All but `barrier` and `busy` are final for the write as it was routed. */
 export type IntentRefusal =
-  /** The primary has moved, or a dead owner's writes were settled, since the write was routed. */
+  /** A primary has fallen behind, or a dead owner's writes were settled, since the write was routed. */
   | 'fenced'
+  /** The storage whose answer the client is to get has fallen behind. */
+  | 'primaryBehind'
   /** Too few of the routed voters are still in sync. */
   | 'tooFewVoters'
   /** A repair holds writes back for a moment. */
@@ -25,17 +27,25 @@ export type IntentRefusal =
 /**
  * Makes a write durable before the first node is told to commit (invariant I1). `intent.voters` are
  * all that take part; those that are in sync vote. Nobody becomes a voter while the intent stands.
+ *
+ * @param options.primary whom the write was routed with. The repository's may be another one by now, as
+ *   long as both vote: so what takes long is not in the way of a move, and no move ends it.
  */
 export function takeIntent(
   record: RepositoryRecord,
   intent: Intent,
-  options: { readonly minInSyncReplicas: number; readonly nowMs: number },
+  options: {
+    readonly primary: string;
+    readonly minInSyncReplicas: number;
+    readonly nowMs: number;
+  },
 ): RecordChange<IntentRefusal> {
   if (record.epoch !== intent.epoch) return { kind: 'refuse', reason: 'fenced' };
   if (hasBarrier(record, options.nowMs)) return { kind: 'refuse', reason: 'barrier' };
   if (record.intents.length >= maxIntents) return { kind: 'refuse', reason: 'busy' };
   const inSync = inSyncVoters(record);
   const voters = intent.voters.filter((storage) => inSync.includes(storage));
+  if (!voters.includes(options.primary)) return { kind: 'refuse', reason: 'primaryBehind' };
   if (voters.length < options.minInSyncReplicas || !voters.includes(record.primary)) {
     return { kind: 'refuse', reason: 'tooFewVoters' };
   }
@@ -119,17 +129,17 @@ export function heldBy(settled: RepositoryRecord, holders: readonly string[]): r
   return inSyncVoters(settled).filter((storage) => holders.includes(storage));
 }
 
-/** Moves the primary to an in-sync voter, in a new epoch. */
+/** Moves the primary to an in-sync voter. Writes in flight go on with the one that they began with. */
 export function movePrimary(
   record: RepositoryRecord,
   to: string,
 ): RecordChange<'notInSync' | 'already'> {
   if (record.primary === to) return { kind: 'refuse', reason: 'already' };
   if (!inSyncVoters(record).includes(to)) return { kind: 'refuse', reason: 'notInSync' };
-  return { kind: 'change', next: withPrimary(record, to) };
+  return { kind: 'change', next: { ...record, primary: to } };
 }
 
-/** With another primary, in a new epoch. */
+/** With another primary, since the one before is behind, in a new epoch. */
 export function withPrimary(record: RepositoryRecord, primary: string): RepositoryRecord {
   return { ...record, primary, epoch: record.epoch + 1n };
 }

@@ -130,6 +130,10 @@ class LiveStatus implements NodeStatus {
     return this.#storage.writes.failsWrites;
   }
 
+  get isSteady(): boolean {
+    return this.#storage.isSteady;
+  }
+
   get outstanding(): number {
     return this.#storage.outstanding;
   }

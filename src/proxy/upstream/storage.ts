@@ -33,6 +33,9 @@ export interface StorageOptions {
   readonly logger: Logger;
 }
 
+/** Primaries come back to a storage that has been healthy for so long: one that flaps does not make them flap. */
+const steadyAfterMs = 30_000;
+
 /** One Gitaly storage: its connections, its health, and the calls that go there. */
 export class Storage implements Stoppable {
   readonly name: string;
@@ -98,6 +101,11 @@ export class Storage implements Stoppable {
 
   get health(): NodeHealth {
     return this.#monitor.health;
+  }
+
+  /** Whether it has been healthy for 30 s. */
+  get isSteady(): boolean {
+    return this.#monitor.healthyForMs >= steadyAfterMs;
   }
 
   /** When the certificate that it last showed ends, in milliseconds since 1970. */

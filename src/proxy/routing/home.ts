@@ -1,0 +1,20 @@
+import { rendezvous } from '../../base/rendezvous.ts';
+import type { RepositoryRecord } from './repository-record.ts';
+
+/**
+ * The storage where a repository's primary belongs when it can be there. Failovers move the primaries of a lost
+ * storage to the others: so that they do not stay there for ever, each repository has a home that nobody has to
+ * remember. Homes are spread evenly.
+ *
+ * @returns undefined if no replica is to stay
+ */
+export function homeOf({
+  id,
+  replicas,
+}: Pick<RepositoryRecord, 'id' | 'replicas'>): string | undefined {
+  const staying = replicas.filter(({ role }) => role !== 'leaving');
+  return rendezvous(
+    String(id),
+    staying.map(({ storage }) => storage),
+  );
+}
