@@ -144,6 +144,28 @@ describe('repository show', () => {
     );
   });
 
+  test('shows what repairs are about, and why they have failed', async () => {
+    const replica = { role: 'learner', lsn: 9n, lastFailure: 'the disk is full' };
+    const replicas = [
+      { storage: 'gitaly-0', role: 'voter', lsn: 12n, inSync: true },
+      { ...replica, storage: 'gitaly-1' },
+      { ...replica, storage: 'gitaly-2', repairedBy: 'proxy-0' },
+    ];
+    const repairing = implement(AdminService, {
+      async *listRepositories() {
+        yield { primary: 'gitaly-0', lsn: 12n, replicas };
+      },
+    });
+    const { out } = await run('repository show default/group/a.git', repairing);
+    expect(out.split('\n').slice(-5)).toEqual([
+      'STORAGE   ROLE     LSN  IN SYNC              REPAIR',
+      'gitaly-0  voter     12  yes',
+      'gitaly-1  learner    9  no, 3 writes behind  failed: the disk is full',
+      'gitaly-2  learner    9  no, 3 writes behind  under way, by proxy-0; before it failed: the disk is full',
+      '',
+    ]);
+  });
+
   test('fails with the next step if there is no such repository', async () => {
     const { exitCode, err } = await run('repository show default/none.git', admin);
     expect(exitCode).toBe(1);

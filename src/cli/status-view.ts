@@ -1,5 +1,6 @@
 import type {
   GetStatusResponse,
+  ReplicaStatus,
   RepositoryStatus,
   VirtualStorageStatus,
 } from '../gen/gitaly_operator/v1/admin_pb.ts';
@@ -56,13 +57,24 @@ export function renderRepository(repository: RepositoryStatus): string {
     ['Verified', verifiedAt(repository)],
     ...(repository.finding === '' ? [] : [['To be decided', repository.finding] as const]),
   ]);
-  const replicas = repository.replicas.map(({ storage, lsn, role, inSync }) => [
-    storage,
-    role,
-    String(lsn),
-    inSync ? 'yes' : `no, ${count(repository.lsn - lsn, 'write', 'writes')} behind`,
+  const hasRepairs = repository.replicas.some((replica) => repairOf(replica) !== '');
+  const replicas = repository.replicas.map((replica) => [
+    replica.storage,
+    replica.role,
+    String(replica.lsn),
+    replica.inSync ? 'yes' : `no, ${count(repository.lsn - replica.lsn, 'write', 'writes')} behind`,
+    ...(hasRepairs ? [repairOf(replica)] : []),
   ]);
-  return `${fields}\n\n${formatTable(replicaColumns, replicas)}`;
+  const columns = hasRepairs ? [...replicaColumns, { heading: 'REPAIR' }] : replicaColumns;
+  return `${fields}\n\n${formatTable(columns, replicas)}`;
+}
+
+function repairOf({ repairedBy, lastFailure }: ReplicaStatus): string {
+  const failed = lastFailure === '' ? '' : `failed: ${lastFailure}`;
+  if (repairedBy === '') return failed;
+  return [`under way, by ${repairedBy}`, ...(failed === '' ? [] : [`before it ${failed}`])].join(
+    '; ',
+  );
 }
 
 /** Versions, and the storages of the server. */

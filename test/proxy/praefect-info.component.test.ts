@@ -162,6 +162,12 @@ describe('a loss is not accepted', () => {
       await commitFile(client, { repository, branch: 'main', text: 'second' });
       await running.restartNode('gitaly-2');
       await waitUntil('a repair has failed', () => broken, repairLimitMs);
+      await waitUntil('people can see why', async () => {
+        for await (const { replicas } of client.admin.listRepositories(path)) {
+          return replicas.some(({ lastFailure }) => lastFailure.includes('the disk is full'));
+        }
+        return false;
+      });
       const accept = client.praefectInfo.setAuthoritativeStorage({
         ...path,
         authoritativeStorage: 'gitaly-2',

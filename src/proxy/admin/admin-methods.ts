@@ -228,6 +228,8 @@ function describeRepository(
     replicas: record.replicas.map((replica) => ({
       ...replica,
       inSync: isInSync(record, replica.storage),
+      repairedBy: replica.repair?.owner ?? '',
+      lastFailure: replica.lastFailure ?? '',
     })),
   };
 }

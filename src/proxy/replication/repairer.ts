@@ -1,3 +1,4 @@
+import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Barrier, RepairClaim, RepositoryRecord } from '../routing/repository-record.ts';
 import { claimRepair, promote, releaseRepair } from '../transactions/record-changes.ts';
@@ -82,6 +83,7 @@ export async function bringInSync(
   const claim = { id: `${owner}/repair/${transaction}`, owner };
   const { id, relativePath, replicaPath } = record;
   const repair = { claim, transaction, target, source, replicaPath, virtualStorage, options };
+  let failure: string | undefined;
   try {
     // A replica that waits long for its pool is not to be claimed again and again meanwhile.
     const isPlaced = record.replicas.some(({ storage }) => storage === target);
@@ -91,11 +93,15 @@ export async function bringInSync(
     if (claimed.kind === 'notYet') return claimed;
     logger.info({ id, relativePath, target, source }, 'a replica is being brought in sync');
     const result = await copyAndPromote(claimed.record, repair);
+    if (result.kind !== 'inSync') failure = result.reason;
     logger.info({ id, relativePath, target, result }, 'a repair has ended');
     return result;
+  } catch (error) {
+    failure = errorMessage(error);
+    throw error;
   } finally {
     end();
-    await view.change(view.latest(record), (current) => releaseRepair(current, claim));
+    await view.change(view.latest(record), (current) => releaseRepair(current, claim, failure));
   }
 }
 

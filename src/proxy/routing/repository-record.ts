@@ -39,6 +39,8 @@ export interface Replica {
   readonly role: ReplicaRole;
   /** Set while it is being brought in sync: as long as the owner lives, nobody else may do that. */
   readonly repair?: RepairClaim;
+  /** Why the last repair has failed, for people. Gone when one has succeeded. */
+  readonly lastFailure?: string;
 }
 
 /** The right to change a replica that is behind, and to declare it in sync. */

@@ -70,6 +70,7 @@ export function recordFromRow(row: RepositoryRow): RepositoryRecord {
           ...(replica.repair.isVoid === true && { isVoid: true as const }),
         },
       }),
+      ...(replica.lastFailure !== undefined && { lastFailure: replica.lastFailure }),
     })),
     intents: row.intents.map((intent) => ({
       transaction: intent.transaction,

@@ -196,6 +196,25 @@ describe('bringing a replica in sync', () => {
     expect(changed(releaseRepair(taken, claim)).replicas[1]).toEqual(replica('b', 3n, 'learner'));
   });
 
+  it('tells people why it has failed, until it has succeeded', () => {
+    const failure = 'the disk is full';
+    const claimed = changed(claimRepair(behind, 'c', claim));
+    const failed = changed(releaseRepair(claimed, claim, failure));
+    expect(failed.replicas).toContainEqual({
+      ...replica('c', 3n, 'learner'),
+      lastFailure: failure,
+    });
+    const again = changed(claimRepair(failed, 'c', claim));
+    const isClaimed = { repair: claim, lastFailure: failure };
+    expect(again.replicas).toContainEqual({ ...replica('c', 3n, 'learner'), ...isClaimed });
+    const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
+    const quiet = changed(raiseBarrier(again, barrier, 1000));
+    const whole = changed(promote(quiet, claim, { barrier, source: 'a', lsn: 5n }));
+    expect(whole.replicas).toContainEqual(replica('c', 5n));
+    const long = changed(releaseRepair(claimed, claim, 'x'.repeat(10_000)));
+    expect(long.replicas.find(({ storage }) => storage === 'c')?.lastFailure).toHaveLength(500);
+  });
+
   it('is refused to a proxy that has lost its claim', () => {
     const barrier = { owner: 'proxy-1', expiresAtMs: 2000 };
     const learning = changed(claimRepair(behind, 'c', claim));

@@ -181,25 +181,42 @@ export function claimRepair(
   if (replica?.repair !== undefined && replica.repair.id !== abandoned?.id) {
     return { kind: 'refuse', reason: 'claimed' };
   }
-  const learner: Replica = { storage, lsn: replica?.lsn ?? -1n, role: 'learner', repair: claim };
+  const before = replica ?? { storage, lsn: -1n };
+  const learner: Replica = { ...before, role: 'learner', repair: claim };
   const others = record.replicas.filter((candidate) => candidate.storage !== storage);
   return { kind: 'change', next: { ...record, replicas: [...others, learner] } };
 }
 
-/** Lets others repair a replica again. It stays a learner. */
-export function releaseRepair(record: RepositoryRecord, claim: RepairClaim): RecordChange<'gone'> {
+/** What is kept of the reason why a repair has failed: it comes from storages, and may be of any length. */
+const maxFailureLength = 500;
+
+/**
+ * Lets others repair a replica again. It stays a learner.
+ *
+ * @param failure why it is not in sync, for people
+ */
+export function releaseRepair(
+  record: RepositoryRecord,
+  claim: RepairClaim,
+  failure?: string,
+): RecordChange<'gone'> {
   if (!record.replicas.some((replica) => replica.repair?.id === claim.id)) {
     return { kind: 'refuse', reason: 'gone' };
   }
   const replicas = record.replicas.map((replica) =>
-    replica.repair?.id === claim.id ? withoutClaim(replica) : replica,
+    replica.repair?.id === claim.id ? released(replica, failure) : replica,
   );
   return { kind: 'change', next: { ...record, replicas } };
 }
 
-function withoutClaim(replica: Replica): Replica {
-  const { repair: _, ...rest } = replica;
-  return rest;
+function released({ repair: _, ...replica }: Replica, failure: string | undefined): Replica {
+  if (failure === undefined) return replica;
+  return { ...replica, lastFailure: failure.slice(0, maxFailureLength) };
+}
+
+/** Neither claimed nor failed. */
+function repaired({ repair: _, lastFailure: __, ...replica }: Replica): Replica {
+  return replica;
 }
 
 /** Why contents that were found equal cannot be relied on. */
@@ -229,7 +246,7 @@ export function promote(
   if (!record.replicas.some(isClaimed)) return { kind: 'refuse', reason: 'claimLost' };
   const replicas = record.replicas.map((replica) =>
     replica.repair?.id === claim.id
-      ? { ...withoutClaim(replica), role: 'voter' as const, lsn: record.lsn }
+      ? { ...repaired(replica), role: 'voter' as const, lsn: record.lsn }
       : replica,
   );
   return { kind: 'change', next: { ...withoutBarrier(record), replicas } };
@@ -328,9 +345,7 @@ export function makeAuthoritative(
   }
   const lsn = record.lsn + 1n;
   const replicas = record.replicas.map((replica) =>
-    replica.storage === storage
-      ? { ...withoutClaim(replica), role: 'voter' as const, lsn }
-      : replica,
+    replica.storage === storage ? { ...repaired(replica), role: 'voter' as const, lsn } : replica,
   );
   return {
     kind: 'change',

@@ -102,6 +102,7 @@ const anyReplicas: fc.Arbitrary<Replica[]> = fc.uniqueArray(
         { id: fc.uuid(), owner: anyName, isVoid: fc.constant(true as const) },
         { requiredKeys: ['id', 'owner'] },
       ),
+      lastFailure: anyName,
     },
     { requiredKeys: ['storage', 'lsn', 'role'] },
   ),
