@@ -9,6 +9,7 @@ import { ScriptedCluster } from '../support/scripted-cluster.ts';
 import { ignoreRequest, type ReceivedCall } from '../support/scripted-storage.ts';
 
 const read = '/gitaly.RefService/FindDefaultBranchName';
+const streamingRead = '/gitaly.RefService/FindLocalBranches';
 const write = '/gitaly.RefService/DeleteRefs';
 const size = '/gitaly.RepositoryService/RepositorySize';
 const repository = 'group/project.git';
@@ -86,20 +87,20 @@ describe('a read whose storage is lost', () => {
   /** The first storage that is asked answers like this, and the others with one whole message. */
   async function askWhenFirst(
     answer: (call: ServerCall, received: ReceivedCall, storage: string) => void,
-    options: { readonly path?: string; onData?(): void } = {},
+    options: { readonly method?: string; readonly path?: string; onData?(): void } = {},
   ) {
-    const { path = repository, ...callOptions } = options;
+    const { method = read, path = repository, ...callOptions } = options;
     const asked: string[] = [];
     const byDefault = cluster.storages.map((storage) => storage.answer);
     for (const storage of cluster.storages) {
       storage.answer = (call, received) => {
         ignoreRequest(call);
-        if (received.path === read) asked.push(storage.name);
+        if (received.path === method) asked.push(storage.name);
         if (asked.length === 1) answer(call, received, storage.name);
         else call.reply(whole);
       };
     }
-    const got = await cluster.call(read, requestAbout(path), callOptions);
+    const got = await cluster.call(method, requestAbout(path), callOptions);
     for (const [index, storage] of cluster.storages.entries()) {
       storage.answer = byDefault[index] ?? storage.answer;
     }
@@ -175,7 +176,7 @@ describe('a read whose storage is lost', () => {
         call.sendData(whole, 0, whole.length, undefined);
         void seen.promise.then(reset);
       },
-      { onData: seen.resolve },
+      { method: streamingRead, onData: seen.resolve },
     );
     expect(asked).toBe(1);
     expect(got).toMatchObject({ code: statusCodes.UNAVAILABLE, bytes: whole.length });

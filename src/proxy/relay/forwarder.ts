@@ -123,6 +123,7 @@ export class Forwarder {
           random,
         }),
       isToBeBelieved: (storage) => isToBeBelieved(storage, record, this.#context),
+      answersOnce: method.answersOnce === true,
       rewrite: (storage) => rewriteFor(call, method, { storage, relativePath: record.replicaPath }),
     }).start();
   }

@@ -23,6 +23,8 @@ export interface ReadCallOptions {
   route(excluded: ReadonlySet<string>): ReadRoute;
   /** Whether an error that it has answered with says something about the repository. */
   isToBeBelieved(storage: string): boolean;
+  /** Whether the answer is one message, with which nobody can do anything before the end. */
+  readonly answersOnce: boolean;
   /** The first message as that storage is to get it, with its prefix. */
   rewrite(storage: string): Buffer;
 }
@@ -53,9 +55,10 @@ const noStorages: ReadonlySet<string> = new Set();
  * A call that one storage answers. As long as the client has seen nothing of the answer, a storage
  * that fails is replaced by another, and the client does not notice. That is why an answer is held back:
  *
- * 1. Until its first message is whole. That needs no limit: nobody can use a part of it.
- * 2. Then for 10 ms. Most answers have ended by then, all those with one message: of a short answer a client
- *    gets all, or all of another storage's.
+ * 1. Until its first message is whole, and if there is to be one only, until its end. That needs no limit: nobody
+ *    can use a part of it.
+ * 2. Else for 10 ms after that. Most short answers have ended by then: a client gets all of one, or all of another
+ *    storage's.
  */
 export class ReadCall implements RequestSink {
   readonly #options: ReadCallOptions;
@@ -189,7 +192,9 @@ export class ReadCall implements RequestSink {
     if (this.#patience !== undefined || length === undefined) return;
     if (length > maxHeldBytes) this.#answerHeld();
     // The end mostly stands right behind the message, and then no time has to be set.
-    else if (this.#held.length >= length) queueMicrotask(() => this.#losePatience(node));
+    else if (this.#held.length >= length && !this.#options.answersOnce) {
+      queueMicrotask(() => this.#losePatience(node));
+    }
   }
 
   #losePatience(node: NodeCall): void {

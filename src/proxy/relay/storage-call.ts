@@ -60,6 +60,7 @@ export function readFromAnyStorage(
       return { kind: 'unavailable', reason };
     },
     isToBeBelieved: () => true,
+    answersOnce: method.answersOnce === true,
     rewrite: (storage) => rewriteFor(call, method, { storage, relativePath }),
   }).start();
 }

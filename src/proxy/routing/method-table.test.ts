@@ -20,6 +20,7 @@ describe('the method table', () => {
       forcePrimary,
       answersForMissing,
       borrowsFromAdditional,
+      answersOnce,
       transactional,
       ...method
     } = lookupMethod(`/gitaly.${row.name}`);
@@ -28,6 +29,7 @@ describe('the method table', () => {
       forcePrimary,
       answersForMissing,
       borrowsFromAdditional,
+      answersOnce,
       transactional,
       ...method,
     }).toEqual({
@@ -45,6 +47,7 @@ describe('the method table', () => {
       forcePrimary: row.notes.has('primary') || undefined,
       answersForMissing: row.notes.has('missing') || undefined,
       borrowsFromAdditional: row.notes.has('borrows') || undefined,
+      answersOnce: row.notes.has('once') || undefined,
       transactional: row.notes.has('votes'),
       known: true,
     });

@@ -1,4 +1,4 @@
-import { repositoryAccessors, repositoryMutators } from './methods.ts';
+import { answeredOnce, repositoryAccessors, repositoryMutators } from './methods.ts';
 
 /** Field numbers from the request down to a Repository message. */
 export type FieldPath = readonly number[];
@@ -26,6 +26,8 @@ export interface MethodInfo {
   readonly creates?: 'create' | 'upsert';
   /** Reads what differs a little between replicas: it goes to the primary as long as that can be reached. */
   readonly forcePrimary?: true;
+  /** Of a read: its answer is one message. */
+  readonly answersOnce?: true;
   /** A storage has an answer of its own about a repository that does not exist. */
   readonly answersForMissing?: true;
   /** Takes part in votes. */
@@ -52,6 +54,12 @@ const creating: ReadonlyMap<string, 'create' | 'upsert'> = new Map([
   ['RestoreRepository', 'upsert'],
 ]);
 
+const once: ReadonlySet<string> = new Set(
+  Object.entries(answeredOnce).flatMap(([service, names]) =>
+    names.map((name) => `${service}/${name}`),
+  ),
+);
+
 type Properties = Partial<Omit<MethodInfo, 'name' | 'known'>>;
 
 function method(name: string, properties: Properties): MethodInfo {
@@ -60,6 +68,7 @@ function method(name: string, properties: Properties): MethodInfo {
     op: 'accessor',
     scope: 'repository',
     transactional: false,
+    ...(once.has(name) && { answersOnce: true }),
     ...properties,
     known: true,
   };

@@ -110,6 +110,44 @@ export const repositoryAccessors: MethodsByService = {
   SmartHTTPService: ['InfoRefsUploadPack', 'InfoRefsReceivePack', 'PostUploadPackWithSidechannel'],
 };
 
+/** Reads whose answer is one message, of a repository or not. */
+export const answeredOnce: MethodsByService = {
+  BackupService: ['WriteBackupID', 'ReadLatestBackupID'],
+  CommitService: [
+    'CommitIsAncestor',
+    'CountCommits',
+    'CountDivergingCommits',
+    'FindCommit',
+    'CommitStats',
+    'LastCommitForPath',
+  ],
+  DiffService: ['GetPatchID'],
+  HookService: ['PackObjectsHookWithSidechannel'],
+  ObjectPoolService: ['GetObjectPool'],
+  PartitionService: ['BackupPartition', 'ListPartitions'],
+  RaftService: ['GetClusterInfo'],
+  RefService: ['FindDefaultBranchName', 'FindTag', 'RefExists', 'FindBranch', 'FindRefsByOID'],
+  RemoteService: ['UpdateRemoteMirror', 'FindRemoteRepository', 'FindRemoteRootRef'],
+  RepositoryService: [
+    'RepositoryExists',
+    'RepositorySize',
+    'RepositoryInfo',
+    'ObjectsSize',
+    'ObjectFormat',
+    'HasLocalBranches',
+    'Fsck',
+    'FindMergeBase',
+    'GenerateBundleURI',
+    'FindLicense',
+    'CalculateChecksum',
+    'GetObjectDirectorySize',
+    'BackupRepository',
+    'GetFileAttributes',
+  ],
+  SSHService: ['SSHUploadPackWithSidechannel'],
+  SmartHTTPService: ['PostUploadPackWithSidechannel'],
+};
+
 /** Writes to the repository at field 1. */
 export const repositoryMutators: MethodsByService = {
   CleanupService: ['ApplyBfgObjectMapStream', 'RewriteHistory'],

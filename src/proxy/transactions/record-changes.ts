@@ -209,14 +209,17 @@ export function releaseRepair(
   return { kind: 'change', next: { ...record, replicas } };
 }
 
-function released({ repair: _, ...replica }: Replica, failure: string | undefined): Replica {
-  if (failure === undefined) return replica;
-  return { ...replica, lastFailure: failure.slice(0, maxFailureLength) };
+function released(replica: Replica, failure: string | undefined): Replica {
+  const { repair: _, ...rest } = replica;
+  return failure === undefined
+    ? rest
+    : { ...rest, lastFailure: failure.slice(0, maxFailureLength) };
 }
 
 /** Neither claimed nor failed. */
-function repaired({ repair: _, lastFailure: __, ...replica }: Replica): Replica {
-  return replica;
+function repaired(replica: Replica): Replica {
+  const { repair: _, lastFailure: __, ...rest } = replica;
+  return rest;
 }
 
 /** Why contents that were found equal cannot be relied on. */

@@ -14,7 +14,8 @@ export interface MethodRow {
   readonly storageField: number | undefined;
   /**
    * `votes`, `creates`, `upserts`; `primary`: only the primary may answer; `missing`: a storage answers also
-   * for a repository that does not exist; `borrows`: from the second repository, from then on.
+   * for a repository that does not exist; `borrows`: from the second repository, from then on; `once`: a read
+   * whose answer is one message.
    */
   readonly notes: ReadonlySet<string>;
 }
@@ -26,8 +27,8 @@ export interface MethodRow {
  */
 const text = `
 AnalysisService/CheckBlobsGenerated            accessor    repository forwarded target=1
-BackupService/WriteBackupID                    accessor    storage    forwarded storage=1
-BackupService/ReadLatestBackupID               accessor    storage    forwarded storage=1
+BackupService/WriteBackupID                    accessor    storage    forwarded storage=1 once
+BackupService/ReadLatestBackupID               accessor    storage    forwarded storage=1 once
 BlobService/GetBlob                            accessor    repository forwarded target=1
 BlobService/GetBlobs                           accessor    repository forwarded target=1
 BlobService/ListBlobs                          accessor    repository forwarded target=1
@@ -39,19 +40,19 @@ CleanupService/ApplyBfgObjectMapStream         mutator     repository forwarded 
 CleanupService/RewriteHistory                  mutator     repository forwarded target=1 votes
 CommitService/ListCommits                      accessor    repository forwarded target=1
 CommitService/ListAllCommits                   accessor    repository forwarded target=1
-CommitService/CommitIsAncestor                 accessor    repository forwarded target=1
+CommitService/CommitIsAncestor                 accessor    repository forwarded target=1 once
 CommitService/TreeEntry                        accessor    repository forwarded target=1
-CommitService/CountCommits                     accessor    repository forwarded target=1
-CommitService/CountDivergingCommits            accessor    repository forwarded target=1
+CommitService/CountCommits                     accessor    repository forwarded target=1 once
+CommitService/CountDivergingCommits            accessor    repository forwarded target=1 once
 CommitService/GetTreeEntries                   accessor    repository forwarded target=1
 CommitService/ListFiles                        accessor    repository forwarded target=1
-CommitService/FindCommit                       accessor    repository forwarded target=1
-CommitService/CommitStats                      accessor    repository forwarded target=1
+CommitService/FindCommit                       accessor    repository forwarded target=1 once
+CommitService/CommitStats                      accessor    repository forwarded target=1 once
 CommitService/FindAllCommits                   accessor    repository forwarded target=1
 CommitService/FindCommits                      accessor    repository forwarded target=1
 CommitService/CommitLanguages                  mutator     repository forwarded target=1 votes
 CommitService/RawBlame                         accessor    repository forwarded target=1
-CommitService/LastCommitForPath                accessor    repository forwarded target=1
+CommitService/LastCommitForPath                accessor    repository forwarded target=1 once
 CommitService/ListLastCommitsForTree           accessor    repository forwarded target=1
 CommitService/CommitsByMessage                 accessor    repository forwarded target=1
 CommitService/ListCommitsByOid                 accessor    repository forwarded target=1
@@ -68,7 +69,7 @@ DiffService/RawDiff                            accessor    repository forwarded 
 DiffService/RawPatch                           accessor    repository forwarded target=1
 DiffService/DiffStats                          accessor    repository forwarded target=1
 DiffService/FindChangedPaths                   accessor    repository forwarded target=1
-DiffService/GetPatchID                         accessor    repository forwarded target=1
+DiffService/GetPatchID                         accessor    repository forwarded target=1 once
 DiffService/RawRangeDiff                       accessor    repository forwarded target=1
 DiffService/RangeDiff                          accessor    repository forwarded target=1
 DiffService/DiffBlobs                          accessor    repository forwarded target=1
@@ -76,7 +77,7 @@ HookService/PreReceiveHook                     accessor    repository forwarded 
 HookService/PostReceiveHook                    accessor    repository forwarded target=1
 HookService/UpdateHook                         accessor    repository forwarded target=1
 HookService/ReferenceTransactionHook           accessor    repository forwarded target=1
-HookService/PackObjectsHookWithSidechannel     accessor    repository forwarded target=1
+HookService/PackObjectsHookWithSidechannel     accessor    repository forwarded target=1 once
 HookService/ProcReceiveHook                    mutator     repository forwarded target=1 votes
 InternalGitaly/WalkRepos                       accessor    storage    local     storage=1
 InternalGitaly/ScanPoolMetadata                accessor    storage    forwarded storage=1
@@ -88,7 +89,7 @@ ObjectPoolService/DeleteObjectPool             mutator     repository local     
 ObjectPoolService/LinkRepositoryToObjectPool   mutator     repository forwarded target=2 additional=1.1 votes borrows
 ObjectPoolService/DisconnectGitAlternates      mutator     repository forwarded target=1 votes
 ObjectPoolService/FetchIntoObjectPool          mutator     repository forwarded target=2.1 additional=1 votes
-ObjectPoolService/GetObjectPool                accessor    repository local     target=1
+ObjectPoolService/GetObjectPool                accessor    repository local     target=1 once
 OperationService/UserCreateBranch              mutator     repository forwarded target=1 votes
 OperationService/UserUpdateBranch              mutator     repository forwarded target=1 votes
 OperationService/UserDeleteBranch              mutator     repository forwarded target=1 votes
@@ -105,8 +106,8 @@ OperationService/UserRevert                    mutator     repository forwarded 
 OperationService/UserSquash                    mutator     repository forwarded target=1 votes
 OperationService/UserApplyPatch                mutator     repository forwarded target=1.1 votes
 OperationService/UserUpdateSubmodule           mutator     repository forwarded target=1 votes
-PartitionService/BackupPartition               accessor    partition  forwarded storage=1
-PartitionService/ListPartitions                accessor    storage    forwarded storage=1
+PartitionService/BackupPartition               accessor    partition  forwarded storage=1 once
+PartitionService/ListPartitions                accessor    storage    forwarded storage=1 once
 PraefectInfoService/RepositoryReplicas         intercepted none       local
 PraefectInfoService/Dataloss                   intercepted none       local
 PraefectInfoService/SetAuthoritativeStorage    intercepted none       local
@@ -117,15 +118,15 @@ RaftService/SendMessage                        mutator     storage    forwarded
 RaftService/SendSnapshot                       mutator     storage    forwarded
 RaftService/JoinCluster                        mutator     storage    forwarded storage=4
 RaftService/GetPartitions                      accessor    storage    forwarded
-RaftService/GetClusterInfo                     accessor    storage    forwarded
-RefService/FindDefaultBranchName               accessor    repository forwarded target=1
+RaftService/GetClusterInfo                     accessor    storage    forwarded once
+RefService/FindDefaultBranchName               accessor    repository forwarded target=1 once
 RefService/FindLocalBranches                   accessor    repository forwarded target=1
 RefService/FindAllBranches                     accessor    repository forwarded target=1
 RefService/FindAllTags                         accessor    repository forwarded target=1
-RefService/FindTag                             accessor    repository forwarded target=1
+RefService/FindTag                             accessor    repository forwarded target=1 once
 RefService/FindAllRemoteBranches               accessor    repository forwarded target=1
-RefService/RefExists                           accessor    repository forwarded target=1
-RefService/FindBranch                          accessor    repository forwarded target=1
+RefService/RefExists                           accessor    repository forwarded target=1 once
+RefService/FindBranch                          accessor    repository forwarded target=1 once
 RefService/UpdateReferences                    mutator     repository forwarded target=1 votes
 RefService/DeleteRefs                          mutator     repository forwarded target=1 votes
 RefService/ListBranchNamesContainingCommit     accessor    repository forwarded target=1
@@ -133,36 +134,36 @@ RefService/ListTagNamesContainingCommit        accessor    repository forwarded 
 RefService/GetTagSignatures                    accessor    repository forwarded target=1
 RefService/GetTagMessages                      accessor    repository forwarded target=1
 RefService/ListRefs                            accessor    repository forwarded target=1
-RefService/FindRefsByOID                       accessor    repository forwarded target=1
+RefService/FindRefsByOID                       accessor    repository forwarded target=1 once
 RefTransaction/VoteTransaction                 intercepted none       local
 RefTransaction/StopTransaction                 intercepted none       local
-RemoteService/UpdateRemoteMirror               accessor    repository forwarded target=1
-RemoteService/FindRemoteRepository             accessor    storage    forwarded storage=2
-RemoteService/FindRemoteRootRef                accessor    repository forwarded target=1
-RepositoryService/RepositoryExists             accessor    repository local     target=1
-RepositoryService/RepositorySize               accessor    repository forwarded target=1 primary
-RepositoryService/RepositoryInfo               accessor    repository forwarded target=1
-RepositoryService/ObjectsSize                  accessor    repository forwarded target=1
-RepositoryService/ObjectFormat                 accessor    repository forwarded target=1
+RemoteService/UpdateRemoteMirror               accessor    repository forwarded target=1 once
+RemoteService/FindRemoteRepository             accessor    storage    forwarded storage=2 once
+RemoteService/FindRemoteRootRef                accessor    repository forwarded target=1 once
+RepositoryService/RepositoryExists             accessor    repository local     target=1 once
+RepositoryService/RepositorySize               accessor    repository forwarded target=1 primary once
+RepositoryService/RepositoryInfo               accessor    repository forwarded target=1 once
+RepositoryService/ObjectsSize                  accessor    repository forwarded target=1 once
+RepositoryService/ObjectFormat                 accessor    repository forwarded target=1 once
 RepositoryService/FetchRemote                  mutator     repository forwarded target=1 votes
 RepositoryService/CreateRepository             mutator     repository forwarded target=1 votes creates
 RepositoryService/GetArchive                   accessor    repository forwarded target=1
-RepositoryService/HasLocalBranches             accessor    repository forwarded target=1
+RepositoryService/HasLocalBranches             accessor    repository forwarded target=1 once
 RepositoryService/FetchSourceBranch            mutator     repository forwarded target=1 votes
-RepositoryService/Fsck                         accessor    repository forwarded target=1
+RepositoryService/Fsck                         accessor    repository forwarded target=1 once
 RepositoryService/WriteRef                     mutator     repository forwarded target=1 votes
-RepositoryService/FindMergeBase                accessor    repository forwarded target=1
+RepositoryService/FindMergeBase                accessor    repository forwarded target=1 once
 RepositoryService/CreateFork                   mutator     repository forwarded target=1 forkedFrom=2 votes creates
 RepositoryService/CreateRepositoryFromURL      mutator     repository forwarded target=1 votes creates
 RepositoryService/CreateBundle                 accessor    repository forwarded target=1
 RepositoryService/CreateBundleFromRefList      accessor    repository forwarded target=1
-RepositoryService/GenerateBundleURI            accessor    repository forwarded target=1
+RepositoryService/GenerateBundleURI            accessor    repository forwarded target=1 once
 RepositoryService/FetchBundle                  mutator     repository forwarded target=1 votes
 RepositoryService/CreateRepositoryFromBundle   mutator     repository forwarded target=1 votes creates
 RepositoryService/GetConfig                    accessor    repository forwarded target=1
-RepositoryService/FindLicense                  accessor    repository forwarded target=1
+RepositoryService/FindLicense                  accessor    repository forwarded target=1 once
 RepositoryService/GetInfoAttributes            accessor    repository forwarded target=1
-RepositoryService/CalculateChecksum            accessor    repository forwarded target=1
+RepositoryService/CalculateChecksum            accessor    repository forwarded target=1 once
 RepositoryService/GetSnapshot                  accessor    repository forwarded target=1
 RepositoryService/CreateRepositoryFromSnapshot mutator     repository forwarded target=1 votes creates
 RepositoryService/GetRawChanges                accessor    repository forwarded target=1
@@ -172,17 +173,17 @@ RepositoryService/RestoreCustomHooks           mutator     repository forwarded 
 RepositoryService/SetCustomHooks               mutator     repository forwarded target=1 votes
 RepositoryService/BackupCustomHooks            accessor    repository forwarded target=1
 RepositoryService/GetCustomHooks               accessor    repository forwarded target=1
-RepositoryService/GetObjectDirectorySize       accessor    repository forwarded target=1 primary
+RepositoryService/GetObjectDirectorySize       accessor    repository forwarded target=1 primary once
 RepositoryService/RemoveRepository             mutator     repository local     target=1 votes
 RepositoryService/ReplicateRepository          mutator     repository forwarded target=1 votes upserts
 RepositoryService/OptimizeRepository           maintenance repository forwarded target=1
 RepositoryService/PruneUnreachableObjects      maintenance repository forwarded target=1
-RepositoryService/BackupRepository             accessor    repository forwarded target=1 missing
+RepositoryService/BackupRepository             accessor    repository forwarded target=1 missing once
 RepositoryService/RestoreRepository            mutator     repository forwarded target=1 votes upserts
-RepositoryService/GetFileAttributes            accessor    repository forwarded target=1
+RepositoryService/GetFileAttributes            accessor    repository forwarded target=1 once
 RepositoryService/FastExport                   accessor    repository forwarded target=1
 RepositoryService/MigrateReferenceBackend      mutator     repository forwarded target=1 votes
-SSHService/SSHUploadPackWithSidechannel        accessor    repository forwarded target=1
+SSHService/SSHUploadPackWithSidechannel        accessor    repository forwarded target=1 once
 SSHService/SSHReceivePack                      mutator     repository forwarded target=1 votes
 SSHService/SSHUploadArchive                    accessor    repository forwarded target=1
 ServerService/ServerInfo                       intercepted none       local
@@ -191,7 +192,7 @@ ServerService/ReadinessCheck                   intercepted none       local
 ServerService/ServerSignature                  intercepted none       local
 SmartHTTPService/InfoRefsUploadPack            accessor    repository forwarded target=1
 SmartHTTPService/InfoRefsReceivePack           accessor    repository forwarded target=1
-SmartHTTPService/PostUploadPackWithSidechannel accessor    repository forwarded target=1
+SmartHTTPService/PostUploadPackWithSidechannel accessor    repository forwarded target=1 once
 SmartHTTPService/PostReceivePack               mutator     repository forwarded target=1 votes
 `;
 
