@@ -45,7 +45,8 @@ export async function beginCreation(
     ...placement.voters.map((storage) => ({ storage, lsn: 0n, role: 'voter' }) as const),
     ...placement.absent.map((storage) => ({ storage, lsn: -1n, role: 'learner' }) as const),
   ];
-  const home = homeOf({ id, replicas });
+  // Beside another one it begins where that one's primary is, and comes home with a later write.
+  const home = creation.beside === undefined ? homeOf({ id, replicas }) : undefined;
   const primary = home !== undefined && placement.voters.includes(home) ? home : placement.primary;
   const voters = primaryFirst(placement.voters, primary);
   const outcome = await store.create({
