@@ -12,7 +12,7 @@ export const interopToken = 'token of the clients';
 export const interopRepository = { storageName: 'default', relativePath: 'interop.git' };
 /** A read, and a write: a push that casts no votes has changed nothing. */
 export const interopMethods = {
-  read: '/gitaly.RefService/FindDefaultBranchName',
+  read: '/gitaly.CommitService/CheckObjectsExist',
   write: '/gitaly.SSHService/SSHReceivePack',
 } as const;
 

@@ -1,13 +1,13 @@
 import { sleep } from '../../base/clock.ts';
 import { statusCodes } from '../../rpc/status.ts';
-import { homeOf } from '../routing/home.ts';
+import { homeAmong } from '../routing/home.ts';
 import {
   placeBeside,
   placeRepository,
   primaryFirst,
   type PlacementRoute,
 } from '../routing/route.ts';
-import type { Replica, RepositoryRecord } from '../routing/repository-record.ts';
+import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { RelayContext } from './context.ts';
@@ -41,14 +41,12 @@ export async function beginCreation(
   const { store, view, owner, replicaPathOf } = context;
   const placement = await place(creation, context);
   const id = await store.nextRepositoryId();
-  const replicas: readonly Replica[] = [
-    ...placement.voters.map((storage) => ({ storage, lsn: 0n, role: 'voter' }) as const),
-    ...placement.absent.map((storage) => ({ storage, lsn: -1n, role: 'learner' }) as const),
-  ];
+  const { absent } = placement;
   // Beside another one it begins where that one's primary is, and comes home with a later write.
-  const home = creation.beside === undefined ? homeOf({ id, replicas }) : undefined;
-  const primary = home !== undefined && placement.voters.includes(home) ? home : placement.primary;
-  const voters = primaryFirst(placement.voters, primary);
+  const home =
+    creation.beside === undefined ? homeAmong(id, [...placement.voters, ...absent]) : undefined;
+  const voters = home === undefined ? placement.voters : primaryFirst(placement.voters, home);
+  const primary = voters[0] ?? placement.primary;
   const outcome = await store.create({
     id,
     ...key,
@@ -56,7 +54,10 @@ export async function beginCreation(
     epoch: 1n,
     lsn: 0n,
     primary,
-    replicas,
+    replicas: [
+      ...voters.map((storage) => ({ storage, lsn: 0n, role: 'voter' }) as const),
+      ...absent.map((storage) => ({ storage, lsn: -1n, role: 'learner' }) as const),
+    ],
     intents: [{ transaction, owner, kind: 'creation', epoch: 1n, voters }],
   });
   if (outcome.kind === 'exists') return 'exists';

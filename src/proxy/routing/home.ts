@@ -13,8 +13,13 @@ export function homeOf({
   replicas,
 }: Pick<RepositoryRecord, 'id' | 'replicas'>): string | undefined {
   const staying = replicas.filter(({ role }) => role !== 'leaving');
-  return rendezvous(
-    String(id),
+  return homeAmong(
+    id,
     staying.map(({ storage }) => storage),
   );
+}
+
+/** The home of a repository that has its replicas on `storages`. */
+export function homeAmong(id: bigint, storages: readonly string[]): string | undefined {
+  return rendezvous(String(id), storages);
 }
