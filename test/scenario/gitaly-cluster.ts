@@ -44,6 +44,9 @@ export async function exampleManifest(
   };
 }
 
+/** One look is not to use up the time for all: after a node's death it may wait for a proxy that is gone. */
+const lookOptions = { deadlineMs: 10_000 } as const;
+
 /** A GitalyCluster that runs, and the ways into it. */
 export class GitalyClusterUnderTest implements Stoppable {
   readonly cluster: Cluster;
@@ -153,9 +156,8 @@ export class GitalyClusterUnderTest implements Stoppable {
 
   /** @throws Error if there is no such repository */
   async repository(client: GitalyClient, relativePath: string): Promise<RepositoryStatus> {
-    for await (const status of client.admin.listRepositories({ virtualStorage, relativePath })) {
-      return status;
-    }
+    const filter = { virtualStorage, relativePath };
+    for await (const status of client.admin.listRepositories(filter, lookOptions)) return status;
     throw new Error(`there is no repository ${relativePath}`);
   }
 

@@ -48,6 +48,6 @@ function apply(text: string, { file, guard, without }: Edit): string {
   const parts = text.split(guard);
   if (parts.length === 2) return parts.join(without);
   throw new Error(
-    `the guard stands ${parts.length - 1} times in ${file}: name what guards now in mutants.ts\n${guard}`,
+    `the guard stands ${parts.length - 1} times in ${file}: name what guards now in write-mutants.ts or replica-mutants.ts\n${guard}`,
   );
 }
