@@ -72,9 +72,8 @@ export function renderRepository(repository: RepositoryStatus): string {
 function repairOf({ repairedBy, lastFailure }: ReplicaStatus): string {
   const failed = lastFailure === '' ? '' : `failed: ${lastFailure}`;
   if (repairedBy === '') return failed;
-  return [`under way, by ${repairedBy}`, ...(failed === '' ? [] : [`before it ${failed}`])].join(
-    '; ',
-  );
+  const underWay = `under way, by ${repairedBy}`;
+  return failed === '' ? underWay : `${underWay}; before it ${failed}`;
 }
 
 /** Versions, and the storages of the server. */

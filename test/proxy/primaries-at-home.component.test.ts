@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, expect, it, jest } from '@jest/globals';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
-import { homeOf } from '../../src/proxy/routing/home.ts';
+import { homeAmong } from '../../src/proxy/routing/home.ts';
 import { packet } from '../storage-node/git/pkt-line.ts';
 import { commitFile } from '../support/commit-file.ts';
 import { eventually } from '../support/eventually.ts';
@@ -31,8 +31,8 @@ async function listed(client: GitalyClient): Promise<readonly RepositoryStatus[]
 }
 
 function isAtHome({ id, primary, replicas }: RepositoryStatus): boolean {
-  const home = replicas.map(({ storage }) => ({ storage, lsn: 0n, role: 'voter' as const }));
-  return homeOf({ id, replicas: home }) === primary;
+  const storages = replicas.map(({ storage }) => storage);
+  return homeAmong(id, storages) === primary;
 }
 
 /** A pack that holds nothing: all that is pushed is there. */

@@ -229,7 +229,6 @@ function describeRepository(
       ...replica,
       inSync: isInSync(record, replica.storage),
       repairedBy: replica.repair?.owner ?? '',
-      lastFailure: replica.lastFailure ?? '',
     })),
   };
 }

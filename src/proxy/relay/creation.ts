@@ -45,8 +45,8 @@ export async function beginCreation(
   // Beside another one it begins where that one's primary is, and comes home with a later write.
   const home =
     creation.beside === undefined ? homeAmong(id, [...placement.voters, ...absent]) : undefined;
-  const voters = home === undefined ? placement.voters : primaryFirst(placement.voters, home);
-  const primary = voters[0] ?? placement.primary;
+  const voters = primaryFirst(placement.voters, home ?? placement.primary);
+  const [primary = placement.primary] = voters;
   const outcome = await store.create({
     id,
     ...key,
