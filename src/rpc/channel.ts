@@ -18,7 +18,7 @@ import {
 import type { Clock } from '../base/clock.ts';
 import type { Stoppable } from '../base/scope.ts';
 import { formatHostAndPort, parseAddress, type Address } from './address.ts';
-import { sparePingsOfDrainingConnections } from './draining-connections.ts';
+import { mendGrpcJs } from './grpc-js-mends.ts';
 import { RpcError } from './rpc-error.ts';
 import { statusCodes } from './status.ts';
 import { openStream, type RpcStream } from './stream.ts';
@@ -110,7 +110,7 @@ export function openChannelTo(
   options: Omit<RpcChannelOptions, 'address' | 'tls'>,
 ): RpcChannel {
   const { clock, secret, deadlineMs: defaultDeadlineMs = 10_000 } = options;
-  sparePingsOfDrainingConnections();
+  mendGrpcJs();
   const client = new Client(target, channelCredentials, {
     ...defaultSettings,
     ...options.settings,

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -268,6 +270,45 @@ describe('a bidirectional stream', () => {
     await writing;
     expect(written).toBeLessThan(mostWrites);
     expect(await call.write({})).toBe(false);
+  });
+});
+
+describe('a channel that is closed while its server cannot be reached', () => {
+  test('leaves no connection behind when that can be reached again', async () => {
+    const backoffMs = 300;
+    let attempts = 0;
+    let isAway = true;
+    const open = new Set<Socket>();
+    const server = createServer();
+    server.on('connection', (socket: Socket) => {
+      attempts += 1;
+      if (isAway) socket.destroy();
+      else open.add(socket.once('close', () => open.delete(socket)));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    scope.onStop(() => {
+      for (const socket of open) socket.destroy();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    const channels = Array.from({ length: 10 }, () =>
+      openRpcChannel({
+        clock: systemClock,
+        address: `tcp://127.0.0.1:${port}`,
+        settings: {
+          'grpc.initial_reconnect_backoff_ms': backoffMs,
+          'grpc.max_reconnect_backoff_ms': backoffMs,
+        },
+      }),
+    );
+    const waiting = channels.map((channel) => channel.ready(60_000));
+    await eventually('each has tried again', () => attempts >= 2 * channels.length);
+    await Promise.all(channels.map((channel) => channel.stop()));
+    isAway = false;
+    expect(await Promise.all(waiting)).not.toContain(true);
+    // The next attempts would come in this time.
+    await sleep(systemClock, 2 * backoffMs);
+    await eventually('no connection is left', () => open.size === 0);
   });
 });
 
