@@ -2,13 +2,17 @@ import type {
   GetStatusResponse,
   ReplicaStatus,
   RepositoryStatus,
+  StorageStatus,
   VirtualStorageStatus,
 } from '../gen/gitaly_operator/v1/admin_pb.ts';
 import type { ServerInfoResponse } from '../gen/gitaly/server_pb.ts';
+import { drainText, requestersText } from './drain-view.ts';
 import { count, formatFields, formatTable } from './table.ts';
 
 /** The cluster in a few lines: what people should know first stands first. */
 export function renderStatus(status: GetStatusResponse): string {
+  const all = status.virtualStorages.flatMap(({ storages }) => storages);
+  const hasDrains = all.some(({ drain }) => drain !== undefined);
   const storages = status.virtualStorages.flatMap((virtualStorage) =>
     virtualStorage.storages.map((storage) => [
       virtualStorage.name,
@@ -18,14 +22,19 @@ export function renderStatus(status: GetStatusResponse): string {
       String(storage.inSync),
       String(storage.primaries),
       storage.healthReason,
+      ...(hasDrains ? [drainCell(storage)] : []),
     ]),
   );
   const blocks = [
     headline(status),
     formatTable(virtualStorageColumns, status.virtualStorages.map(virtualStorageRow)),
-    formatTable(storageColumns, storages),
+    formatTable(hasDrains ? [...storageColumns, { heading: 'DRAIN' }] : storageColumns, storages),
   ];
   return blocks.join('\n\n');
+}
+
+function drainCell({ drain }: StorageStatus): string {
+  return drain === undefined ? '' : `${drainText(drain)} (${requestersText(drain)})`;
 }
 
 /** One line for each repository. */

@@ -6,14 +6,12 @@ import {
 } from '../gen/gitaly_operator/v1/admin_pb.ts';
 import { CliError } from './cli-error.ts';
 import type { CliIo } from './cli-io.ts';
+import { addDrainCommands } from './drain-commands.ts';
 import { renderOrphans } from './orphan-view.ts';
 import { formatJson, withSession, type Session } from './session.ts';
+import { parseStorageName, type StorageName } from './storage-name.ts';
+import { storageStatusOf } from './storage-status.ts';
 import { count } from './table.ts';
-
-interface StorageName {
-  readonly virtualStorage: string;
-  readonly storage: string;
-}
 
 interface AcceptFlags {
   readonly yes?: boolean;
@@ -22,6 +20,7 @@ interface AcceptFlags {
 /** Adds `storage` with what can be done to one. */
 export function addStorageCommands(program: Command, io: CliIo): void {
   const storage = program.command('storage').description('work with storages');
+  addDrainCommands(storage, io);
   addOrphans(storage, io);
   storage
     .command('accept-volume')
@@ -65,26 +64,10 @@ function addOrphans(parent: Command, io: CliIo): void {
     );
 }
 
-/** @throws CliError if the text names no storage */
-function parseStorageName(text: string): StorageName {
-  const [virtualStorage = '', storage = '', ...rest] = text.split('/');
-  if (virtualStorage !== '' && storage !== '' && rest.length === 0) {
-    return { virtualStorage, storage };
-  }
-  throw new CliError(
-    `${JSON.stringify(text)} names no storage: write the virtual storage and the storage, like default/gitaly-default-0`,
-  );
-}
-
 /** What would be done, so that whoever says yes knows to what. */
-async function warningFor(
-  { virtualStorage, storage }: StorageName,
-  { client }: Session,
-): Promise<string> {
-  const { virtualStorages } = await client.admin.getStatus({});
-  const found = virtualStorages
-    .find(({ name }) => name === virtualStorage)
-    ?.storages.find(({ name }) => name === storage);
+async function warningFor(name: StorageName, session: Session): Promise<string> {
+  const { virtualStorage, storage } = name;
+  const found = await storageStatusOf(name, session);
   if (found === undefined) return `there is no storage ${storage} in ${virtualStorage}`;
   if (found.healthy) return `${storage} is healthy: there is nothing to accept`;
   return (

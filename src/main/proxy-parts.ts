@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { localMethods } from '../proxy/admin/local-methods.ts';
+import { DrainWatch } from '../proxy/drain/drain-watch.ts';
 import { ProxyMetrics } from '../proxy/admin/metrics.ts';
 import { logCall } from '../proxy/relay/call-log.ts';
 import type { ServingState } from '../proxy/admin/serving-state.ts';
@@ -92,6 +93,7 @@ export interface Relay {
   readonly dispatcher: Dispatcher;
   readonly view: RepositoryView;
   readonly membership: Membership;
+  readonly drains: DrainWatch;
   readonly repairLoop: RepairLoop;
   readonly verificationLoop: VerificationLoop;
   readonly volumes: VolumeGuard;
@@ -162,6 +164,13 @@ export function createRelay(
     newCorrelationId: randomUUID,
     clock,
   });
+  const drains = new DrainWatch({
+    ...common,
+    board: store.drains,
+    storages,
+    runningCalls: () => dispatcher.running,
+    onCut: (callClass) => metrics.cutForDrain(callClass),
+  });
   const repairLoop = new RepairLoop({
     ...repair,
     settler,
@@ -170,7 +179,7 @@ export function createRelay(
     metrics,
     ...(parallel === undefined ? {} : { parallel }),
   });
-  return { dispatcher, view, membership, repairLoop, verificationLoop, volumes };
+  return { dispatcher, view, membership, drains, repairLoop, verificationLoop, volumes };
 }
 
 function sha256(text: string): Uint8Array {

@@ -67,12 +67,15 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     });
     const serving = new ServingState();
     const relay = createRelay(options, base, store, serving);
-    const { dispatcher, view, membership, repairLoop, verificationLoop, volumes } = relay;
+    const { dispatcher, view, membership, drains, repairLoop, verificationLoop, volumes } = relay;
     await untilAvailable(waiting, () => view.start());
     scope.own(view);
     // Owned before it has started: a lease that was taken by a call whose answer was lost is given back.
     scope.own(membership);
     await untilAvailable(waiting, () => membership.start());
+    // After the lease: whoever waits for a drain finds this proxy alive, or it finds the drain.
+    scope.own(drains);
+    await untilAvailable(waiting, () => drains.start());
     // Without connections the repairs under way end, which may have gone on for an hour.
     scope.own(repairLoop);
     scope.own(verificationLoop);

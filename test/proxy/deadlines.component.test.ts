@@ -142,7 +142,7 @@ describe('the end of the time of', () => {
           onAbort: () => {
             running.ended += 1;
           },
-          onStop() {},
+          onCut() {},
         });
         work(call, storage);
       };

@@ -12,6 +12,7 @@ const read = '/gitaly.RefService/FindDefaultBranchName';
 const streamingRead = '/gitaly.RefService/FindLocalBranches';
 const write = '/gitaly.RefService/DeleteRefs';
 const size = '/gitaly.RepositoryService/RepositorySize';
+const folderSize = '/gitaly.RepositoryService/GetObjectDirectorySize';
 const repository = 'group/project.git';
 const forPrimary = { 'gitaly-route-repository-accessor-policy': 'primary-only' };
 /** RFC 9113, section 7. */
@@ -39,6 +40,23 @@ async function ask(
       calls.filter((call) => call.path === path).map((call) => [name, call] as const),
     ),
   );
+}
+
+/** Lets these storages alone have every quarantine folder, until the function that comes back is called. */
+function answerFolders(holders: readonly string[]): () => void {
+  const byDefault = cluster.storages.map((storage) => storage.answer);
+  for (const storage of cluster.storages) {
+    const { answer, name } = storage;
+    storage.answer = (call, received) => {
+      if (received.path !== folderSize || holders.includes(name)) answer(call, received);
+      else call.fail({ code: statusCodes.NOT_FOUND, message: 'object directory does not exist' });
+    };
+  }
+  return () => {
+    for (const [index, storage] of cluster.storages.entries()) {
+      storage.answer = byDefault[index] ?? storage.answer;
+    }
+  };
 }
 
 function valuesOf(received: ReceivedCall | undefined, name: string): string[] {
@@ -69,13 +87,28 @@ describe('a read', () => {
     }
   });
 
-  test('spreads over all replicas otherwise, also with quarantine folders', async () => {
+  test.each([
+    ['for the primary', forPrimary],
+    ['for anybody', {}],
+  ])('%s goes to the storage that has the quarantine folder it names', async (whom, headers) => {
+    const restore = answerFolders(['gitaly-2']);
+    const gitObjectDirectory = `objects/of a read ${whom}`;
+    const message = requestAbout(repository, 'default', { gitObjectDirectory });
+    for (let round = 0; round < 10; round++) {
+      expect([...(await ask(read, headers, message)).keys()]).toEqual(['gitaly-2']);
+    }
+    restore();
+  });
+
+  test('spreads over all replicas otherwise, also with a quarantine folder that nobody has', async () => {
+    const restore = answerFolders([]);
     const seen = new Set<string>();
     const message = requestAbout(repository, 'default', { gitObjectDirectory: 'objects/x' });
     for (let round = 0; round < 60; round++) {
       for (const name of (await ask(read, {}, message)).keys()) seen.add(name);
     }
     expect(seen.size).toBe(3);
+    restore();
   });
 });
 

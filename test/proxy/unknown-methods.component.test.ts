@@ -102,7 +102,7 @@ describe('a method that only a newer Gitaly knows', () => {
             if (endStream) call.succeed();
           },
           onAbort() {},
-          onStop() {},
+          onCut() {},
         });
       };
     }

@@ -187,6 +187,8 @@ describe('the certificate', () => {
     await copyFile(issued.certificateFile, files.certificateFile);
     await copyFile(issued.keyFile, files.keyFile);
     const address = `tls://localhost:${proxyOf(fleet).grpcTlsPort}`;
+    const connections = async () => (await connectionsOf(1)) + (await connectionsOf(2));
+    const before = await connections();
     const callOnce = async () => {
       const tls = { ca: renewed.cert };
       const client = createGitalyClient({ address, token, tls, ...patience });
@@ -202,6 +204,8 @@ describe('the certificate', () => {
       return calls.every(({ status }) => status === 'fulfilled');
     });
     renewed.remove();
+    // Handshakes that came to nothing are given up after 10 s, and count for their workers until then.
+    await soon('only those from before are left', async () => (await connections()) <= before);
   });
 });
 

@@ -102,6 +102,21 @@ const cutStore: Fault = ({ timeline, proxies }) => {
   });
 };
 
+/** Each proxy takes note of it, and of its end, in its own time. Some never do. */
+const drainStorage: Fault = ({ timeline, proxies, storages }) => {
+  const drained = pick(timeline.random, [...storages.keys()]);
+  const links = proxies.flatMap((proxy) => proxy.links.filter(({ name }) => name === drained));
+  for (const link of links) {
+    if (timeline.chance(0.2)) continue;
+    timeline.after(timeline.between(1, 1000), () => {
+      link.isDraining = true;
+      timeline.after(timeline.between(500, 6000), () => {
+        link.isDraining = false;
+      });
+    });
+  }
+};
+
 const faults: readonly Fault[] = [
   crashStorage,
   hangStorage,
@@ -112,6 +127,7 @@ const faults: readonly Fault[] = [
   crashProxy,
   pauseProxy,
   cutStore,
+  drainStorage,
 ];
 
 /** Makes things go wrong at random moments until `untilMs`. */
@@ -142,6 +158,9 @@ export function healAll(cluster: Cluster): void {
   for (const proxy of cluster.proxies) {
     proxy.process.resume();
     proxy.process.receive(() => proxy.store.reconnect());
-    for (const link of proxy.links) link.mend();
+    for (const link of proxy.links) {
+      link.mend();
+      link.isDraining = false;
+    }
   }
 }

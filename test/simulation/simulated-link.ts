@@ -49,6 +49,7 @@ export class SimulatedLink {
   readonly control: ControlCalls;
   readonly writes: WriteWatch;
   readonly token = { secret: '', authorization: () => unsigned };
+  isDraining = false;
   readonly #proxy: SimulatedProcess;
   readonly #storage: SimulatedStorage;
   readonly #registry: WriteRegistry;

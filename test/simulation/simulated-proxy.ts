@@ -386,6 +386,7 @@ const noMetrics: RelayContext['metrics'] = {
   underReplicatedWrite() {},
   failedOver() {},
   cameHome() {},
+  madeWay() {},
 };
 
 function bytesOf(request: StorageRequest): () => Buffer {

@@ -10,6 +10,7 @@ import {
   type SummaryQuery,
   type WatchEvents,
 } from '../../src/proxy/store/control-store.ts';
+import type { DrainBoard } from '../../src/proxy/store/drain-board.ts';
 import { createMemoryStore, type MemoryStore } from '../../src/proxy/store/memory-store.ts';
 import type { StorageIdentity, StorageKey } from '../../src/proxy/store/storage-identity.ts';
 import type { VerificationQueue } from '../../src/proxy/store/verification-queue.ts';
@@ -36,6 +37,7 @@ const neverMs = 1e9;
  */
 export class SimulatedStore implements ControlStore {
   readonly verifications: VerificationQueue;
+  readonly drains: DrainBoard;
   readonly #memory: MemoryStore;
   readonly #options: SimulatedStoreOptions;
   readonly #process: SimulatedProcess;
@@ -61,7 +63,14 @@ export class SimulatedStore implements ControlStore {
       return this.#wayMs(message);
     };
     this.#memory = createMemoryStore({ clock, database, delayMs });
-    const { verifications } = this.#memory;
+    const { verifications, drains } = this.#memory;
+    this.drains = {
+      request: (request) => this.#limited(drains.request(request)),
+      cancel: (key, requester) => this.#limited(drains.cancel(key, requester)),
+      list: () => this.#limited(drains.list()),
+      report: (owner, reports) => this.#limited(drains.report(owner, reports)),
+      reports: () => this.#limited(drains.reports()),
+    };
     this.verifications = {
       take: (query) => this.#limited(verifications.take(query)),
       end: (turn, result) => this.#limited(verifications.end(turn, result)),

@@ -37,6 +37,8 @@ export interface ProxyClusterOptions {
   /** Opens a store for one proxy. Default: memory that all share. */
   openStore?(): Promise<ControlStore>;
   readonly logger?: Logger;
+  /** Where the storages ask whether pushes are allowed. Default: nowhere, all are. */
+  readonly gitlab?: { readonly url: string };
   /** What a storage is to serve besides, or in place of, what storage nodes do. */
   handlers?(storage: string): readonly Handler[];
   /** Further configuration of the proxies. */
@@ -200,7 +202,7 @@ export class ProxyCluster implements Stoppable {
 function startNode(
   folder: string,
   index: number,
-  { storageAuthority, handlers }: ProxyClusterOptions,
+  { storageAuthority, handlers, gitlab }: ProxyClusterOptions,
   { token, old }: { readonly token: string; readonly old?: StartedStorageNode },
 ): Promise<StartedStorageNode> {
   const name = `gitaly-${index}`;
@@ -211,6 +213,7 @@ function startNode(
     port: portOf(old?.address),
     gracefulRestartTimeoutMs: patientMs,
     handlers: handlers?.(name) ?? [],
+    ...(gitlab && { gitlab: { url: gitlab.url, secret: 'not checked' } }),
     ...(storageAuthority && {
       tls: {
         ...storageAuthority.issue(),

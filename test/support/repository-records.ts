@@ -92,6 +92,7 @@ export const anyNodes: fc.Arbitrary<NodeView> = fc
           outstanding: fc.nat({ max: 12 }),
           isWriting: fc.boolean(),
           failsWrites: fc.boolean(),
+          isDraining: fc.boolean(),
           isSteady: fc.boolean(),
         }),
       ),

@@ -106,7 +106,7 @@ export function ignoreRequest(call: ServerCall): void {
   call.attach({
     onData: (_bytes, start, end) => call.credit.consumed(end - start),
     onAbort() {},
-    onStop() {},
+    onCut() {},
   });
 }
 

@@ -67,7 +67,7 @@ export interface LoadTarget {
 /** Reads and writes of one repository through one client. */
 export function callTasks(
   name: string,
-  client: GitalyClient,
+  client: Pick<GitalyClient, 'commit' | 'repository'>,
   { repository, commit }: LoadTarget,
 ): readonly LoadTask[] {
   const revision = Buffer.from(commit);

@@ -25,10 +25,13 @@ import {
   type RepositoryKey,
   type StoreSummary,
 } from '../store/control-store.ts';
+import { isSameStorage } from '../store/storage-identity.ts';
 import type { Finding, VerificationState } from '../store/verification-queue.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { VerificationLoop } from '../verification/verification-loop.ts';
+import type { DrainProgress } from '../drain/drain-progress.ts';
 import { allRepositories } from './all-repositories.ts';
+import { describeDrain, drainsInProgress } from './drain-methods.ts';
 import { listOrphans } from './orphan-methods.ts';
 import { summarize } from './summary.ts';
 
@@ -86,16 +89,17 @@ async function statusOf(
 ): Promise<MessageInitShape<typeof GetStatusResponseSchema>> {
   const { owner, storages } = context;
   try {
+    const drains = await drainsInProgress(context.store);
     const virtualStorages = await Promise.all(
       storages.all.map(async (virtualStorage) =>
-        describe(virtualStorage, await countsOf(virtualStorage, context.store)),
+        describe(virtualStorage, await countsOf(virtualStorage, context.store), drains),
       ),
     );
     return { proxyId: owner, storeReachable: true, virtualStorages };
   } catch (error) {
     if (!(error instanceof StoreUnavailableError)) throw error;
     const virtualStorages = storages.all.map((virtualStorage) =>
-      describe(virtualStorage, undefined),
+      describe(virtualStorage, undefined, []),
     );
     return { proxyId: owner, storeReachable: false, virtualStorages };
   }
@@ -140,6 +144,7 @@ async function verifyRepository(
 function describe(
   virtualStorage: VirtualStorage,
   summary: Counts | undefined,
+  drains: readonly DrainProgress[],
 ): MessageInitShape<typeof VirtualStorageStatusSchema> {
   return {
     name: virtualStorage.name,
@@ -151,6 +156,8 @@ function describe(
     undecided: BigInt(summary?.undecided ?? 0),
     storages: [...virtualStorage.nodes().values()].map(({ storage, healthy, reason }) => {
       const counts = summary?.storages.get(storage);
+      const key = { virtualStorage: virtualStorage.name, storage };
+      const drain = drains.find((it) => isSameStorage(it, key));
       return {
         name: storage,
         healthy,
@@ -158,6 +165,7 @@ function describe(
         replicas: BigInt(counts?.replicas ?? 0),
         inSync: BigInt(counts?.inSync ?? 0),
         primaries: BigInt(counts?.primaries ?? 0),
+        drain: drain && describeDrain(drain),
       };
     }),
   };

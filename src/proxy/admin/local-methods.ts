@@ -1,6 +1,7 @@
 import type { RelayContext } from '../relay/context.ts';
 import type { LocalMethod } from '../relay/local-method.ts';
 import { adminMethods, type Verifications, type VolumeAcceptance } from './admin-methods.ts';
+import { drainMethods } from './drain-methods.ts';
 import { healthMethods } from './health-methods.ts';
 import { internalMethods } from './internal-methods.ts';
 import { objectPoolMethods } from './object-pool-methods.ts';
@@ -25,6 +26,7 @@ export function localMethods(
     ...internalMethods(context),
     ...praefectInfoMethods(context),
     ...adminMethods(context, volumes, verifications),
+    ...drainMethods(context),
     ...reflectionMethods(),
   ];
 }

@@ -12,7 +12,8 @@ import type { StorageDirectory } from '../upstream/storage-directory.ts';
 import { authenticationError, authenticationStatus } from './authentication-labels.ts';
 import { BucketHistogram, Buckets } from './buckets.ts';
 import { CallStatistics } from './call-statistics.ts';
-import { certificateGauge, storageCertificateGauge } from './certificate-gauges.ts';
+import { certificateGauge } from './certificate-gauge.ts';
+import { storageGauges } from './storage-gauges.ts';
 import { Tally } from './tally.ts';
 
 const secondsBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 10, 30, 60, 300, 1500];
@@ -87,6 +88,16 @@ export class ProxyMetrics
     'gitaly_proxy_primaries_home_total',
     'Primaries that this proxy has moved back to the storage where they are at home.',
     ['virtual_storage'],
+  );
+  readonly #madeWay = this.#tally(
+    'gitaly_proxy_primaries_made_way_total',
+    'Primaries that this proxy has moved away from a storage that is being drained.',
+    ['virtual_storage'],
+  );
+  readonly #cutForDrain = this.#tally(
+    'gitaly_proxy_drain_cut_calls_total',
+    'Calls that this proxy has cut off on a storage that is being drained, since they took too long.',
+    ['class'],
   );
   readonly #cut = this.#tally(
     'gitaly_proxy_cut_calls_total',
@@ -175,10 +186,7 @@ export class ProxyMetrics
 
   /** @param certificate what clients are shown, if they are shown one */
   constructor(storages: StorageDirectory, certificate?: () => { readonly notAfterMs: number }) {
-    this.registry.registerMetric(healthGauge(storages));
-    this.registry.registerMetric(failsWritesGauge(storages));
-    this.registry.registerMetric(waitingGauge(storages));
-    this.registry.registerMetric(storageCertificateGauge(storages));
+    for (const gauge of storageGauges(storages)) this.registry.registerMetric(gauge);
     if (certificate) this.registry.registerMetric(certificateGauge(certificate));
     const voteSeconds = new BucketHistogram({
       name: 'gitaly_praefect_transactions_delay_seconds',
@@ -276,6 +284,14 @@ export class ProxyMetrics
     this.#homecomings.add(1, virtualStorage);
   }
 
+  madeWay(virtualStorage: string): void {
+    this.#madeWay.add(1, virtualStorage);
+  }
+
+  cutForDrain(callClass: string): void {
+    this.#cutForDrain.add(1, callClass);
+  }
+
   callsCut(calls: number): void {
     this.#cut.add(calls);
   }
@@ -329,55 +345,4 @@ export class ProxyMetrics
   #tally<Label extends string>(name: string, help: string, labelNames: readonly Label[]) {
     return new Tally({ name, help, labelNames }, this.registry);
   }
-}
-
-function healthGauge(storages: StorageDirectory): Gauge {
-  return new Gauge({
-    name: 'gitaly_proxy_storage_healthy',
-    help: 'Whether calls are sent to a storage.',
-    // Of several workers, the one that cannot reach it counts.
-    aggregator: 'min',
-    labelNames: ['virtual_storage', 'storage'],
-    registers: [],
-    collect() {
-      for (const { name, storages: members } of storages.all) {
-        for (const { name: storage, health } of members) {
-          this.set({ virtual_storage: name, storage }, health.kind === 'healthy' ? 1 : 0);
-        }
-      }
-    },
-  });
-}
-
-function failsWritesGauge(storages: StorageDirectory): Gauge {
-  return new Gauge({
-    name: 'gitaly_proxy_storage_fails_writes',
-    help: 'Whether a storage fails writes that others can do, so that primaries move away from it.',
-    aggregator: 'max',
-    labelNames: ['virtual_storage', 'storage'],
-    registers: [],
-    collect() {
-      for (const { name, storages: members } of storages.all) {
-        for (const { name: storage, writes } of members) {
-          this.set({ virtual_storage: name, storage }, writes.failsWrites ? 1 : 0);
-        }
-      }
-    },
-  });
-}
-
-function waitingGauge(storages: StorageDirectory): Gauge {
-  return new Gauge({
-    name: 'gitaly_proxy_storage_waiting_calls',
-    help: 'Calls that wait for room, since the storage takes no more at a time.',
-    labelNames: ['virtual_storage', 'storage'],
-    registers: [],
-    collect() {
-      for (const { name, storages: members } of storages.all) {
-        for (const { name: storage, calls } of members) {
-          this.set({ virtual_storage: name, storage }, calls.waiting);
-        }
-      }
-    },
-  });
 }

@@ -1,6 +1,7 @@
 import { sleep } from '../../base/clock.ts';
 import { statusCodes } from '../../rpc/status.ts';
 import { homeAmong } from '../routing/home.ts';
+import { isDraining } from '../routing/node-view.ts';
 import {
   placeBeside,
   placeRepository,
@@ -42,10 +43,11 @@ export async function beginCreation(
   const placement = await place(creation, context);
   const id = await store.nextRepositoryId();
   const { absent } = placement;
+  const home = homeAmong(id, [...placement.voters, ...absent]) ?? placement.primary;
   // Beside another one it begins where that one's primary is, and comes home with a later write.
-  const home =
-    creation.beside === undefined ? homeAmong(id, [...placement.voters, ...absent]) : undefined;
-  const voters = primaryFirst(placement.voters, home ?? placement.primary);
+  const beginsAtHome =
+    creation.beside === undefined && !isDraining(creation.virtualStorage.nodes(), home);
+  const voters = primaryFirst(placement.voters, beginsAtHome ? home : placement.primary);
   const [primary = placement.primary] = voters;
   const outcome = await store.create({
     id,

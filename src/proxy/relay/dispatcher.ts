@@ -70,10 +70,15 @@ export class Dispatcher {
     return this.#open.size === 0 && this.#working === 0;
   }
 
+  /** The calls whose client waits for the end, in no order. */
+  get running(): readonly ServerCall[] {
+    return this.#open.values();
+  }
+
   /** Ends the calls that are open, because the proxy stops; returns how many they are. */
   cut(): number {
     const calls = this.#open.values();
-    for (const call of calls) call.stop();
+    for (const call of calls) call.cut('the proxy stops');
     return calls.length;
   }
 

@@ -1,13 +1,17 @@
 import { statusCodes } from '../../rpc/status.ts';
+import type { RepositoryTarget } from '../routing/first-message.ts';
 import { lookupMethod, type MethodInfo } from '../routing/method-table.ts';
+import { routeToQuarantine } from '../routing/quarantine.ts';
 import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
 import { routeRead } from '../routing/route.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
+import { upstreamMetadata } from './call-head.ts';
 import type { RelayContext } from './context.ts';
 import { beginCreation, takeBackCreation } from './creation.ts';
 import { LocalCallError, statusOf } from './local-method.ts';
 import { maintain } from './maintenance-call.ts';
+import { QuarantineHolders } from './quarantine-holders.ts';
 import { ReadCall } from './read-call.ts';
 import { isToBeBelieved, knownForRead, recordForRead } from './read-record.ts';
 import { findSecondRepository, requestFor, spread } from './second-repository.ts';
@@ -20,15 +24,20 @@ import { carryOutWrite } from './carry-out-write.ts';
 import { WriteCall, type WriteCallOptions, type WriteEnd } from './write-call.ts';
 import { writeClassOf } from './write-classes.ts';
 
+/** What a read is about: a repository, and the folder of a push if it is to be read from. */
+type ReadTarget = Pick<RepositoryTarget, 'relativePath' | 'quarantine'>;
+
 /** Sends calls on to the storages, as their method and their first message demand. */
 export class Forwarder {
   readonly #context: RelayContext;
   readonly #unknownMethods: UnknownMethods;
+  readonly #quarantineHolders: QuarantineHolders;
   #lastTransaction = 0;
 
   constructor(context: RelayContext) {
     this.#context = context;
     this.#unknownMethods = new UnknownMethods(context);
+    this.#quarantineHolders = new QuarantineHolders(context);
   }
 
   /**
@@ -73,9 +82,9 @@ export class Forwarder {
     if (method.op === 'accessor') {
       const known = knownForRead(key, this.#context);
       this.#context.metrics.repositoryLookedUp(key.virtualStorage, known !== undefined);
-      if (known === undefined) return this.#findAndRead(call, method, virtualStorage, key);
-      this.#read(call, method, virtualStorage, key, known);
-      return undefined;
+      return known === undefined
+        ? this.#findAndRead(call, method, virtualStorage, target)
+        : this.#read(call, method, virtualStorage, target, known);
     }
     if (method.op === 'maintenance') {
       return maintain(call, method, { virtualStorage, key, context: this.#context });
@@ -89,40 +98,77 @@ export class Forwarder {
     call: ServerCall,
     method: MethodInfo,
     virtualStorage: VirtualStorage,
-    key: RepositoryKey,
+    target: ReadTarget,
   ): Promise<void> {
+    const { relativePath } = target;
+    const key = { virtualStorage: virtualStorage.name, relativePath };
     const record = await recordForRead(key, this.#context);
-    this.#read(call, method, virtualStorage, key, record);
+    await this.#read(call, method, virtualStorage, target, record);
   }
 
   #read(
     call: ServerCall,
     method: MethodInfo,
     virtualStorage: VirtualStorage,
-    key: RepositoryKey,
+    { relativePath, quarantine }: ReadTarget,
     record: RepositoryRecord | undefined,
-  ): void {
-    const { view, random } = this.#context;
+  ): Promise<void> | undefined {
     if (record === undefined || isBeingCreated(record)) {
       if (method.answersForMissing !== true) throw repositoryNotFound();
-      const { relativePath } = key;
       readFromAnyStorage(call, method, { virtualStorage, relativePath, context: this.#context });
-      return;
+      return undefined;
     }
     call.trace.repositoryFound(record);
+    if (quarantine !== undefined) {
+      return this.#findQuarantineAndRead(call, method, virtualStorage, record, quarantine);
+    }
+    this.#readReplica(call, method, virtualStorage, record, undefined);
+    return undefined;
+  }
+
+  async #findQuarantineAndRead(
+    call: ServerCall,
+    method: MethodInfo,
+    virtualStorage: VirtualStorage,
+    record: RepositoryRecord,
+    directory: string,
+  ): Promise<void> {
+    const metadata = upstreamMetadata(call.head, virtualStorage.name);
+    const search = { record, directory, storages: virtualStorage, metadata };
+    const holder = await this.#quarantineHolders.find(search);
+    if (call.ended) return;
+    if (holder === undefined) {
+      // Asking has taken time: what was known may not hold any more.
+      const { relativePath } = record;
+      await this.#findAndRead(call, method, virtualStorage, { relativePath });
+    } else this.#readReplica(call, method, virtualStorage, record, holder);
+  }
+
+  /** @param holder which storage alone has what is to be read, if it has to be a certain one */
+  #readReplica(
+    call: ServerCall,
+    method: MethodInfo,
+    virtualStorage: VirtualStorage,
+    record: RepositoryRecord,
+    holder: string | undefined,
+  ): void {
+    const { view, random } = this.#context;
     new ReadCall({
       call,
       virtualStorage,
       context: this.#context,
       // A later attempt goes by what is known then.
       route: (excluded) =>
-        routeRead(view.latest(record), virtualStorage.nodes(), {
-          primaryOnly: call.head.primaryOnly,
-          preferPrimary: method.forcePrimary === true,
-          excluded,
-          random,
-        }),
-      isToBeBelieved: (storage) => isToBeBelieved(storage, record, this.#context),
+        holder === undefined
+          ? routeRead(view.latest(record), virtualStorage.nodes(), {
+              primaryOnly: call.head.primaryOnly,
+              preferPrimary: method.forcePrimary === true,
+              excluded,
+              random,
+            })
+          : routeToQuarantine(holder, virtualStorage.nodes(), excluded),
+      isToBeBelieved: (storage) =>
+        storage === holder || isToBeBelieved(storage, record, this.#context),
       answersOnce: method.answersOnce === true,
       rewrite: (storage) => rewriteFor(call, method, { storage, relativePath: record.replicaPath }),
     }).start();

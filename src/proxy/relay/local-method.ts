@@ -16,7 +16,7 @@ import { StoreUnavailableError } from '../store/control-store.ts';
 import { UpstreamError } from '../upstream/unary-call.ts';
 import type { GrpcStatus } from '../wire/grpc-status.ts';
 import { exchangeMessages } from './message-exchange.ts';
-import { stoppingStatus, type RequestSink, type ServerCall } from './server-call.ts';
+import { cutStatus, type RequestSink, type ServerCall } from './server-call.ts';
 
 /** A method that the proxy answers itself. */
 export interface LocalMethod {
@@ -111,8 +111,8 @@ function restIgnored(call: ServerCall, onEnd = () => {}): RequestSink {
   return {
     onData: (_bytes, start, end) => call.credit.consumed(end - start),
     onAbort: onEnd,
-    onStop() {
-      call.fail(stoppingStatus);
+    onCut(reason) {
+      call.fail(cutStatus(reason));
       onEnd();
     },
   };

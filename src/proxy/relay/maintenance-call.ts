@@ -8,12 +8,7 @@ import type { RelayContext } from './context.ts';
 import { LocalCallError } from './local-method.ts';
 import { NodeCall, type NodeCallEnd } from './node-call.ts';
 import { RequestFanOut } from './request-fan-out.ts';
-import {
-  stoppingStatus,
-  type CallAbort,
-  type RequestSink,
-  type ServerCall,
-} from './server-call.ts';
+import { cutStatus, type CallAbort, type RequestSink, type ServerCall } from './server-call.ts';
 import { storageHeaders } from './storage-headers.ts';
 import { repositoryNotFound, rewriteFor } from './target.ts';
 import { isBeingCreated } from './write-admission.ts';
@@ -93,9 +88,9 @@ class MaintenanceCall implements RequestSink {
     for (const node of this.#nodes) node.cancel();
   }
 
-  onStop(): void {
-    this.#options.call.fail(stoppingStatus);
-    this.onAbort({ kind: 'stopping' });
+  onCut(reason: string): void {
+    this.#options.call.fail(cutStatus(reason));
+    this.onAbort({ kind: 'cut' });
   }
 
   #createNode(storage: string): NodeCall {

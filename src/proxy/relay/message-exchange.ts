@@ -1,6 +1,6 @@
 import { statusCodes } from '../../rpc/status.ts';
 import { GrpcMessageReader } from '../wire/grpc-frame.ts';
-import { stoppingStatus, type ServerCall } from './server-call.ts';
+import { cutStatus, type ServerCall } from './server-call.ts';
 
 /** Requests of the conversations that a proxy holds itself are short. */
 const maxRequestBytes = 64 * 1024;
@@ -35,8 +35,8 @@ export async function exchangeMessages(
       if (endStream) add({ kind: 'end' });
     },
     onAbort: () => add({ kind: 'end' }),
-    onStop() {
-      call.fail(stoppingStatus);
+    onCut(reason) {
+      call.fail(cutStatus(reason));
       add({ kind: 'end' });
     },
   });

@@ -22,6 +22,7 @@ export interface RelayMetrics {
   underReplicatedWrite(virtualStorage: string): void;
   failedOver(virtualStorage: string): void;
   cameHome(virtualStorage: string): void;
+  madeWay(virtualStorage: string): void;
 }
 
 /** What is counted of votes. */

@@ -6,12 +6,7 @@ import { describeAbort } from '../upstream/unary-call.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { RelayContext } from './context.ts';
 import { NodeCall, type NodeCallEnd } from './node-call.ts';
-import {
-  stoppingStatus,
-  type CallAbort,
-  type RequestSink,
-  type ServerCall,
-} from './server-call.ts';
+import { cutStatus, type CallAbort, type RequestSink, type ServerCall } from './server-call.ts';
 import type { OfferedSidechannel } from './sidechannel-registry.ts';
 import { storageHeaders } from './storage-headers.ts';
 
@@ -102,9 +97,9 @@ export class ReadCall implements RequestSink {
     this.#sidechannel?.cancel();
   }
 
-  onStop(): void {
-    this.#options.call.fail(stoppingStatus, true);
-    this.onAbort({ kind: 'stopping' });
+  onCut(reason: string): void {
+    this.#options.call.fail(cutStatus(reason), true);
+    this.onAbort({ kind: 'cut' });
   }
 
   /**

@@ -6,7 +6,7 @@ import { readStatus } from '../wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { Http2Stream } from '../wire/http2/stream.ts';
 import { readCallHead } from './call-head.ts';
-import { ServerCall, stoppingStatus, type CallAbort } from './server-call.ts';
+import { ServerCall, cutStatus, type CallAbort } from './server-call.ts';
 
 const message = encodeMessage(Buffer.from('a request'));
 const tooLate = {
@@ -95,7 +95,7 @@ describe('the first message of a call', () => {
 
 /** Takes a call over, and keeps what it is told. */
 function attachSink(call: ServerCall, replayBytes = 0) {
-  const sink = { aborts: [] as CallAbort[], stops: 0, data: '', hasEnd: false };
+  const sink = { aborts: [] as CallAbort[], cuts: [] as string[], data: '', hasEnd: false };
   call.attach(
     {
       onData(bytes, start, end, endStream) {
@@ -103,9 +103,7 @@ function attachSink(call: ServerCall, replayBytes = 0) {
         sink.hasEnd = endStream;
       },
       onAbort: (cause) => sink.aborts.push(cause),
-      onStop: () => {
-        sink.stops += 1;
-      },
+      onCut: (reason) => sink.cuts.push(reason),
     },
     replayBytes,
   );
@@ -217,20 +215,20 @@ describe('a call that fails in the middle of a message of its answer', () => {
   });
 });
 
-describe('a call that a stopping proxy cuts', () => {
+describe('a call that is cut', () => {
   test('is left to whoever serves it', () => {
     const { call, told, receive } = startCall();
     receive(0, message.length, true);
     const sink = attachSink(call);
-    call.stop();
-    expect([sink.aborts, sink.stops, told.endedWith]).toEqual([[], 1, undefined]);
+    call.cut('the proxy stops');
+    expect([sink.aborts, sink.cuts, told.endedWith]).toEqual([[], ['the proxy stops'], undefined]);
   });
 
   test('is ended at once if nobody serves it yet, and nobody begins to', () => {
     const { call, told, receive } = startCall();
     receive(0, message.length, true);
-    call.stop();
-    expect(told.status).toEqual(stoppingStatus);
-    expect(attachSink(call).aborts).toEqual([{ kind: 'stopping' }]);
+    call.cut('the proxy stops');
+    expect(told.status).toEqual(cutStatus('the proxy stops'));
+    expect(attachSink(call).aborts).toEqual([{ kind: 'cut' }]);
   });
 });

@@ -16,14 +16,16 @@ export interface RequestSink {
   /** The client, the call's time limit or the end of the proxy has ended the call. */
   onAbort(cause: CallAbort): void;
   /**
-   * The proxy stops and waits no longer: end the call, as soon as what was decided has been carried
-   * out, with a status that tells whether to make it again.
+   * The call has had its time: end it, as soon as what was decided has been carried out, with a status that
+   * tells whether to make it again.
+   *
+   * @param reason what cannot wait any longer
    */
-  onStop(): void;
+  onCut(reason: string): void;
 }
 
 export type CallAbort =
-  StreamAbort | { readonly kind: 'deadlineExceeded' } | { readonly kind: 'stopping' };
+  StreamAbort | { readonly kind: 'deadlineExceeded' } | { readonly kind: 'cut' };
 
 /** What a call is told whose time is up. The words of a Go server, which is what clients know. */
 export const timeUpStatus: GrpcStatus = {
@@ -31,11 +33,11 @@ export const timeUpStatus: GrpcStatus = {
   message: 'context deadline exceeded',
 };
 
-/** What a call is told that a stopping proxy has ended. */
-export const stoppingStatus: GrpcStatus = {
-  code: statusCodes.UNAVAILABLE,
-  message: 'the proxy stops, and the call has outlived the time for that',
-};
+/** What a call is told that was cut. */
+export function cutStatus(reason: string): GrpcStatus {
+  const message = `${reason}, and the call has outlived the time for that`;
+  return { code: statusCodes.UNAVAILABLE, message };
+}
 
 export interface ServerCallOptions {
   readonly stream: Http2Stream;
@@ -257,13 +259,14 @@ export class ServerCall implements StreamEvents {
     this.sendTrailers(statusTrailers({ code: statusCodes.OK, message: '' }), statusCodes.OK);
   }
 
-  /** The proxy stops and waits no longer: whoever serves the call ends it. */
-  stop(): void {
+  /** The call has had its time, as `reason` says: whoever serves it ends it. */
+  cut(reason: string): void {
     if (this.#ended) return;
-    if (this.#sink !== undefined) this.#sink.onStop();
+    if (this.#sink !== undefined) this.#sink.onCut(reason);
     else {
-      this.fail(stoppingStatus);
-      this.#endWith({ kind: 'stopping' }, stoppingStatus.code);
+      const status = cutStatus(reason);
+      this.fail(status);
+      this.#endWith({ kind: 'cut' }, status.code);
     }
   }
 

@@ -54,7 +54,8 @@ export function readFromAnyStorage(
       const usable = [...virtualStorage.nodes().values()].filter(
         (node) => node.healthy && !excluded.has(node.storage),
       );
-      const node = pick(context.random, usable);
+      const staying = usable.filter((node) => node.isDraining !== true);
+      const node = pick(context.random, staying.length > 0 ? staying : usable);
       if (node !== undefined) return { kind: 'read', storage: node.storage };
       const reason = `accessor storage scoped: route storage accessor ${name}: no healthy nodes`;
       return { kind: 'unavailable', reason };

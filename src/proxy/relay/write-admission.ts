@@ -1,4 +1,5 @@
 import { sleep } from '../../base/clock.ts';
+import { assertNever } from '../../base/errors.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import { nodesHolding, routeWrite, type Unavailable, type WriteRoute } from '../routing/route.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
@@ -64,7 +65,7 @@ export async function admitWrite(
       const nodes = other === undefined ? all : nodesHolding(all, other);
       const route = routeWrite(record, nodes, virtualStorage.policy);
       if (route.kind === 'write') return { kind: 'admitted', record, route };
-      if (route.kind === 'failover' || route.kind === 'comeHome') {
+      if (isMove(route)) {
         await move(record, route, context);
         continue;
       }
@@ -77,9 +78,15 @@ export async function admitWrite(
   return { kind: 'unavailable', reason: obstacle };
 }
 
+type PrimaryMove = Extract<WriteRoute, { readonly to: string }>;
+
+function isMove(route: WriteRoute): route is PrimaryMove {
+  return 'to' in route;
+}
+
 async function move(
   record: RepositoryRecord,
-  { kind, to }: { readonly kind: 'failover' | 'comeHome'; readonly to: string },
+  { kind, to }: PrimaryMove,
   context: RelayContext,
 ): Promise<void> {
   const { view, logger, metrics } = context;
@@ -89,12 +96,21 @@ async function move(
   if (moved.kind !== 'changed') return;
   const { virtualStorage, relativePath, primary: from } = record;
   const details = { virtualStorage, relativePath, from, to };
-  if (kind === 'failover') {
-    metrics.failedOver(virtualStorage);
-    logger.warn(details, 'the primary has moved: the old one cannot be reached, or fails writes');
-  } else {
-    metrics.cameHome(virtualStorage);
-    logger.info(details, 'the primary is back on the storage where it is at home');
+  switch (kind) {
+    case 'failover':
+      metrics.failedOver(virtualStorage);
+      logger.warn(details, 'the primary has moved: the old one cannot be reached, or fails writes');
+      return;
+    case 'makeWay':
+      metrics.madeWay(virtualStorage);
+      logger.info(details, 'the primary has moved: its storage is being drained');
+      return;
+    case 'comeHome':
+      metrics.cameHome(virtualStorage);
+      logger.info(details, 'the primary is back on the storage where it is at home');
+      return;
+    default:
+      assertNever(kind);
   }
 }
 

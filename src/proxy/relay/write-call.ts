@@ -162,11 +162,11 @@ export class WriteCall implements RequestSink {
     for (const node of this.#write.nodes) this.#cut(node);
   }
 
-  onStop(): void {
+  onCut(reason: string): void {
     if (this.#write.isDecided) return;
     this.#mayRouteAgain = false;
-    this.#refusal ??= 'the proxy stops';
-    this.onAbort({ kind: 'stopping' });
+    this.#refusal ??= reason;
+    this.onAbort({ kind: 'cut' });
   }
 
   #send(id: bigint, storage: string): void {

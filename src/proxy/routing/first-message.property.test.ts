@@ -110,6 +110,7 @@ describe('the first message, in any pieces', () => {
                 kind: 'ok',
                 storage: pool.storageName,
                 relativePath: pool.relativePath,
+                ...(pool.gitObjectDirectory !== '' && { quarantine: pool.gitObjectDirectory }),
                 ...(origin === undefined
                   ? {}
                   : {

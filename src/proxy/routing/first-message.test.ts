@@ -33,10 +33,12 @@ describe('reading and rewriting the first message', () => {
       fc.property(repositories, bytes, fc.nat(9), (repository, revision, reserve) => {
         const request = create(WriteRefRequestSchema, { repository, revision });
         const encoded = Buffer.from(toBinary(WriteRefRequestSchema, request));
+        const quarantine = repository.gitObjectDirectory;
         expect(readTarget(encoded, writeRef)).toEqual({
           kind: 'ok',
           storage: repository.storageName,
           relativePath: repository.relativePath,
+          ...(quarantine !== '' && { quarantine }),
         });
         const target = { storage: 'gitaly-0', relativePath: '@cluster/repositories/6b/86/1' };
         const rewritten = rewriteRepository(encoded, writeRef, target, undefined, reserve);
@@ -93,6 +95,20 @@ describe('reading and rewriting the first message', () => {
       storage: 'second',
       relativePath: 'kept.git',
     });
+  });
+
+  it('tells the quarantine of a repository that comes in pieces by the last one that has the field', () => {
+    const piece = (fields: { relativePath?: string; gitObjectDirectory?: string }) =>
+      toBinary(WriteRefRequestSchema, create(WriteRefRequestSchema, { repository: fields }));
+    const first = piece({ relativePath: 'a.git', gitObjectDirectory: 'objects/first' });
+    const second = piece({ gitObjectDirectory: 'objects/second' });
+    const quarantineOf = (...pieces: Uint8Array[]) => {
+      const target = readTarget(Buffer.concat(pieces), writeRef);
+      return target.kind === 'ok' ? target.quarantine : target.kind;
+    };
+    expect(quarantineOf(first)).toBe('objects/first');
+    expect(quarantineOf(first, second, piece({ relativePath: 'b.git' }))).toBe('objects/second');
+    expect(quarantineOf(piece({ relativePath: 'a.git' }))).toBeUndefined();
   });
 
   it('tells when there is no repository', () => {

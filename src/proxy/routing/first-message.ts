@@ -12,10 +12,12 @@ export interface RepositoryTarget {
   readonly kind: 'ok';
   readonly storage: string;
   readonly relativePath: string;
+  /** The quarantine folder to read from, if it names one: what a push has brought that is not allowed yet. */
+  readonly quarantine?: string | undefined;
   /** The second repository, if the request names one. */
-  readonly additional?: RepositoryName;
+  readonly additional?: RepositoryName | undefined;
   /** What a fork is made of. */
-  readonly forkedFrom?: RepositoryName;
+  readonly forkedFrom?: RepositoryName | undefined;
 }
 
 interface RepositoryName {
@@ -32,6 +34,7 @@ export type TargetOutcome =
 /** Wire facts of `gitaly.Repository`. */
 const storageNameField = 2;
 const relativePathField = 3;
+const objectDirectoryField = 4;
 
 /**
  * Reads what a request is about, as a protobuf decoder would: of a text that stands more than once
@@ -48,13 +51,15 @@ export function readTarget(bytes: Buffer, method: MethodInfo): TargetOutcome {
     }
     const target = readRepository(bytes, method.target);
     if (target === undefined) return { kind: 'missing' };
-    const additional = readRepository(bytes, method.additional);
-    const forkedFrom = readRepository(bytes, method.forkedFrom);
+    const { storage, relativePath, quarantine } = target;
+    // On the path of every call, where objects of one shape cost least.
     return {
       kind: 'ok',
-      ...target,
-      ...(additional === undefined ? {} : { additional }),
-      ...(forkedFrom === undefined ? {} : { forkedFrom }),
+      storage,
+      relativePath,
+      quarantine: quarantine === '' ? undefined : quarantine,
+      additional: nameOf(readRepository(bytes, method.additional)),
+      forkedFrom: nameOf(readRepository(bytes, method.forkedFrom)),
     };
   } catch (error) {
     if (!(error instanceof MalformedMessageError)) throw error;
@@ -99,17 +104,22 @@ export function rewriteRepository(
   return writer.written;
 }
 
-function readRepository(bytes: Buffer, path: FieldPath | undefined): RepositoryName | undefined {
+function readRepository(bytes: Buffer, path: FieldPath | undefined): FoundNames | undefined {
   if (path === undefined) return undefined;
-  const found: FoundNames = { exists: false, storage: '', relativePath: '' };
+  const found: FoundNames = { exists: false, storage: '', relativePath: '', quarantine: '' };
   findNames(bytes, 0, bytes.length, path, 0, found);
-  return found.exists ? { storage: found.storage, relativePath: found.relativePath } : undefined;
+  return found.exists ? found : undefined;
 }
 
 interface FoundNames {
   exists: boolean;
   storage: string;
   relativePath: string;
+  quarantine: string;
+}
+
+function nameOf(found: FoundNames | undefined): RepositoryName | undefined {
+  return found && { storage: found.storage, relativePath: found.relativePath };
 }
 
 /** Looks into every piece of the messages along `path`. */
@@ -133,6 +143,8 @@ function findNames(
       found.storage = bytes.toString('utf8', fields.contentStart, fields.end);
     } else if (fields.number === relativePathField) {
       found.relativePath = bytes.toString('utf8', fields.contentStart, fields.end);
+    } else if (fields.number === objectDirectoryField) {
+      found.quarantine = bytes.toString('utf8', fields.contentStart, fields.end);
     }
   }
 }

@@ -19,7 +19,9 @@ interface Surroundings {
   /** Before and behind what matters, on each level. */
   readonly before: Buffer;
   readonly behind: Buffer;
-  /** The other fields of each Repository: quarantine, GitLab's names, what a newer Gitaly may add. */
+  /** The quarantine folder of each Repository; empty: it names none. */
+  readonly quarantine: string;
+  /** The other fields of each Repository: GitLab's names, what a newer Gitaly may add. */
   readonly repository: Buffer;
 }
 
@@ -37,13 +39,14 @@ const fieldsWith = (...numbers: readonly number[]) =>
 const surroundings: fc.Arbitrary<Surroundings> = fc.record({
   before: fieldsWith(100, 101, 5000),
   behind: fieldsWith(102, 70_000),
-  repository: fieldsWith(1, 4, 5, 6, 7, 8, 90),
+  quarantine: fc.oneof(fc.constant(''), text),
+  repository: fieldsWith(1, 5, 6, 7, 8, 90),
 });
 
 /** A request of that method, with the names first in each Repository. */
 function requestOf(
   { target: path, additional: other }: MethodRow,
-  { before, behind, repository }: Surroundings,
+  { before, behind, quarantine, repository }: Surroundings,
   one: Names,
   two: Names,
 ): Buffer {
@@ -52,6 +55,7 @@ function requestOf(
       return Buffer.concat([
         encodeStringField(2, storage),
         encodeStringField(3, relativePath),
+        ...(quarantine === '' ? [] : [encodeStringField(4, quarantine)]),
         repository,
       ]);
     }
@@ -73,8 +77,13 @@ describe('a request that is forwarded', () => {
     fc.assert(
       fc.property(surroundings, names, names, (around, one, two) => {
         const request = requestOf(row, around, one, two);
-        const expected = { kind: 'ok', ...one, ...(hasAdditional ? { additional: two } : {}) };
-        expect(readTarget(request, method)).toEqual(expected);
+        const { quarantine } = around;
+        expect(readTarget(request, method)).toEqual({
+          kind: 'ok',
+          ...one,
+          ...(quarantine !== '' && { quarantine }),
+          ...(hasAdditional && { additional: two }),
+        });
         const rewritten = rewriteRepository(request, method, target, additional, 0);
         expect(rewritten).toEqual(requestOf(row, around, target, additional));
       }),

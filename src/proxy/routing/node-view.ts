@@ -7,6 +7,8 @@ export interface NodeStatus {
   readonly reason?: string | undefined;
   /** Whether it fails writes that others can do. It is a primary only if no other can be. Default false. */
   readonly failsWrites?: boolean;
+  /** Whether it is about to go: clients are kept away from it as far as others can serve them. Default false. */
+  readonly isDraining?: boolean;
   /** Whether it has been healthy for a while, so that primaries may come back to it. Default false. */
   readonly isSteady?: boolean;
   /** Calls that this proxy has running there. */
@@ -20,6 +22,11 @@ export interface NodeStatus {
 
 /** The storages of one virtual storage, by name. */
 export type NodeView = ReadonlyMap<string, NodeStatus>;
+
+/** Whether clients are to be kept away from the storage. */
+export function isDraining(nodes: NodeView, storage: string): boolean {
+  return nodes.get(storage)?.isDraining ?? false;
+}
 
 export function isHealthy(nodes: NodeView, storage: string): boolean {
   return nodes.get(storage)?.healthy ?? false;

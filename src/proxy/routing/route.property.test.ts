@@ -2,15 +2,25 @@ import { describe, expect, it } from '@jest/globals';
 import { fc } from '../../../test/support/properties.ts';
 import { seededRandom } from '../../base/random.ts';
 import { homeOf } from './home.ts';
-import { isHealthy, type NodeView } from './node-view.ts';
+import { isDraining, isHealthy, type NodeView } from './node-view.ts';
 import { inSyncVoters } from './repository-record.ts';
-import { callsForCompany, placeRepository, routeRead, routeWrite } from './route.ts';
+import {
+  callsForCompany,
+  placeRepository,
+  routeMaintenance,
+  routeRead,
+  routeWrite,
+} from './route.ts';
 import { anyNodes, anyRecord, someStorages } from '../../../test/support/repository-records.ts';
 
 const anyRandom = fc.integer().map(seededRandom);
 const anyPolicy = fc
   .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }))
   .map(([a, b]) => ({ replicationFactor: Math.max(a, b), minInSyncReplicas: Math.min(a, b) }));
+
+/** Those that are not being drained. */
+const stayingOf = (nodes: NodeView, storages: readonly string[]) =>
+  storages.filter((storage) => !isDraining(nodes, storage));
 
 const healthyOf = (nodes: NodeView, storages: readonly string[]) =>
   storages.filter((storage) => isHealthy(nodes, storage));
@@ -27,13 +37,46 @@ describe('whatever the record and the storages are like', () => {
         (record, nodes, primaryOnly, failed, random) => {
           const excluded = new Set(failed);
           const route = routeRead(record, nodes, { primaryOnly, excluded, random });
-          const usable = healthyOf(nodes, inSyncVoters(record)).filter(
-            (storage) => !excluded.has(storage) && (!primaryOnly || storage === record.primary),
+          const others = healthyOf(nodes, inSyncVoters(record)).filter(
+            (storage) => !excluded.has(storage),
+          );
+          const givesWay = isDraining(nodes, record.primary) && stayingOf(nodes, others).length > 0;
+          const usable = others.filter(
+            (storage) => !primaryOnly || givesWay || storage === record.primary,
           );
           if (route.kind === 'read') expect(usable).toContain(route.storage);
           else expect(usable).toEqual([]);
         },
       ),
+    );
+  });
+
+  it('a read goes to a storage that is being drained only if no other can serve it', () => {
+    fc.assert(
+      fc.property(
+        anyRecord,
+        anyNodes,
+        fc.boolean(),
+        fc.boolean(),
+        anyRandom,
+        (record, nodes, primaryOnly, preferPrimary, random) => {
+          const options = { primaryOnly, preferPrimary, excluded: new Set<string>(), random };
+          const route = routeRead(record, nodes, options);
+          if (route.kind !== 'read' || !isDraining(nodes, route.storage)) return;
+          expect(stayingOf(nodes, healthyOf(nodes, inSyncVoters(record)))).toEqual([]);
+        },
+      ),
+    );
+  });
+
+  it('maintenance goes to storages that are being drained only if there is no other', () => {
+    fc.assert(
+      fc.property(anyRecord, anyNodes, (record, nodes) => {
+        const route = routeMaintenance(record, nodes);
+        if (route.kind === 'unavailable') return;
+        const staying = stayingOf(nodes, route.storages);
+        if (staying.length > 0) expect(route.storages).toEqual(staying);
+      }),
     );
   });
 
@@ -45,7 +88,8 @@ describe('whatever the record and the storages are like', () => {
         fc.pre(route.kind === 'read');
         const load = (storage: string) => nodes.get(storage)?.outstanding ?? Infinity;
         const inCompany = nodes.get(route.storage)?.isWriting ?? false;
-        for (const other of healthyOf(nodes, inSyncVoters(record))) {
+        const usable = healthyOf(nodes, inSyncVoters(record));
+        for (const other of stayingOf(nodes, usable)) {
           const most = load(other) + (inCompany ? callsForCompany : 0);
           expect(load(route.storage)).toBeLessThanOrEqual(most);
         }
@@ -72,8 +116,15 @@ describe('whatever the record and the storages are like', () => {
             expect(route.to).not.toBe(record.primary);
             if (usable.includes(record.primary)) {
               expect(nodes.get(record.primary)?.failsWrites).toBe(true);
-              expect(nodes.get(route.to)?.failsWrites).toBe(false);
+              expect(nodes.get(route.to)).toMatchObject({ failsWrites: false, isDraining: false });
             }
+            expect(usable.length).toBeGreaterThanOrEqual(policy.minInSyncReplicas);
+            break;
+          case 'makeWay':
+            expect(usable).toContain(route.to);
+            expect(usable).toContain(record.primary);
+            expect(isDraining(nodes, record.primary)).toBe(true);
+            expect(nodes.get(route.to)).toMatchObject({ failsWrites: false, isDraining: false });
             expect(usable.length).toBeGreaterThanOrEqual(policy.minInSyncReplicas);
             break;
           case 'comeHome':
@@ -81,7 +132,11 @@ describe('whatever the record and the storages are like', () => {
             expect(route.to).not.toBe(record.primary);
             expect(usable).toContain(route.to);
             expect(usable).toContain(record.primary);
-            expect(nodes.get(route.to)).toMatchObject({ isSteady: true, failsWrites: false });
+            expect(nodes.get(route.to)).toMatchObject({
+              isSteady: true,
+              failsWrites: false,
+              isDraining: false,
+            });
             break;
           case 'unavailable':
             expect(usable.length).toBeLessThan(policy.minInSyncReplicas);
@@ -96,7 +151,7 @@ describe('whatever the record and the storages are like', () => {
       fc.property(anyRecord, anyNodes, anyPolicy, (record, nodes, policy) => {
         const route = routeWrite(record, nodes, policy);
         // Too many cases have nothing to move for a precondition, which gives up then.
-        if (route.kind !== 'failover' && route.kind !== 'comeHome') return;
+        if (!('to' in route)) return;
         const moved = routeWrite({ ...record, primary: route.to }, nodes, policy);
         expect(moved).toMatchObject({ kind: 'write', primary: route.to });
       }),
@@ -115,6 +170,11 @@ describe('whatever the record and the storages are like', () => {
         const { primary, voters, absent } = placement;
         expect(voters[0]).toBe(primary);
         expect(healthyOf(nodes, voters)).toEqual(voters);
+        const staying = stayingOf(nodes, voters);
+        expect(voters.slice(0, staying.length)).toEqual(staying);
+        if (staying.length < voters.length) {
+          expect(staying).toHaveLength(stayingOf(nodes, healthy).length);
+        }
         expect(voters).toHaveLength(Math.min(policy.replicationFactor, healthy.length));
         expect(voters.length).toBeGreaterThanOrEqual(policy.minInSyncReplicas);
         expect(healthyOf(nodes, absent)).toEqual([]);

@@ -206,7 +206,55 @@ describe('a write to a repository whose primary fails writes', () => {
   });
 });
 
+describe('a repository whose primary is being drained', () => {
+  const record = recordWith();
+  const goes = { isDraining: true };
+  const withDrained = (unlike: Parameters<typeof nodesOf>[1]) => nodesOf(['a', 'b', 'c'], unlike);
+  const read = { excluded: new Set<string>(), random: seededRandom(1) };
+
+  it('gets another one before it is written to, which the drained storage still takes part in', () => {
+    const nodes = withDrained({ a: goes, b: goes });
+    expect(routeWrite(record, nodes, policy)).toEqual({ kind: 'makeWay', to: 'c' });
+    const moved = routeWrite({ ...record, primary: 'c' }, nodes, policy);
+    expect(moved).toMatchObject({ kind: 'write', voters: ['c', 'a', 'b'] });
+  });
+
+  it('keeps it if no other can be primary', () => {
+    for (const c of [goes, { healthy: false }, { failsWrites: true }]) {
+      const nodes = withDrained({ a: goes, b: goes, c });
+      expect(routeWrite(record, nodes, policy)).toMatchObject({ kind: 'write', primary: 'a' });
+    }
+  });
+
+  it('is read on another one, also by those that ask for the primary', () => {
+    const nodes = withDrained({ a: goes, b: { healthy: false }, c: { outstanding: 100 } });
+    for (const primaryOnly of [true, false]) {
+      const route = routeRead(record, nodes, { ...read, primaryOnly, preferPrimary: true });
+      expect(route).toEqual({ kind: 'read', storage: 'c' });
+    }
+  });
+
+  it('is read there if no other replica can be', () => {
+    const nodes = withDrained({ a: goes, b: { healthy: false }, c: { healthy: false } });
+    for (const primaryOnly of [true, false]) {
+      const route = routeRead(record, nodes, { ...read, primaryOnly });
+      expect(route).toEqual({ kind: 'read', storage: 'a' });
+    }
+  });
+});
+
 describe('a new repository', () => {
+  it('begins elsewhere than on a storage that is being drained, which gets a replica all the same', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { b: { isDraining: true } });
+    const placement = placeRepository(nodes, policy, seededRandom(1));
+    expect(placement).toMatchObject({
+      kind: 'place',
+      voters: [expect.anything(), expect.anything(), 'b'],
+    });
+    const beside = placeBeside(recordWith({ primary: 'b' }), nodes, policy);
+    expect(beside).toMatchObject({ kind: 'place', primary: 'a', voters: ['a', 'c', 'b'] });
+  });
+
   it('is placed on any of the healthy storages, with any of them as primary', () => {
     const random = seededRandom(1);
     const nodes = nodesOf(['a', 'b', 'c', 'd']);

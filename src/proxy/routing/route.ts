@@ -1,6 +1,6 @@
 import { pick, type Random } from '../../base/random.ts';
 import { homeOf } from './home.ts';
-import { isHealthy, type NodeView } from './node-view.ts';
+import { isDraining, isHealthy, type NodeView } from './node-view.ts';
 import { inSyncVoters, type RepositoryRecord } from './repository-record.ts';
 
 /** What is expected of the replicas of a virtual storage. */
@@ -21,7 +21,8 @@ export type ReadRoute = { readonly kind: 'read'; readonly storage: string } | Un
  * Where to send a read: the least busy healthy replica that is in sync, `excluded` ones left out
  * (a first attempt failed there). Reads of one turn of the event loop keep each other company, as long
  * as that leaves no replica with more than {@link callsForCompany} calls above the least busy one.
- * Reads that ask for the primary get it, or nothing.
+ * Reads that ask for the primary get it, or nothing. Storages that are being drained get only what no other can
+ * serve; for a primary there, any other replica that is in sync stands in: it could be the primary as well.
  */
 export function routeRead(
   record: RepositoryRecord,
@@ -36,10 +37,14 @@ export function routeRead(
 ): ReadRoute {
   const { primaryOnly, preferPrimary = false, excluded, random } = options;
   const inSync = inSyncVoters(record);
-  const wanted = primaryOnly ? [record.primary] : inSync;
-  const usable = wanted.filter((storage) => isHealthy(nodes, storage) && !excluded.has(storage));
+  const isUsable = (storage: string) => isHealthy(nodes, storage) && !excluded.has(storage);
+  const hasStandIn =
+    isDraining(nodes, record.primary) &&
+    inSync.some((storage) => isUsable(storage) && !isDraining(nodes, storage));
+  const wanted = primaryOnly && !hasStandIn ? [record.primary] : inSync;
+  const usable = wanted.filter(isUsable);
   const storage =
-    preferPrimary && usable.includes(record.primary)
+    preferPrimary && !hasStandIn && usable.includes(record.primary)
       ? record.primary
       : leastBusy(usable, nodes, random);
   if (storage !== undefined) return { kind: 'read', storage };
@@ -69,8 +74,13 @@ function leastBusy(
   let least = Number.POSITIVE_INFINITY;
   let equals: string[] = [];
   for (const storage of storages) {
-    const { outstanding = 0, isWriting = false } = nodes.get(storage) ?? {};
-    const load = isWriting ? outstanding - callsForCompany : outstanding;
+    const {
+      outstanding = 0,
+      isWriting = false,
+      isDraining: goes = false,
+    } = nodes.get(storage) ?? {};
+    const own = isWriting ? outstanding - callsForCompany : outstanding;
+    const load = goes ? Number.POSITIVE_INFINITY : own;
     if (load < least) {
       least = load;
       equals = [storage];
@@ -89,6 +99,8 @@ export type WriteRoute =
     }
   /** The primary has to move to this storage first: the one that it is on cannot be it. */
   | { readonly kind: 'failover'; readonly to: string }
+  /** The primary has to move to this storage first: the one that it is on is being drained. */
+  | { readonly kind: 'makeWay'; readonly to: string }
   /** The primary is to move to this storage first: it is at home there, see {@link homeOf}. */
   | { readonly kind: 'comeHome'; readonly to: string }
   | Unavailable;
@@ -101,7 +113,8 @@ export function routeWrite(
 ): WriteRoute {
   const inSync = inSyncVoters(record);
   const voters = inSync.filter((storage) => isHealthy(nodes, storage));
-  const isSound = (storage: string) => nodes.get(storage)?.failsWrites !== true;
+  const isSound = (storage: string) =>
+    nodes.get(storage)?.failsWrites !== true && !isDraining(nodes, storage);
   const home = homeOf(record);
   const isHomeReady = (storage: string) =>
     storage === home && isSound(storage) && nodes.get(storage)?.isSteady === true;
@@ -115,8 +128,9 @@ export function routeWrite(
         `and ${voters.length} of ${inSync.length} can be reached`,
     };
   }
-  if (!voters.includes(record.primary) || (!isSound(record.primary) && isSound(successor))) {
-    return { kind: 'failover', to: successor };
+  if (!voters.includes(record.primary)) return { kind: 'failover', to: successor };
+  if (!isSound(record.primary) && isSound(successor)) {
+    return { kind: isDraining(nodes, record.primary) ? 'makeWay' : 'failover', to: successor };
   }
   if (successor !== record.primary && isHomeReady(successor)) {
     return { kind: 'comeHome', to: successor };
@@ -142,14 +156,17 @@ export type MaintenanceRoute =
 
 /**
  * Where maintenance goes: to every replica that can be reached, those that are behind among them, as
- * their disks fill too. One that nothing was copied to yet has nothing to maintain.
+ * their disks fill too. One that nothing was copied to yet has nothing to maintain, and one whose storage is
+ * being drained waits for its turn, unless there is no other.
  */
 export function routeMaintenance(record: RepositoryRecord, nodes: NodeView): MaintenanceRoute {
-  const storages = record.replicas
+  const reachable = record.replicas
     .filter(
       ({ storage, role, lsn }) => role !== 'leaving' && lsn >= 0n && isHealthy(nodes, storage),
     )
     .map(({ storage }) => storage);
+  const staying = reachable.filter((storage) => !isDraining(nodes, storage));
+  const storages = staying.length > 0 ? staying : reachable;
   if (storages.length === 0) {
     const all = record.replicas.map(({ storage }) => storage).join(', ');
     return { kind: 'unavailable', reason: `none of the replicas (${all}) can be reached` };
@@ -187,14 +204,20 @@ export type PlacementRoute =
     }
   | Unavailable;
 
-/** Where a new repository goes: `replicationFactor` storages at random, healthy ones first. */
+/**
+ * Where a new repository goes: `replicationFactor` storages at random, healthy ones first, and among these those
+ * first that are not being drained.
+ */
 export function placeRepository(
   nodes: NodeView,
   policy: ReplicationPolicy,
   random: Random,
 ): PlacementRoute {
   const all = shuffled([...nodes.values()], random);
-  const healthy = all.filter((node) => node.healthy).map((node) => node.storage);
+  const healthy = stayingFirst(
+    all.filter((node) => node.healthy).map((node) => node.storage),
+    nodes,
+  );
   const voters = healthy.slice(0, policy.replicationFactor);
   const [primary] = voters;
   if (primary === undefined || voters.length < policy.minInSyncReplicas) {
@@ -220,7 +243,7 @@ export function placeBeside(
   policy: ReplicationPolicy,
 ): PlacementRoute {
   const healthy = inSyncVoters(other).filter((storage) => isHealthy(nodes, storage));
-  const voters = primaryFirst(healthy, other.primary);
+  const voters = stayingFirst(primaryFirst(healthy, other.primary), nodes);
   const [primary] = voters;
   if (primary === undefined || voters.length < policy.minInSyncReplicas) {
     return {
@@ -240,6 +263,11 @@ export function placeBeside(
 export function primaryFirst(storages: readonly string[], primary: string): readonly string[] {
   if (!storages.includes(primary)) return storages;
   return [primary, ...storages.filter((storage) => storage !== primary)];
+}
+
+/** The same storages, those that are being drained last. */
+function stayingFirst(storages: readonly string[], nodes: NodeView): readonly string[] {
+  return storages.toSorted((a, b) => Number(isDraining(nodes, a)) - Number(isDraining(nodes, b)));
 }
 
 function shuffled<T>(items: readonly T[], random: Random): readonly T[] {

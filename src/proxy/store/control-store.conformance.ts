@@ -1,4 +1,5 @@
 import { describe } from '@jest/globals';
+import { describeDrains } from './conformance/drains.ts';
 import { describeIdentities } from './conformance/identities.ts';
 import { describeLeases } from './conformance/leases.ts';
 import { describeListing } from './conformance/listing.ts';
@@ -16,5 +17,6 @@ export function describeControlStore(name: string, harness: Harness): void {
     describeLeases(harness);
     describeIdentities(harness);
     describeVerifications(harness);
+    describeDrains(harness);
   });
 }

@@ -1,5 +1,6 @@
 import type { Stoppable } from '../../base/scope.ts';
 import type { ReplicaRole, RepositoryRecord } from '../routing/repository-record.ts';
+import type { DrainBoard } from './drain-board.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 import type { VerificationQueue } from './verification-queue.ts';
 
@@ -55,6 +56,9 @@ export interface ControlStore extends Stoppable {
 
   /** Whose replicas are to be compared next. */
   readonly verifications: VerificationQueue;
+
+  /** Which storages are to have no clients. */
+  readonly drains: DrainBoard;
 
   /** Begins to report changes; resolves when nothing that happens from now on will be missed. */
   watch(events: WatchEvents): Promise<Stoppable>;

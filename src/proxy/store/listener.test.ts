@@ -3,7 +3,7 @@ import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { deferred } from '../../base/deferred.ts';
 import { WatchRecorder } from './conformance/support.ts';
 import type { ListenSession } from './listen-session.ts';
-import { Listener } from './listener.ts';
+import { Listener, type ListenerOptions } from './listener.ts';
 import { LogRecorder } from './testing.ts';
 
 const acknowledgement = { kind: 'acknowledged', owner: 'proxy-1', id: 1n, version: 2n } as const;
@@ -56,6 +56,18 @@ describe('the listener', () => {
     // Jitter is half way: none. The last attempt follows a loss, as the second does.
     const waits = attempts.slice(1).map(({ atMs }, index) => atMs - (attempts[index]?.atMs ?? 0));
     expect(waits).toEqual([100, 100, 200, 400, 400, 60_000 - 1200 + 100]);
+    await listener.stop();
+  });
+
+  test('tries once a second at least, however long the server is away', async () => {
+    const { listener, clock, attempts, fail } = setUp({});
+    await listener.watch(new WatchRecorder());
+    fail(Number.POSITIVE_INFINITY);
+    attempts[0]?.lose();
+    await clock.advance(60_000);
+    const before = attempts.length;
+    await clock.advance(60_000);
+    expect(attempts.length - before).toBeGreaterThanOrEqual(60);
     await listener.stop();
   });
 
@@ -141,7 +153,9 @@ interface Attempt {
   lose(): void;
 }
 
-function setUp() {
+function setUp(
+  waits: Pick<ListenerOptions, 'backoff'> = { backoff: { initialMs: 100, maxMs: 400 } },
+) {
   const clock = new ManualClock();
   const logger = new LogRecorder();
   const attempts: Attempt[] = [];
@@ -171,7 +185,7 @@ function setUp() {
     logger,
     random: { next: () => 0.5 },
     callMs: 1000,
-    backoff: { initialMs: 100, maxMs: 400 },
+    ...waits,
     onLost: () => {},
   });
   /** Lets the next attempts fail. */

@@ -24,7 +24,8 @@ export interface ListenerOptions {
   readonly backoff?: BackoffPolicy;
 }
 
-const defaultBackoff: BackoffPolicy = { initialMs: 50, maxMs: 2000 };
+/** Writes wait for this connection: two seconds after the store's return they are to go on. */
+const defaultBackoff: BackoffPolicy = { initialMs: 50, maxMs: 750 };
 
 /**
  * Keeps one listening connection alive for all watchers, from the first one on.

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { Announcement } from './announcement.ts';
 import type { CreateOutcome, RepositoryKey, SwapOutcome } from './control-store.ts';
+import { MemoryDrains } from './memory-drains.ts';
 import { MemoryVerifications } from './memory-verifications.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 
@@ -14,6 +15,7 @@ export type Subscriber = (announcement: Announcement) => void;
  */
 export class MemoryDatabase {
   readonly verifications: MemoryVerifications;
+  readonly drains: MemoryDrains;
   readonly #clock: Clock;
   readonly #records = new Map<bigint, RepositoryRecord>();
   readonly #ids = new Map<string, bigint>();
@@ -28,6 +30,7 @@ export class MemoryDatabase {
   constructor({ clock }: { readonly clock: Clock }) {
     this.#clock = clock;
     this.verifications = new MemoryVerifications(clock, this.#records);
+    this.drains = new MemoryDrains(clock);
   }
 
   get(key: RepositoryKey): RepositoryRecord | undefined {

@@ -17,6 +17,7 @@ import {
   type WatchEvents,
 } from './control-store.ts';
 import { checkedListLimit } from './list-limit.ts';
+import type { DrainBoard } from './drain-board.ts';
 import { MemoryDatabase } from './memory-database.ts';
 import {
   countInSync,
@@ -68,6 +69,7 @@ const nothingHeard = Promise.resolve();
 
 class InMemoryStore implements MemoryStore {
   readonly verifications: VerificationQueue;
+  readonly drains: DrainBoard;
   readonly #clock: Clock;
   readonly #database: MemoryDatabase;
   readonly #delayMs: NonNullable<MemoryStoreOptions['delayMs']>;
@@ -94,7 +96,14 @@ class InMemoryStore implements MemoryStore {
     this.#clock = clock;
     this.#database = database ?? new MemoryDatabase({ clock });
     this.#delayMs = delayMs ?? (() => 0);
-    const { verifications } = this.#database;
+    const { verifications, drains } = this.#database;
+    this.drains = {
+      request: (request) => this.#call(() => drains.request(request)),
+      cancel: (key, requester) => this.#call(() => drains.cancel(key, requester)),
+      list: () => this.#call(() => drains.list()),
+      report: (owner, reports) => this.#call(() => drains.report(owner, reports)),
+      reports: () => this.#call(() => drains.reports()),
+    };
     this.verifications = {
       take: (query) => this.#call(() => verifications.take(query)),
       end: (turn, result) => this.#call(() => verifications.end(turn, result)),

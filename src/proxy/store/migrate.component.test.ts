@@ -12,6 +12,7 @@ const applied = [
   '0002_storage_identities',
   '0003_verifications',
   '0004_repositories_behind',
+  '0005_drains',
 ];
 
 describe('migratePostgres', () => {

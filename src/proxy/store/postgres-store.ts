@@ -29,6 +29,7 @@ import { Listener } from './listener.ts';
 import { acknowledge, channels, parseNotification } from './notifications.ts';
 import { decodePlacement, summarizePlacements } from './placement.ts';
 import { BoundedPool } from './pool.ts';
+import { PostgresDrains } from './postgres-drains.ts';
 import { PostgresVerifications } from './postgres-verifications.ts';
 import * as queries from './queries.ts';
 import { recordFromRow, type RepositoryRow } from './records.ts';
@@ -67,6 +68,7 @@ export async function connectPostgresStore(options: PostgresStoreOptions): Promi
 
 class PostgresStore implements ControlStore {
   readonly verifications = new PostgresVerifications((query) => this.#ask(query));
+  readonly drains = new PostgresDrains((query) => this.#ask(query));
   readonly #options: PostgresStoreOptions;
   readonly #limits: Required<PostgresLimits>;
   readonly #config: () => ClientConfig;

@@ -4,6 +4,10 @@ export interface StorageKey {
   readonly storage: string;
 }
 
+export function isSameStorage(a: StorageKey, b: StorageKey): boolean {
+  return a.virtualStorage === b.virtualStorage && a.storage === b.storage;
+}
+
 /**
  * Which volume a storage has. Gitaly writes a random id into `.gitaly-metadata` at the root of a
  * volume that has none, and tells it in `ServerInfo`: an empty volume, or another one, has another.

@@ -92,6 +92,28 @@ export class ControlCalls {
     return (await this.#call(method, { repository }, limitMs)).exists;
   }
 
+  /**
+   * Whether a replica has an object directory of that name, which is a path from its folder on.
+   *
+   * @param options.metadata of the client who wants to read from there
+   */
+  async hasObjectDirectory(
+    replicaPath: string,
+    directory: string,
+    options: { readonly limitMs: number; readonly metadata: readonly HeaderField[] },
+  ): Promise<boolean> {
+    const repository = { ...this.#repository(replicaPath), gitObjectDirectory: directory };
+    const method = RepositoryService.method.getObjectDirectorySize;
+    const { limitMs, metadata } = options;
+    try {
+      await this.#call(method, { repository }, limitMs, { metadata });
+      return true;
+    } catch (error) {
+      if (!(error instanceof UpstreamError) || error.code !== statusCodes.NOT_FOUND) throw error;
+      return false;
+    }
+  }
+
   /** The checksum, and what the replica borrows from: equal for replicas that may stand for each other. */
   async fingerprint(replicaPath: string, limitMs = quickMs): Promise<string> {
     const [checksum, pool] = await Promise.all([

@@ -38,6 +38,11 @@ export class VirtualStorage {
     return this.#nodes;
   }
 
+  /** From now on clients are kept away from these storages, and from these only. */
+  keepAwayFrom(storages: ReadonlySet<string>): void {
+    for (const storage of this.#storages.values()) storage.isDraining = storages.has(storage.name);
+  }
+
   /** Whether some storage has not been heard of yet: this proxy has just started. */
   isSettling(): boolean {
     return this.storages.some((storage) => storage.health.kind === 'unknown');
@@ -128,6 +133,10 @@ class LiveStatus implements NodeStatus {
 
   get failsWrites(): boolean {
     return this.#storage.writes.failsWrites;
+  }
+
+  get isDraining(): boolean {
+    return this.#storage.isDraining;
   }
 
   get isSteady(): boolean {

@@ -44,6 +44,8 @@ export class Storage implements Stoppable {
   readonly token: StorageToken;
   readonly calls: StorageCalls;
   readonly writes: WriteWatch;
+  /** See {@link NodeStatus.isDraining}. */
+  isDraining = false;
   readonly #connection: StorageConnection;
   readonly #further: FurtherConnections;
   readonly #monitor: HealthMonitor;

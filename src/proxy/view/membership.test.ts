@@ -67,6 +67,17 @@ describe('a lease', () => {
     await membership.stop();
   });
 
+  it('is back a fifth of a second after the store is, however long that was away', async () => {
+    const { clock, first } = await start();
+    const { membership, store } = first;
+    store.disconnect();
+    await clock.advance(60_100);
+    store.reconnect();
+    await clock.advance(200);
+    expect(membership.holdsLease).toBe(true);
+    await membership.stop();
+  });
+
   it('is over at once for a proxy that stops', async () => {
     const { first } = await start();
     await first.membership.stop();

@@ -106,13 +106,19 @@ export class Membership implements Stoppable {
   async #renewForever(): Promise<void> {
     const { clock, outage } = this.#options;
     const { signal } = this.#stopping;
+    let isRenewed = true;
     while (!signal.aborted) {
-      await sleep(clock, this.#leaseMs / 4, signal).catch(() => {});
+      // Without a lease no write begins: it is to be back soon after the store is.
+      await sleep(clock, this.#leaseMs / (isRenewed ? 4 : 16), signal).catch(() => {});
       if (signal.aborted) return;
-      await this.#renew().then(
-        () => outage.worked('lease'),
-        (error: unknown) => outage.failed('lease', error),
-      );
+      try {
+        await this.#renew();
+        isRenewed = true;
+        outage.worked('lease');
+      } catch (error) {
+        isRenewed = false;
+        outage.failed('lease', error);
+      }
     }
   }
 }

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { CertificateAuthority } from '../../../test/support/certificate-authority.ts';
@@ -7,7 +7,12 @@ import { eventually } from '../../../test/support/eventually.ts';
 import { systemClock } from '../../base/clock.ts';
 import { deferred } from '../../base/deferred.ts';
 import { Scope } from '../../base/scope.ts';
-import { connectTransport, listenTransport, type ServerTls } from './socket-transport.ts';
+import {
+  connectTransport,
+  listenTransport,
+  type ListenOptions,
+  type ServerTls,
+} from './socket-transport.ts';
 import type { Transport } from './transport.ts';
 
 let scope = new Scope();
@@ -32,7 +37,7 @@ describe('a TLS listener', () => {
 
   async function listen(
     certificate: () => ServerTls,
-    limits: { readonly tlsHandshakeLimitMs?: number } = {},
+    limits: Pick<ListenOptions, 'tlsHandshakeLimitMs' | 'maxConnections' | 'accepted'> = {},
   ) {
     const refused: Error[] = [];
     const listener = scope.own(
@@ -107,6 +112,80 @@ describe('a TLS listener', () => {
     await new Promise((resolve) => silent.once('end', resolve).resume());
     expect(refused.map(({ message }) => message)).toEqual(['TLS handshake timeout']);
   });
+
+  /** Clients whose handshake comes to nothing; each has gone when it resolves. */
+  const failing: readonly (readonly [string, (port: number) => Promise<unknown>])[] = [
+    ['does not trust the certificate', (port) => handshake(port, { ca: [] }).catch(() => {})],
+    [
+      'does not trust the certificate of a server with TLS 1.2',
+      (port) => handshake(port, { ca: [], maxVersion: 'TLSv1.2' }).catch(() => {}),
+    ],
+    [
+      'asks for no protocol that is served',
+      (port) => handshake(port, { ALPNProtocols: ['smtp'] }).catch(() => {}),
+    ],
+    [
+      'speaks no TLS',
+      (port) =>
+        new Promise((resolve) => {
+          const plain = connect({ port, host: '127.0.0.1' });
+          plain
+            .once('close', resolve)
+            .on('error', () => {})
+            .resume();
+          plain.write('GET / HTTP/1.1\r\n\r\n');
+        }),
+    ],
+    [
+      'resets the connection at once',
+      (port) =>
+        new Promise((resolve) => {
+          const fickle = connect({ port, host: '127.0.0.1' });
+          fickle.once('close', resolve).once('connect', () => fickle.resetAndDestroy());
+        }),
+    ],
+  ];
+
+  test.each(failing)('forgets a client that %s', async (_what, fail) => {
+    const certificate = authority.issue();
+    const limits = { maxConnections: 2, tlsHandshakeLimitMs: 500 };
+    const { listener } = await listen(() => certificate, limits);
+    for (let client = 1; client <= 5; client++) await fail(listener.port);
+    await eventually('another one is served', () =>
+      handshake(listener.port).then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+
+  test.each(failing)(
+    'tells whoever gave it the connection of a client that %s',
+    async (_what, fail) => {
+      const certificate = authority.issue();
+      let [given, closed] = [0, 0];
+      const acceptor = createServer({ pauseOnConnect: true });
+      await listen(() => certificate, {
+        accepted: {
+          start(take) {
+            acceptor.on('connection', (socket) => {
+              given += 1;
+              take(socket);
+            });
+            return { stop: async () => {} };
+          },
+          onClosed: () => {
+            closed += 1;
+          },
+        },
+      });
+      await new Promise<void>((resolve) => acceptor.listen(0, '127.0.0.1', resolve));
+      scope.onStop(() => void acceptor.close());
+      const { port } = acceptor.address() as AddressInfo;
+      for (let client = 1; client <= 5; client++) await fail(port);
+      await eventually('all have closed', () => given === 5 && closed === 5);
+    },
+  );
 
   test('tells whoever connects when its certificate ends', async () => {
     const certificate = authority.issue({ days: 2 });

@@ -5,8 +5,9 @@ export async function resolveRevision(
   git: Git,
   repository: string,
   revision: string,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<string | undefined> {
   const args = ['rev-parse', '--quiet', '--verify', '--end-of-options', revision];
-  const { exitCode, stdout } = await git.run(repository, args);
+  const { exitCode, stdout } = await git.run(repository, args, { env });
   return exitCode === 0 ? stdout.toString().trim() : undefined;
 }

@@ -15,6 +15,8 @@ export interface LocalRepository {
   readonly relativePath: string;
   readonly glRepository: string;
   readonly glProjectPath: string;
+  /** What git needs in its environment to see the quarantine that the caller names, if any. */
+  readonly quarantine: Readonly<Record<string, string>>;
 }
 
 /** The storages of this node, by name. */
@@ -54,6 +56,7 @@ export class Storages {
       relativePath: repository.relativePath,
       glRepository: repository.glRepository,
       glProjectPath: repository.glProjectPath,
+      quarantine: quarantineEnvironment(found, repository),
     };
   }
 
@@ -69,6 +72,18 @@ export class Storages {
     }
     return found;
   }
+}
+
+/** As Gitaly sets it for every git: folders that are not there are no exception. */
+function quarantineEnvironment(
+  folder: string,
+  { gitObjectDirectory: objects, gitAlternateObjectDirectories: alternates }: Repository,
+): Record<string, string> {
+  const resolved = alternates.map((alternate) => path.join(folder, alternate));
+  return {
+    ...(objects !== '' && { GIT_OBJECT_DIRECTORY: path.join(folder, objects) }),
+    ...(resolved.length > 0 && { GIT_ALTERNATE_OBJECT_DIRECTORIES: resolved.join(':') }),
+  };
 }
 
 /** Whether a folder looks like a repository: what Gitaly looks for, too. */

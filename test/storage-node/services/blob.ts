@@ -5,10 +5,10 @@ import { type ServiceContext, invalidArgument } from './context.ts';
 /** BlobService/GetBlob: size and id come first; an empty message if there is no such blob. */
 export function getBlobHandler({ git, storages }: ServiceContext): Handler {
   return serverStreaming(BlobService.method.getBlob, async (request, { signal }, send) => {
-    const { path } = await storages.find(request.repository);
+    const { path, quarantine: env } = await storages.find(request.repository);
     const { oid, limit } = request;
     if (oid === '') throw invalidArgument('empty Oid');
-    const check = await git.run(path, ['cat-file', '--batch-check'], { input: `${oid}\n` });
+    const check = await git.run(path, ['cat-file', '--batch-check'], { input: `${oid}\n`, env });
     const [id = '', type, size = '0'] = check.stdout.toString().trim().split(' ');
     if (type !== 'blob') {
       await send({});
@@ -19,7 +19,7 @@ export function getBlobHandler({ git, storages }: ServiceContext): Handler {
       await send({ oid: id, size: BigInt(size) });
       return;
     }
-    const content = git.spawn(path, ['cat-file', 'blob', id], { signal });
+    const content = git.spawn(path, ['cat-file', 'blob', id], { signal, env });
     content.stdin.end();
     content.stderr.resume();
     let first = true;

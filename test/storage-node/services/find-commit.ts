@@ -8,13 +8,13 @@ import { type ServiceContext, invalidArgument } from './context.ts';
 /** CommitService/FindCommit: an empty response for a revision that does not exist. */
 export function findCommitHandler({ git, storages }: ServiceContext): Handler {
   return unary(CommitService.method.findCommit, async (request) => {
-    const located = storages.locate(request.repository);
+    const { path, quarantine: env } = storages.locate(request.repository);
     const revision = Buffer.from(request.revision).toString();
     const fault = revisionFault(revision);
     if (fault !== undefined) throw invalidArgument(fault);
-    const { path } = await storages.find(request.repository);
-    const id = await resolveRevision(git, located.path, `${revision}^{commit}`);
+    await storages.find(request.repository);
+    const id = await resolveRevision(git, path, `${revision}^{commit}`, env);
     if (id === undefined) return {};
-    return { commit: parseCommit(id, await git.output(path, ['cat-file', 'commit', id])) };
+    return { commit: parseCommit(id, await git.output(path, ['cat-file', 'commit', id], { env })) };
   });
 }

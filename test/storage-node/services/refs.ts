@@ -18,31 +18,31 @@ const chunkSize = 500;
 export function refReadHandlers({ git, storages }: ServiceContext): Handler[] {
   return [
     unary(method.findDefaultBranchName, async ({ repository }) => {
-      const { path } = await storages.find(repository);
-      const { stdout } = await git.run(path, ['symbolic-ref', '--quiet', 'HEAD']);
+      const { path, quarantine: env } = await storages.find(repository);
+      const { stdout } = await git.run(path, ['symbolic-ref', '--quiet', 'HEAD'], { env });
       return { name: stdout.subarray(0, Math.max(0, stdout.length - 1)) };
     }),
 
     unary(method.refExists, async ({ repository, ref }) => {
-      const { path } = await storages.find(repository);
+      const { path, quarantine: env } = await storages.find(repository);
       const name = Buffer.from(ref).toString();
       if (referenceFault(name) !== undefined) throw invalidArgument('invalid refname');
-      const { exitCode } = await git.run(path, ['show-ref', '--verify', '--quiet', name]);
+      const { exitCode } = await git.run(path, ['show-ref', '--verify', '--quiet', name], { env });
       return { value: exitCode === 0 };
     }),
 
     serverStreaming(method.listRefs, async (request, { signal }, send) => {
-      const { path } = await storages.find(request.repository);
+      const { path, quarantine: env } = await storages.find(request.repository);
       if (request.patterns.length === 0)
         throw invalidArgument('patterns must have at least one entry');
       const references: Reference[] = [];
       if (request.head) {
-        const head = await git.run(path, ['rev-parse', '--quiet', '--verify', 'HEAD']);
+        const head = await git.run(path, ['rev-parse', '--quiet', '--verify', 'HEAD'], { env });
         const target = head.stdout.toString().trim();
         if (head.exitCode === 0)
           references.push({ name: Buffer.from('HEAD'), target, peeledTarget: '' });
       }
-      const result = await git.run(path, listArguments(request), { signal });
+      const result = await git.run(path, listArguments(request), { signal, env });
       if (result.exitCode !== 0) {
         throw new RpcError(Code.INTERNAL, `listing failed: exit status ${result.exitCode}`);
       }

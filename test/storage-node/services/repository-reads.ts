@@ -1,13 +1,14 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RepositoryService } from '../../../src/gen/gitaly/repository_pb.ts';
 import { checksumOf } from '../git/checksum.ts';
 import { diskUsage } from '../git/disk-usage.ts';
 import { isPoolPath } from '../git/object-pool.ts';
+import { findObjectDirectory } from '../git/quarantine.ts';
 import { isRepository } from '../git/storages.ts';
 import { type Handler, serverStreaming, unary } from '../grpc/handler.ts';
 import { Code, RpcError } from '../grpc/status.ts';
-import { type ServiceContext, invalidArgument } from './context.ts';
+import type { ServiceContext } from './context.ts';
 
 const { method } = RepositoryService;
 
@@ -20,10 +21,10 @@ export function repositoryReadHandlers(context: ServiceContext): Handler[] {
     })),
 
     unary(method.calculateChecksum, async ({ repository }, { signal }) => {
-      const { path: folder } = await storages.find(repository);
-      const { stdout } = await git.run(folder, ['show-ref', '--head'], { signal });
+      const { path: folder, quarantine: env } = await storages.find(repository);
+      const { stdout } = await git.run(folder, ['show-ref', '--head'], { signal, env });
       // show-ref fails when there is nothing to show: is this an empty repository, or none at all?
-      if (stdout.length === 0 && !(await isBare(context, folder))) {
+      if (stdout.length === 0 && !(await isBare(context, folder, env))) {
         throw new RpcError(Code.DATA_LOSS, `not a git repository '${folder}'`);
       }
       return { checksum: checksumOf(stdout.toString('latin1').split('\n')) };
@@ -35,14 +36,9 @@ export function repositoryReadHandlers(context: ServiceContext): Handler[] {
     }),
 
     unary(method.getObjectDirectorySize, async ({ repository }) => {
-      const { path: folder } = await storages.find(repository);
-      const objects = repository?.gitObjectDirectory ?? '';
-      if (objects === '') throw invalidArgument('object directory path is not set');
-      const found = path.resolve(folder, objects);
-      const info = await stat(found).catch(() => undefined);
-      if (!found.startsWith(folder + path.sep) || !info?.isDirectory()) {
-        throw new RpcError(Code.NOT_FOUND, 'object directory does not exist');
-      }
+      const located = await storages.find(repository);
+      const directory = repository?.gitObjectDirectory ?? '';
+      const found = await findObjectDirectory(storages, located, directory);
       return { size: BigInt(Math.floor((await diskUsage(found)) / 1024)) };
     }),
 
@@ -61,8 +57,9 @@ export function repositoryReadHandlers(context: ServiceContext): Handler[] {
     }),
 
     serverStreaming(method.createBundle, async ({ repository }, { signal }, send) => {
-      const { path: folder } = await storages.find(repository);
-      const bundle = git.spawn(folder, ['bundle', 'create', '--quiet', '-', '--all'], { signal });
+      const { path: folder, quarantine: env } = await storages.find(repository);
+      const command = ['bundle', 'create', '--quiet', '-', '--all'];
+      const bundle = git.spawn(folder, command, { signal, env });
       bundle.stdin.end();
       bundle.stderr.resume();
       for await (const data of bundle.stdout as AsyncIterable<Buffer>) await send({ data });
@@ -75,7 +72,13 @@ export function repositoryReadHandlers(context: ServiceContext): Handler[] {
   ];
 }
 
-async function isBare({ git }: ServiceContext, folder: string): Promise<boolean> {
-  const { exitCode, stdout } = await git.run(folder, ['rev-parse', '--is-bare-repository']);
+async function isBare(
+  { git }: ServiceContext,
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): Promise<boolean> {
+  const { exitCode, stdout } = await git.run(folder, ['rev-parse', '--is-bare-repository'], {
+    env,
+  });
   return exitCode === 0 && stdout.toString().trim() === 'true';
 }

@@ -30,7 +30,7 @@ export function userCommitFilesHandler(context: ServiceContext): Handler {
     const header = payload.value;
     const repository = await context.storages.find(header.repository);
     checkHeader(header);
-    const quarantine = await ObjectQuarantine.create(repository.path);
+    const quarantine = await ObjectQuarantine.create(context.storages, repository);
     try {
       return await commitFiles(context, { header, repository, quarantine }, requests, call);
     } catch (error) {

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gitaly_operator/v1/admin.proto.
  */
 export const file_gitaly_operator_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("Ch5naXRhbHlfb3BlcmF0b3IvdjEvYWRtaW4ucHJvdG8SEmdpdGFseV9vcGVyYXRvci52MSISChBHZXRTdGF0dXNSZXF1ZXN0IoIBChFHZXRTdGF0dXNSZXNwb25zZRIQCghwcm94eV9pZBgBIAEoCRJCChB2aXJ0dWFsX3N0b3JhZ2VzGAIgAygLMiguZ2l0YWx5X29wZXJhdG9yLnYxLlZpcnR1YWxTdG9yYWdlU3RhdHVzEhcKD3N0b3JlX3JlYWNoYWJsZRgDIAEoCCLUAQoUVmlydHVhbFN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIUCgxyZXBvc2l0b3JpZXMYAiABKAMSGAoQZnVsbHlfcmVwbGljYXRlZBgDIAEoAxIQCghkZWdyYWRlZBgEIAEoAxIPCgdhdF9yaXNrGAUgASgDEhMKC3VuYXZhaWxhYmxlGAYgASgDEjMKCHN0b3JhZ2VzGAcgAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlN0b3JhZ2VTdGF0dXMSEQoJdW5kZWNpZGVkGAggASgDInsKDVN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIPCgdoZWFsdGh5GAIgASgIEhAKCHJlcGxpY2FzGAMgASgDEg8KB2luX3N5bmMYBCABKAMSEQoJcHJpbWFyaWVzGAUgASgDEhUKDWhlYWx0aF9yZWFzb24YBiABKAkieAoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEhUKDW9ubHlfZGVncmFkZWQYAiABKAgSFQoNcmVsYXRpdmVfcGF0aBgDIAEoCRIWCg5vbmx5X3VuZGVjaWRlZBgEIAEoCCKAAgoQUmVwb3NpdG9yeVN0YXR1cxIKCgJpZBgBIAEoAxIXCg92aXJ0dWFsX3N0b3JhZ2UYAiABKAkSFQoNcmVsYXRpdmVfcGF0aBgDIAEoCRIUCgxyZXBsaWNhX3BhdGgYBCABKAkSDQoFZXBvY2gYBSABKAMSCwoDbHNuGAYgASgDEg8KB3ByaW1hcnkYByABKAkSMwoIcmVwbGljYXMYCCADKAsyIS5naXRhbHlfb3BlcmF0b3IudjEuUmVwbGljYVN0YXR1cxIPCgdpbnRlbnRzGAkgASgFEg8KB2ZpbmRpbmcYCiABKAkSFgoOdmVyaWZpZWRfYXRfbXMYCyABKAMidwoNUmVwbGljYVN0YXR1cxIPCgdzdG9yYWdlGAEgASgJEgsKA2xzbhgCIAEoAxIMCgRyb2xlGAMgASgJEg8KB2luX3N5bmMYBCABKAgSEwoLcmVwYWlyZWRfYnkYBSABKAkSFAoMbGFzdF9mYWlsdXJlGAYgASgJIkkKF1ZlcmlmeVJlcG9zaXRvcnlSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIVCg1yZWxhdGl2ZV9wYXRoGAIgASgJImsKGFZlcmlmeVJlcG9zaXRvcnlSZXNwb25zZRIPCgdvdXRjb21lGAEgASgJEg4KBmRldGFpbBgCIAEoCRIuCgVmbGF3cxgDIAMoCzIfLmdpdGFseV9vcGVyYXRvci52MS5SZXBsaWNhRmxhdyIsCgtSZXBsaWNhRmxhdxIPCgdzdG9yYWdlGAEgASgJEgwKBGZsYXcYAiABKAkiTgoSRmluZE9ycGhhbnNSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIPCgdzdG9yYWdlGAIgASgJEg4KBnJlbW92ZRgDIAEoCCJVCgZPcnBoYW4SDAoEcGF0aBgBIAEoCRIWCg5tb2RpZmllZF9hdF9tcxgCIAEoAxIUCgxrZXB0X2JlY2F1c2UYAyABKAkSDwoHcmVtb3ZlZBgEIAEoCCI/ChNBY2NlcHRWb2x1bWVSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIPCgdzdG9yYWdlGAIgASgJIiQKFEFjY2VwdFZvbHVtZVJlc3BvbnNlEgwKBGtlcHQYASABKAMy+AMKDEFkbWluU2VydmljZRJYCglHZXRTdGF0dXMSJC5naXRhbHlfb3BlcmF0b3IudjEuR2V0U3RhdHVzUmVxdWVzdBolLmdpdGFseV9vcGVyYXRvci52MS5HZXRTdGF0dXNSZXNwb25zZRJnChBMaXN0UmVwb3NpdG9yaWVzEisuZ2l0YWx5X29wZXJhdG9yLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0GiQuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcG9zaXRvcnlTdGF0dXMwARJtChBWZXJpZnlSZXBvc2l0b3J5EisuZ2l0YWx5X29wZXJhdG9yLnYxLlZlcmlmeVJlcG9zaXRvcnlSZXF1ZXN0GiwuZ2l0YWx5X29wZXJhdG9yLnYxLlZlcmlmeVJlcG9zaXRvcnlSZXNwb25zZRJTCgtGaW5kT3JwaGFucxImLmdpdGFseV9vcGVyYXRvci52MS5GaW5kT3JwaGFuc1JlcXVlc3QaGi5naXRhbHlfb3BlcmF0b3IudjEuT3JwaGFuMAESYQoMQWNjZXB0Vm9sdW1lEicuZ2l0YWx5X29wZXJhdG9yLnYxLkFjY2VwdFZvbHVtZVJlcXVlc3QaKC5naXRhbHlfb3BlcmF0b3IudjEuQWNjZXB0Vm9sdW1lUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Ch5naXRhbHlfb3BlcmF0b3IvdjEvYWRtaW4ucHJvdG8SEmdpdGFseV9vcGVyYXRvci52MSISChBHZXRTdGF0dXNSZXF1ZXN0IoIBChFHZXRTdGF0dXNSZXNwb25zZRIQCghwcm94eV9pZBgBIAEoCRJCChB2aXJ0dWFsX3N0b3JhZ2VzGAIgAygLMiguZ2l0YWx5X29wZXJhdG9yLnYxLlZpcnR1YWxTdG9yYWdlU3RhdHVzEhcKD3N0b3JlX3JlYWNoYWJsZRgDIAEoCCLUAQoUVmlydHVhbFN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIUCgxyZXBvc2l0b3JpZXMYAiABKAMSGAoQZnVsbHlfcmVwbGljYXRlZBgDIAEoAxIQCghkZWdyYWRlZBgEIAEoAxIPCgdhdF9yaXNrGAUgASgDEhMKC3VuYXZhaWxhYmxlGAYgASgDEjMKCHN0b3JhZ2VzGAcgAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlN0b3JhZ2VTdGF0dXMSEQoJdW5kZWNpZGVkGAggASgDIqUBCg1TdG9yYWdlU3RhdHVzEgwKBG5hbWUYASABKAkSDwoHaGVhbHRoeRgCIAEoCBIQCghyZXBsaWNhcxgDIAEoAxIPCgdpbl9zeW5jGAQgASgDEhEKCXByaW1hcmllcxgFIAEoAxIVCg1oZWFsdGhfcmVhc29uGAYgASgJEigKBWRyYWluGAcgASgLMhkuZ2l0YWx5X29wZXJhdG9yLnYxLkRyYWluIpMBCgVEcmFpbhI2CgpyZXF1ZXN0ZXJzGAEgAygLMiIuZ2l0YWx5X29wZXJhdG9yLnYxLkRyYWluUmVxdWVzdGVyEg8KB3VuYXdhcmUYAiADKAkSMAoFY2FsbHMYAyADKAsyIS5naXRhbHlfb3BlcmF0b3IudjEuRHJhaW5pbmdDYWxscxIPCgdkcmFpbmVkGAQgASgIInsKDkRyYWluUmVxdWVzdGVyEhEKCXJlcXVlc3RlchgBIAEoCRIOCgZyZWFzb24YAiABKAkSFwoPcmVxdWVzdGVkX2F0X21zGAMgASgDEi0KBmdyYWNlcxgEIAMoCzIdLmdpdGFseV9vcGVyYXRvci52MS5DYWxsR3JhY2UiJgoJQ2FsbEdyYWNlEg0KBWNsYXNzGAEgASgJEgoKAm1zGAIgASgDIlsKDURyYWluaW5nQ2FsbHMSDQoFY2xhc3MYASABKAkSDQoFY291bnQYAiABKAMSEQoJb2xkZXN0X21zGAMgASgDEhkKEW9sZGVzdF9yZXBvc2l0b3J5GAQgASgJIngKF0xpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIVCg1vbmx5X2RlZ3JhZGVkGAIgASgIEhUKDXJlbGF0aXZlX3BhdGgYAyABKAkSFgoOb25seV91bmRlY2lkZWQYBCABKAgigAIKEFJlcG9zaXRvcnlTdGF0dXMSCgoCaWQYASABKAMSFwoPdmlydHVhbF9zdG9yYWdlGAIgASgJEhUKDXJlbGF0aXZlX3BhdGgYAyABKAkSFAoMcmVwbGljYV9wYXRoGAQgASgJEg0KBWVwb2NoGAUgASgDEgsKA2xzbhgGIAEoAxIPCgdwcmltYXJ5GAcgASgJEjMKCHJlcGxpY2FzGAggAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcGxpY2FTdGF0dXMSDwoHaW50ZW50cxgJIAEoBRIPCgdmaW5kaW5nGAogASgJEhYKDnZlcmlmaWVkX2F0X21zGAsgASgDIncKDVJlcGxpY2FTdGF0dXMSDwoHc3RvcmFnZRgBIAEoCRILCgNsc24YAiABKAMSDAoEcm9sZRgDIAEoCRIPCgdpbl9zeW5jGAQgASgIEhMKC3JlcGFpcmVkX2J5GAUgASgJEhQKDGxhc3RfZmFpbHVyZRgGIAEoCSJJChdWZXJpZnlSZXBvc2l0b3J5UmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSFQoNcmVsYXRpdmVfcGF0aBgCIAEoCSJrChhWZXJpZnlSZXBvc2l0b3J5UmVzcG9uc2USDwoHb3V0Y29tZRgBIAEoCRIOCgZkZXRhaWwYAiABKAkSLgoFZmxhd3MYAyADKAsyHy5naXRhbHlfb3BlcmF0b3IudjEuUmVwbGljYUZsYXciLAoLUmVwbGljYUZsYXcSDwoHc3RvcmFnZRgBIAEoCRIMCgRmbGF3GAIgASgJIk4KEkZpbmRPcnBoYW5zUmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSDwoHc3RvcmFnZRgCIAEoCRIOCgZyZW1vdmUYAyABKAgiVQoGT3JwaGFuEgwKBHBhdGgYASABKAkSFgoObW9kaWZpZWRfYXRfbXMYAiABKAMSFAoMa2VwdF9iZWNhdXNlGAMgASgJEg8KB3JlbW92ZWQYBCABKAgiPwoTQWNjZXB0Vm9sdW1lUmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSDwoHc3RvcmFnZRgCIAEoCSIkChRBY2NlcHRWb2x1bWVSZXNwb25zZRIMCgRrZXB0GAEgASgDIpEBChNSZXF1ZXN0RHJhaW5SZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIPCgdzdG9yYWdlGAIgASgJEhEKCXJlcXVlc3RlchgDIAEoCRIOCgZyZWFzb24YBCABKAkSLQoGZ3JhY2VzGAUgAygLMh0uZ2l0YWx5X29wZXJhdG9yLnYxLkNhbGxHcmFjZSIWChRSZXF1ZXN0RHJhaW5SZXNwb25zZSJRChJDYW5jZWxEcmFpblJlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEg8KB3N0b3JhZ2UYAiABKAkSEQoJcmVxdWVzdGVyGAMgASgJIhUKE0NhbmNlbERyYWluUmVzcG9uc2UyuwUKDEFkbWluU2VydmljZRJYCglHZXRTdGF0dXMSJC5naXRhbHlfb3BlcmF0b3IudjEuR2V0U3RhdHVzUmVxdWVzdBolLmdpdGFseV9vcGVyYXRvci52MS5HZXRTdGF0dXNSZXNwb25zZRJnChBMaXN0UmVwb3NpdG9yaWVzEisuZ2l0YWx5X29wZXJhdG9yLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0GiQuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcG9zaXRvcnlTdGF0dXMwARJtChBWZXJpZnlSZXBvc2l0b3J5EisuZ2l0YWx5X29wZXJhdG9yLnYxLlZlcmlmeVJlcG9zaXRvcnlSZXF1ZXN0GiwuZ2l0YWx5X29wZXJhdG9yLnYxLlZlcmlmeVJlcG9zaXRvcnlSZXNwb25zZRJTCgtGaW5kT3JwaGFucxImLmdpdGFseV9vcGVyYXRvci52MS5GaW5kT3JwaGFuc1JlcXVlc3QaGi5naXRhbHlfb3BlcmF0b3IudjEuT3JwaGFuMAESYQoMQWNjZXB0Vm9sdW1lEicuZ2l0YWx5X29wZXJhdG9yLnYxLkFjY2VwdFZvbHVtZVJlcXVlc3QaKC5naXRhbHlfb3BlcmF0b3IudjEuQWNjZXB0Vm9sdW1lUmVzcG9uc2USYQoMUmVxdWVzdERyYWluEicuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcXVlc3REcmFpblJlcXVlc3QaKC5naXRhbHlfb3BlcmF0b3IudjEuUmVxdWVzdERyYWluUmVzcG9uc2USXgoLQ2FuY2VsRHJhaW4SJi5naXRhbHlfb3BlcmF0b3IudjEuQ2FuY2VsRHJhaW5SZXF1ZXN0GicuZ2l0YWx5X29wZXJhdG9yLnYxLkNhbmNlbERyYWluUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message gitaly_operator.v1.GetStatusRequest
@@ -161,6 +161,13 @@ export type StorageStatus = Message<"gitaly_operator.v1.StorageStatus"> & {
    * @generated from field: string health_reason = 6;
    */
   healthReason: string;
+
+  /**
+   * Set while somebody wants it drained.
+   *
+   * @generated from field: gitaly_operator.v1.Drain drain = 7;
+   */
+  drain?: Drain | undefined;
 };
 
 /**
@@ -169,6 +176,148 @@ export type StorageStatus = Message<"gitaly_operator.v1.StorageStatus"> & {
  */
 export const StorageStatusSchema: GenMessage<StorageStatus> = /*@__PURE__*/
   messageDesc(file_gitaly_operator_v1_admin, 3);
+
+/**
+ * How far a storage is from having no clients.
+ *
+ * @generated from message gitaly_operator.v1.Drain
+ */
+export type Drain = Message<"gitaly_operator.v1.Drain"> & {
+  /**
+   * @generated from field: repeated gitaly_operator.v1.DrainRequester requesters = 1;
+   */
+  requesters: DrainRequester[];
+
+  /**
+   * Live proxies that have not taken note yet: they may still send clients there.
+   *
+   * @generated from field: repeated string unaware = 2;
+   */
+  unaware: string[];
+
+  /**
+   * Calls that clients wait for, and that the storage serves: as the last reports of the proxies have it.
+   *
+   * @generated from field: repeated gitaly_operator.v1.DrainingCalls calls = 3;
+   */
+  calls: DrainingCalls[];
+
+  /**
+   * No live proxy is unaware, and none has such a call.
+   *
+   * @generated from field: bool drained = 4;
+   */
+  drained: boolean;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.Drain.
+ * Use `create(DrainSchema)` to create a new message.
+ */
+export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 4);
+
+/**
+ * @generated from message gitaly_operator.v1.DrainRequester
+ */
+export type DrainRequester = Message<"gitaly_operator.v1.DrainRequester"> & {
+  /**
+   * Who: `operator`, or what a person has given. Each has one request for a storage at most.
+   *
+   * @generated from field: string requester = 1;
+   */
+  requester: string;
+
+  /**
+   * Why, for people.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * In milliseconds since 1970-01-01 UTC, by the store's clock.
+   *
+   * @generated from field: int64 requested_at_ms = 3;
+   */
+  requestedAtMs: bigint;
+
+  /**
+   * @generated from field: repeated gitaly_operator.v1.CallGrace graces = 4;
+   */
+  graces: CallGrace[];
+};
+
+/**
+ * Describes the message gitaly_operator.v1.DrainRequester.
+ * Use `create(DrainRequesterSchema)` to create a new message.
+ */
+export const DrainRequesterSchema: GenMessage<DrainRequester> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 5);
+
+/**
+ * For how long calls of a class may go on once a proxy has taken note. Then they are cut, with UNAVAILABLE.
+ *
+ * @generated from message gitaly_operator.v1.CallGrace
+ */
+export type CallGrace = Message<"gitaly_operator.v1.CallGrace"> & {
+  /**
+   * As in DrainingCalls.
+   *
+   * @generated from field: string class = 1;
+   */
+  class: string;
+
+  /**
+   * @generated from field: int64 ms = 2;
+   */
+  ms: bigint;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.CallGrace.
+ * Use `create(CallGraceSchema)` to create a new message.
+ */
+export const CallGraceSchema: GenMessage<CallGrace> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 6);
+
+/**
+ * Calls of one class that one storage serves.
+ *
+ * @generated from message gitaly_operator.v1.DrainingCalls
+ */
+export type DrainingCalls = Message<"gitaly_operator.v1.DrainingCalls"> & {
+  /**
+   * `unary`, `stream`, `fetch` or `push`.
+   *
+   * @generated from field: string class = 1;
+   */
+  class: string;
+
+  /**
+   * @generated from field: int64 count = 2;
+   */
+  count: bigint;
+
+  /**
+   * How long the oldest of them has been running, and the repository that it is about.
+   *
+   * @generated from field: int64 oldest_ms = 3;
+   */
+  oldestMs: bigint;
+
+  /**
+   * @generated from field: string oldest_repository = 4;
+   */
+  oldestRepository: string;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.DrainingCalls.
+ * Use `create(DrainingCallsSchema)` to create a new message.
+ */
+export const DrainingCallsSchema: GenMessage<DrainingCalls> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 7);
 
 /**
  * Empty fields let everything pass.
@@ -206,7 +355,7 @@ export type ListRepositoriesRequest = Message<"gitaly_operator.v1.ListRepositori
  * Use `create(ListRepositoriesRequestSchema)` to create a new message.
  */
 export const ListRepositoriesRequestSchema: GenMessage<ListRepositoriesRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 4);
+  messageDesc(file_gitaly_operator_v1_admin, 8);
 
 /**
  * @generated from message gitaly_operator.v1.RepositoryStatus
@@ -282,7 +431,7 @@ export type RepositoryStatus = Message<"gitaly_operator.v1.RepositoryStatus"> & 
  * Use `create(RepositoryStatusSchema)` to create a new message.
  */
 export const RepositoryStatusSchema: GenMessage<RepositoryStatus> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 5);
+  messageDesc(file_gitaly_operator_v1_admin, 9);
 
 /**
  * @generated from message gitaly_operator.v1.ReplicaStatus
@@ -332,7 +481,7 @@ export type ReplicaStatus = Message<"gitaly_operator.v1.ReplicaStatus"> & {
  * Use `create(ReplicaStatusSchema)` to create a new message.
  */
 export const ReplicaStatusSchema: GenMessage<ReplicaStatus> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 6);
+  messageDesc(file_gitaly_operator_v1_admin, 10);
 
 /**
  * @generated from message gitaly_operator.v1.VerifyRepositoryRequest
@@ -354,7 +503,7 @@ export type VerifyRepositoryRequest = Message<"gitaly_operator.v1.VerifyReposito
  * Use `create(VerifyRepositoryRequestSchema)` to create a new message.
  */
 export const VerifyRepositoryRequestSchema: GenMessage<VerifyRepositoryRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 7);
+  messageDesc(file_gitaly_operator_v1_admin, 11);
 
 /**
  * @generated from message gitaly_operator.v1.VerifyRepositoryResponse
@@ -387,7 +536,7 @@ export type VerifyRepositoryResponse = Message<"gitaly_operator.v1.VerifyReposit
  * Use `create(VerifyRepositoryResponseSchema)` to create a new message.
  */
 export const VerifyRepositoryResponseSchema: GenMessage<VerifyRepositoryResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 8);
+  messageDesc(file_gitaly_operator_v1_admin, 12);
 
 /**
  * @generated from message gitaly_operator.v1.ReplicaFlaw
@@ -411,7 +560,7 @@ export type ReplicaFlaw = Message<"gitaly_operator.v1.ReplicaFlaw"> & {
  * Use `create(ReplicaFlawSchema)` to create a new message.
  */
 export const ReplicaFlawSchema: GenMessage<ReplicaFlaw> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 9);
+  messageDesc(file_gitaly_operator_v1_admin, 13);
 
 /**
  * @generated from message gitaly_operator.v1.FindOrphansRequest
@@ -440,7 +589,7 @@ export type FindOrphansRequest = Message<"gitaly_operator.v1.FindOrphansRequest"
  * Use `create(FindOrphansRequestSchema)` to create a new message.
  */
 export const FindOrphansRequestSchema: GenMessage<FindOrphansRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 10);
+  messageDesc(file_gitaly_operator_v1_admin, 14);
 
 /**
  * @generated from message gitaly_operator.v1.Orphan
@@ -478,7 +627,7 @@ export type Orphan = Message<"gitaly_operator.v1.Orphan"> & {
  * Use `create(OrphanSchema)` to create a new message.
  */
 export const OrphanSchema: GenMessage<Orphan> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 11);
+  messageDesc(file_gitaly_operator_v1_admin, 15);
 
 /**
  * @generated from message gitaly_operator.v1.AcceptVolumeRequest
@@ -500,7 +649,7 @@ export type AcceptVolumeRequest = Message<"gitaly_operator.v1.AcceptVolumeReques
  * Use `create(AcceptVolumeRequestSchema)` to create a new message.
  */
 export const AcceptVolumeRequestSchema: GenMessage<AcceptVolumeRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 12);
+  messageDesc(file_gitaly_operator_v1_admin, 16);
 
 /**
  * @generated from message gitaly_operator.v1.AcceptVolumeResponse
@@ -519,7 +668,99 @@ export type AcceptVolumeResponse = Message<"gitaly_operator.v1.AcceptVolumeRespo
  * Use `create(AcceptVolumeResponseSchema)` to create a new message.
  */
 export const AcceptVolumeResponseSchema: GenMessage<AcceptVolumeResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 13);
+  messageDesc(file_gitaly_operator_v1_admin, 17);
+
+/**
+ * @generated from message gitaly_operator.v1.RequestDrainRequest
+ */
+export type RequestDrainRequest = Message<"gitaly_operator.v1.RequestDrainRequest"> & {
+  /**
+   * @generated from field: string virtual_storage = 1;
+   */
+  virtualStorage: string;
+
+  /**
+   * @generated from field: string storage = 2;
+   */
+  storage: string;
+
+  /**
+   * @generated from field: string requester = 3;
+   */
+  requester: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * One for a class at most. Calls of other classes go on to their end.
+   *
+   * @generated from field: repeated gitaly_operator.v1.CallGrace graces = 5;
+   */
+  graces: CallGrace[];
+};
+
+/**
+ * Describes the message gitaly_operator.v1.RequestDrainRequest.
+ * Use `create(RequestDrainRequestSchema)` to create a new message.
+ */
+export const RequestDrainRequestSchema: GenMessage<RequestDrainRequest> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 18);
+
+/**
+ * @generated from message gitaly_operator.v1.RequestDrainResponse
+ */
+export type RequestDrainResponse = Message<"gitaly_operator.v1.RequestDrainResponse"> & {
+};
+
+/**
+ * Describes the message gitaly_operator.v1.RequestDrainResponse.
+ * Use `create(RequestDrainResponseSchema)` to create a new message.
+ */
+export const RequestDrainResponseSchema: GenMessage<RequestDrainResponse> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 19);
+
+/**
+ * @generated from message gitaly_operator.v1.CancelDrainRequest
+ */
+export type CancelDrainRequest = Message<"gitaly_operator.v1.CancelDrainRequest"> & {
+  /**
+   * @generated from field: string virtual_storage = 1;
+   */
+  virtualStorage: string;
+
+  /**
+   * @generated from field: string storage = 2;
+   */
+  storage: string;
+
+  /**
+   * @generated from field: string requester = 3;
+   */
+  requester: string;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.CancelDrainRequest.
+ * Use `create(CancelDrainRequestSchema)` to create a new message.
+ */
+export const CancelDrainRequestSchema: GenMessage<CancelDrainRequest> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 20);
+
+/**
+ * @generated from message gitaly_operator.v1.CancelDrainResponse
+ */
+export type CancelDrainResponse = Message<"gitaly_operator.v1.CancelDrainResponse"> & {
+};
+
+/**
+ * Describes the message gitaly_operator.v1.CancelDrainResponse.
+ * Use `create(CancelDrainResponseSchema)` to create a new message.
+ */
+export const CancelDrainResponseSchema: GenMessage<CancelDrainResponse> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 21);
 
 /**
  * @generated from service gitaly_operator.v1.AdminService
@@ -577,6 +818,28 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof AcceptVolumeRequestSchema;
     output: typeof AcceptVolumeResponseSchema;
+  },
+  /**
+   * Asks all proxies to keep clients away from a storage that is about to go: no new reads, no primaries.
+   * Writes still reach its replicas, so that they stay in sync. Holds until each requester has cancelled.
+   * GetStatus tells how far it is. INVALID_ARGUMENT if there is no such storage.
+   *
+   * @generated from rpc gitaly_operator.v1.AdminService.RequestDrain
+   */
+  requestDrain: {
+    methodKind: "unary";
+    input: typeof RequestDrainRequestSchema;
+    output: typeof RequestDrainResponseSchema;
+  },
+  /**
+   * The requester does not need the drain any more. No error if there was none.
+   *
+   * @generated from rpc gitaly_operator.v1.AdminService.CancelDrain
+   */
+  cancelDrain: {
+    methodKind: "unary";
+    input: typeof CancelDrainRequestSchema;
+    output: typeof CancelDrainResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_gitaly_operator_v1_admin, 0);
