@@ -44,6 +44,7 @@ const layers = {
     'src/gen',
     'src/base',
   ],
+  'src/proxy/drain': ['src/proxy/routing', 'src/proxy/store', 'src/base'],
   'src/proxy/verification': [
     'src/proxy/routing',
     'src/proxy/transactions',
@@ -55,6 +56,7 @@ const layers = {
     'src/base',
   ],
   'src/proxy/admin': [
+    'src/proxy/drain',
     'src/proxy/verification',
     'src/proxy/wire',
     'src/proxy/relay',

@@ -19,6 +19,8 @@ export const conditions = {
       FullyReplicated: 'No replica is behind, missing or unhealthy.',
       ReplicasDiffer:
         'The replicas of a repository differ, or are all gone, and only a person can tell which is right.',
+      StorageUpdating:
+        'A storage is away, as its pod is being replaced; every other replica is in sync.',
       ReplicasBehind:
         'Some replicas are behind, missing or out of reach, and every repository accepts writes all the same.',
       TooFewInSync:
@@ -45,7 +47,11 @@ export const conditions = {
     reasons: {
       UpToDate: 'Everything is as the spec says.',
       PodsStarting: 'Pods are being made or are not ready yet.',
-      PodsOutdated: 'Gitaly pods run an older revision than the spec says.',
+      RollingUpdate: 'Gitaly pods are being replaced, one after the other.',
+      UpdateWaiting: 'Gitaly pods are outdated, and none may be taken down now.',
+      UpdateHalted:
+        'A new Gitaly pod does not become ready, so no other is replaced until it does or the spec is corrected.',
+      UpdatePaused: 'Gitaly pods are outdated, and `spec.update.paused` is true.',
       ProxiesRolling: 'The proxies are being replaced, one by one.',
       VolumesGrowing: 'Volumes are smaller than the spec says.',
       Paused: '`spec.paused` is true.',

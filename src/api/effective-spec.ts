@@ -40,6 +40,18 @@ export interface EffectiveSpec {
   };
   readonly imagePullSecrets: readonly { readonly name: string }[];
   readonly deletionPolicy: 'Retain' | 'Delete';
+  readonly update: {
+    readonly paused: boolean;
+    /** Of calls on a storage that is being drained. */
+    readonly grace: {
+      readonly unarySeconds: number;
+      readonly streamSeconds: number;
+      readonly fetchSeconds: number;
+      readonly pushSeconds: number;
+    };
+    readonly drainDeadlineSeconds: number;
+    readonly readyDeadlineSeconds: number;
+  };
   readonly paused: boolean;
 }
 
@@ -118,6 +130,17 @@ export function effectiveSpec(cluster: GitalyCluster, defaults: SpecDefaults): E
     },
     imagePullSecrets: spec.imagePullSecrets ?? [],
     deletionPolicy: spec.deletionPolicy ?? 'Retain',
+    update: {
+      paused: spec.update?.paused ?? false,
+      grace: {
+        unarySeconds: spec.update?.grace?.unarySeconds ?? 60,
+        streamSeconds: spec.update?.grace?.streamSeconds ?? 300,
+        fetchSeconds: spec.update?.grace?.fetchSeconds ?? 540,
+        pushSeconds: spec.update?.grace?.pushSeconds ?? 540,
+      },
+      drainDeadlineSeconds: spec.update?.drainDeadlineSeconds ?? 600,
+      readyDeadlineSeconds: spec.update?.readyDeadlineSeconds ?? 600,
+    },
     paused: spec.paused ?? false,
   };
 }

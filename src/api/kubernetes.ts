@@ -176,12 +176,15 @@ interface PodCondition {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly lastTransitionTime?: string;
 }
 
 /** One of `status.containerStatuses` of a Pod. */
 interface ContainerStatus {
   readonly name: string;
+  readonly restartCount?: number;
   readonly state?: {
+    readonly running?: object;
     readonly waiting?: { readonly reason?: string; readonly message?: string };
     readonly terminated?: { readonly reason?: string; readonly exitCode?: number };
   };

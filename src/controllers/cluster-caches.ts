@@ -37,10 +37,7 @@ export interface ClusterCaches extends Stoppable {
 }
 
 /** What of a cluster is watched. */
-export type WatchedObjects = Pick<
-  ObservedCluster,
-  'statefulSets' | 'deployments' | 'pods' | 'claims'
->;
+type WatchedObjects = Pick<ObservedCluster, 'statefulSets' | 'deployments' | 'pods' | 'claims'>;
 
 /**
  * Starts one watch a kind and namespace. Secrets are not among them: to watch some, one must be

@@ -65,6 +65,7 @@ function start(): ClusterController {
           return accepts(token) ? report : { kind: 'silent', message: 'permission denied' };
         },
       },
+      drains: { change: async () => ({ kind: 'done' }) },
       events: createEventRecorder({
         client,
         clock: systemClock,
@@ -153,6 +154,7 @@ describe('the controller of clusters', () => {
     expect(cluster()?.status).toMatchObject({ data: 'Safe', ready: '3/3', repositories: 10 });
     const secret = server.objects.at(`${core}/secrets/gitaly-client-token`);
     const { token = '' } = (secret?.['data'] ?? {}) as { token?: string };
+    await eventually('both proxies are asked', () => asked.at(-1)?.proxies.length === 2);
     expect(asked.at(-1)?.token).toBe(Buffer.from(token, 'base64').toString());
     expect(asked.at(-1)?.proxies).toEqual([
       { name: 'gitaly-proxy-0', address: '127.0.0.1:8075' },
@@ -314,6 +316,7 @@ describe('the controller of clusters', () => {
       startClusterController({
         client: new KubeClient(transport),
         proxies: { ask: async () => report },
+        drains: { change: async () => ({ kind: 'done' }) },
         events: { record: async () => {} },
         observer: { reconciled() {} },
         clock: systemClock,

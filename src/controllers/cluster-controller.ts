@@ -13,12 +13,14 @@ import { startClusterCaches } from './cluster-caches.ts';
 import { clusterReconciler, keyOf } from './cluster-reconciler.ts';
 import { ClusterSecrets } from './cluster-secrets.ts';
 import { ObjectApplier } from './object-applier.ts';
+import type { ProxyDrains } from './proxy-drains.ts';
 import type { ProxyStatusSource } from './proxy-status-source.ts';
 
 /** What the controller of all clusters needs. */
 export interface ClusterControllerOptions {
   readonly client: KubeClient;
   readonly proxies: ProxyStatusSource;
+  readonly drains: ProxyDrains;
   readonly events: EventRecorder;
   readonly observer: ReconcileObserver;
   readonly clock: Clock;

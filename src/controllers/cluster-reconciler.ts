@@ -4,9 +4,9 @@ import type { Clock } from '../base/clock.ts';
 import { errorMessage } from '../base/errors.ts';
 import { effectiveSpec, type SpecDefaults } from '../api/effective-spec.ts';
 import type { GitalyCluster, GitalyClusterStatus } from '../api/generated/gitaly-cluster.ts';
-import { grpcPort } from '../api/names.ts';
 import type { Reconcile, ReconcileResult } from '../kube/controller-loop.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
+import type { KubeClient } from '../kube/kube-client.ts';
 import { KubeError } from '../kube/kube-error.ts';
 import { kubeTime } from '../kube/kube-time.ts';
 import type { ObjectName } from '../kube/resource-types.ts';
@@ -14,27 +14,32 @@ import type { StatusWriter } from '../kube/status-writer.ts';
 import type { ClusterContext } from '../reconcilers/cluster-context.ts';
 import { desiredObjects } from '../reconcilers/desired-objects.ts';
 import type { ApplyOutcome, ObservedCluster } from '../reconcilers/observed-cluster.ts';
-import type { ProxyReport } from '../reconcilers/proxy-report.ts';
-import { proxyPart } from '../reconcilers/proxy-objects.ts';
 import { refreshIntervalMs } from '../reconcilers/refresh-interval.ts';
+import { observeRoll } from '../reconcilers/rollout/observe-roll.ts';
+import { planRoll } from '../reconcilers/rollout/roll-plan.ts';
 import {
   clusterStatus,
   invalidStatus,
   wasInService,
 } from '../reconcilers/status/cluster-status.ts';
 import { conditionEvents } from '../reconcilers/status/condition-events.ts';
-import { podsOf } from '../reconcilers/status/pods-of.ts';
-import type { ClusterCaches, WatchedObjects } from './cluster-caches.ts';
+import type { ClusterCaches } from './cluster-caches.ts';
+import { referenceTo } from './cluster-reference.ts';
 import type { ClusterSecrets } from './cluster-secrets.ts';
 import type { ObjectApplier } from './object-applier.ts';
+import type { ProxyDrains } from './proxy-drains.ts';
 import type { ProxyStatusSource } from './proxy-status-source.ts';
+import { reachProxies, type ReachedProxies } from './reach-proxies.ts';
+import { executeRoll } from './roll-executor.ts';
 
 /** What reconciling a cluster needs. */
 export interface ClusterReconcilerOptions {
   readonly caches: Pick<ClusterCaches, 'cluster' | 'clusters' | 'objectsOf'>;
   readonly applier: ObjectApplier;
+  readonly client: Pick<KubeClient, 'delete'>;
   readonly secrets: ClusterSecrets;
   readonly proxies: ProxyStatusSource;
+  readonly drains: ProxyDrains;
   readonly statuses: StatusWriter<GitalyClusterStatus>;
   readonly events: EventRecorder;
   readonly clock: Clock;
@@ -46,17 +51,21 @@ export interface ClusterReconcilerOptions {
  *
  * 1. The cluster is gone: forget it. Kubernetes deletes what it owns.
  * 2. Fill in the defaults. The spec is invalid all the same: say so, and change nothing.
- * 3. Paused or being deleted: go to 6.
+ * 3. Paused or being deleted: only 6 and 7.
  * 4. Generate the Secrets that are missing, and look for those that the spec names.
  * 5. Apply every object, in order; stop at the first that is refused.
  * 6. Ask the proxies, and judge what is observed.
  * 7. Write the status if it changed, and an event for each condition that did.
- * 8. Look again in a few seconds, as the proxies are asked and not watched.
+ * 8. Take the next step of the roll of outdated pods, if there is one: see RollPlan.
+ * 9. Look again in a few seconds, as the proxies are asked and not watched.
  */
 export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile {
   const { caches, clock, statuses } = options;
 
-  async function reconcile(key: string): Promise<ReconcileResult> {
+  async function reconcile(
+    key: string,
+    { logger }: Parameters<Reconcile>[1],
+  ): Promise<ReconcileResult> {
     const name = parseKey(key);
     const cached = caches.cluster(name);
     if (!cached) {
@@ -73,12 +82,24 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
       return { kind: 'done' };
     }
     const outcome = await act(options, resource, context.context);
-    const observed = await observe(options, context.context);
+    const { observed, proxies } = await look(options, context.context);
+    const nowMs = clock.wallMs();
+    const roll = planRoll(observeRoll({ context: context.context, observed, outcome, nowMs }));
     const next = clusterStatus(
-      { resource, context: context.context, observed, outcome },
-      kubeTime(clock.wallMs()),
+      { resource, context: context.context, observed, outcome, roll },
+      kubeTime(nowMs),
     );
     await writeStatus(options, cached, next);
+    if (outcome.kind === 'applied' || outcome.kind === 'failed') {
+      const { grace } = context.context.spec.update;
+      await executeRoll(options, {
+        cluster: cached,
+        actions: roll.actions,
+        grace,
+        proxies,
+        logger,
+      });
+    }
     return { kind: 'again', afterMs: refreshIntervalMs(next) };
   }
 
@@ -163,39 +184,21 @@ async function applyAll(
   return { kind: 'applied' };
 }
 
-async function observe(
-  { caches, secrets, proxies }: ClusterReconcilerOptions,
-  context: ClusterContext,
-): Promise<ObservedCluster> {
-  const objects = caches.objectsOf(context);
-  const [databaseSecret, report] = await Promise.all([
+interface Look {
+  readonly observed: ObservedCluster;
+  readonly proxies: ReachedProxies;
+}
+
+async function look(options: ClusterReconcilerOptions, context: ClusterContext): Promise<Look> {
+  const { caches, secrets } = options;
+  const before = caches.objectsOf(context);
+  const [databaseSecret, proxies] = await Promise.all([
     secrets.databaseSecret(context),
-    askProxies(secrets, proxies, context, objects),
+    reachProxies(options, context, before.pods),
   ]);
-  return { ...objects, databaseSecret, report };
-}
-
-async function askProxies(
-  secrets: ClusterSecrets,
-  proxies: ProxyStatusSource,
-  context: ClusterContext,
-  { pods }: WatchedObjects,
-): Promise<ProxyReport> {
-  const { current, previous } = await secrets.clientTokens(context);
-  if (current.kind === 'unknown') return { kind: 'silent', message: current.message };
-  const endpoints = podsOf(context, pods, proxyPart).flatMap(({ metadata, status }) =>
-    status?.podIP === undefined || metadata.deletionTimestamp !== undefined
-      ? []
-      : [{ name: metadata.name, address: hostAndPort(status.podIP) }],
-  );
-  const report = await proxies.ask(endpoints, current.text);
-  // A new token takes a minute or so to get into the proxies' pods.
-  if (report.kind !== 'silent' || previous === undefined) return report;
-  return proxies.ask(endpoints, previous);
-}
-
-function hostAndPort(ip: string): string {
-  return ip.includes(':') ? `[${ip}]:${grpcPort}` : `${ip}:${grpcPort}`;
+  // Looked at after the proxies have answered, so that pods are no older than what is said of them.
+  const observed = { ...caches.objectsOf(context), databaseSecret, report: proxies.report };
+  return { observed, proxies };
 }
 
 async function writeStatus(
@@ -205,10 +208,8 @@ async function writeStatus(
 ): Promise<void> {
   const news = conditionEvents(statuses.latest(resource), status);
   await statuses.write(resource, status);
-  const { apiVersion, kind, metadata } = resource;
-  const { name, namespace = '', uid = '' } = metadata;
   for (const text of news) {
-    await events.record({ apiVersion, kind, namespace, name, uid }, { ...text, action: 'Observe' });
+    await events.record(referenceTo(resource), { ...text, action: 'Observe' });
   }
 }
 

@@ -63,6 +63,78 @@ describe('what the proxies say', () => {
     expect(verifyToken(tokens[0], ['secret'], Date.now()).kind).toBe('accepted');
   });
 
+  test('tells which storages are drained, how far, and which proxies are in touch', async () => {
+    const drain = {
+      $typeName: 'gitaly_operator.v1.Drain',
+      requesters: [
+        {
+          $typeName: 'gitaly_operator.v1.DrainRequester',
+          requester: 'operator',
+          reason: 'a new image',
+          requestedAtMs: 5n,
+          graces: [],
+        },
+      ],
+      unaware: ['p-1'],
+      calls: [
+        {
+          $typeName: 'gitaly_operator.v1.DrainingCalls',
+          class: 'fetch',
+          count: 2n,
+          oldestMs: 1200n,
+          oldestRepository: 'r.git',
+        },
+      ],
+      drained: false,
+    } as const;
+    const storage = {
+      $typeName: 'gitaly_operator.v1.StorageStatus',
+      name: 's-0',
+      healthy: true,
+      healthReason: '',
+      replicas: 3n,
+      inSync: 3n,
+      primaries: 1n,
+    } as const;
+    const virtualStorage = {
+      $typeName: 'gitaly_operator.v1.VirtualStorageStatus',
+      name: 'default',
+      repositories: 3n,
+      fullyReplicated: 3n,
+      degraded: 0n,
+      atRisk: 0n,
+      unavailable: 0n,
+      undecided: 0n,
+      storages: [{ ...storage, drain: { ...drain, requesters: [...drain.requesters] } }],
+    } as unknown as NonNullable<Answer['virtualStorages']>[number];
+    const server = await proxy({ storeReachable: true, virtualStorages: [virtualStorage] });
+    const stale = await proxy({ storeReachable: false });
+    const other = { ...virtualStorage, storages: [{ ...storage, healthy: false }] };
+    const cutOff = await proxy({ storeReachable: true, virtualStorages: [other] });
+    const report = await source.ask(
+      [endpoint('p-0', server), endpoint('p-2', stale), endpoint('p-3', cutOff)],
+      't',
+    );
+    expect(report).toMatchObject({
+      inTouch: ['p-0', 'p-3'],
+      virtualStorages: [
+        {
+          storages: [
+            {
+              disputedBy: ['p-3'],
+              drain: {
+                requesters: [{ requester: 'operator', reason: 'a new image', requestedMs: 5 }],
+                unaware: ['p-1'],
+                calls: [{ class: 'fetch', count: 2, oldestMs: 1200, oldestRepository: 'r.git' }],
+                drained: false,
+              },
+            },
+          ],
+        },
+      ],
+    });
+  });
+
   test('is taken from a proxy that reaches its database, if there is one', async () => {
     const stale = await proxy({ storeReachable: false });
     const fresh = await proxy({ storeReachable: true });

@@ -1,31 +1,28 @@
 import type { Clock } from '../base/clock.ts';
 import { errorMessage } from '../base/errors.ts';
-import {
-  AdminService,
-  type GetStatusResponse,
-  type VirtualStorageStatus,
+import type {
+  Drain,
+  GetStatusResponse,
+  VirtualStorageStatus,
 } from '../gen/gitaly_operator/v1/admin_pb.ts';
-import type { ProxyReport, VirtualStorageReport } from '../reconcilers/proxy-report.ts';
-import { openRpcChannel } from '../rpc/channel.ts';
-import { createRpcClient } from '../rpc/client.ts';
+import type {
+  DrainReport,
+  ProxyReport,
+  StorageReport,
+  VirtualStorageReport,
+} from '../reconcilers/proxy-report.ts';
+import { callAdmin } from './call-admin.ts';
 import type { ProxyEndpoint, ProxyStatusSource } from './proxy-status-source.ts';
 
 type Answer = Extract<ProxyReport, { kind: 'answered' }>;
 
-const answerLimitMs = 2_000;
-
 /** Asks each proxy for `AdminService.GetStatus`, all at the same time, for 2 seconds at most. */
 export function rpcProxyStatus(clock: Clock): ProxyStatusSource {
-  async function askOne({ name, address }: ProxyEndpoint, token: string): Promise<Answer> {
-    const channel = openRpcChannel({ clock, address: `tcp://${address}`, secret: () => token });
-    try {
-      const admin = createRpcClient(AdminService, channel);
-      return reportOf(name, await admin.getStatus({}, { deadlineMs: answerLimitMs }));
-    } catch (thrown) {
-      throw new Error(`${name} does not answer: ${errorMessage(thrown)}`, { cause: thrown });
-    } finally {
-      await channel.stop();
-    }
+  async function askOne(proxy: ProxyEndpoint, token: string): Promise<Answer> {
+    const response = await callAdmin({ clock, proxy, token }, (admin, options) =>
+      admin.getStatus({}, options),
+    );
+    return reportOf(proxy.name, response);
   }
 
   return {
@@ -45,17 +42,40 @@ function best(answers: readonly PromiseSettledResult<Answer>[]): ProxyReport {
       Number(b.storeReachable) - Number(a.storeReachable) ||
       b.virtualStorages.length - a.virtualStorages.length,
   );
-  if (first) return first;
+  if (first)
+    return compared(
+      first,
+      given.filter(({ storeReachable }) => storeReachable),
+    );
   const reasons = answers.flatMap((answer) =>
     answer.status === 'rejected' ? [errorMessage(answer.reason)] : [],
   );
   return { kind: 'silent', message: reasons.join('; ') };
 }
 
+/** The answer, with what others in touch have to say of it. */
+function compared(answer: Answer, inTouch: readonly Answer[]): Answer {
+  const disputedBy = (virtualStorage: string, { name, healthy }: StorageReport) =>
+    inTouch.flatMap(({ proxy, virtualStorages }) => {
+      const known = virtualStorages.find((one) => one.name === virtualStorage)?.storages;
+      const other = known?.find((one) => one.name === name);
+      return other && other.healthy !== healthy ? [proxy] : [];
+    });
+  const virtualStorages = answer.virtualStorages.map((virtualStorage) => {
+    const storages = virtualStorage.storages.map((storage) => {
+      const disputing = disputedBy(virtualStorage.name, storage);
+      return disputing.length === 0 ? storage : { ...storage, disputedBy: disputing };
+    });
+    return Object.assign({}, virtualStorage, { storages });
+  });
+  return { ...answer, inTouch: inTouch.map(({ proxy }) => proxy), virtualStorages };
+}
+
 function reportOf(name: string, response: GetStatusResponse): Answer {
   return {
     kind: 'answered',
     proxy: name,
+    inTouch: response.storeReachable ? [name] : [],
     storeReachable: response.storeReachable,
     virtualStorages: response.virtualStorages.map(virtualStorageReport),
   };
@@ -77,6 +97,25 @@ function virtualStorageReport(status: VirtualStorageStatus): VirtualStorageRepor
       replicas: Number(storage.replicas),
       inSync: Number(storage.inSync),
       primaries: Number(storage.primaries),
+      ...(storage.drain && { drain: drainReport(storage.drain) }),
     })),
+  };
+}
+
+function drainReport({ requesters, unaware, calls, drained }: Drain): DrainReport {
+  return {
+    requesters: requesters.map(({ requester, reason, requestedAtMs }) => ({
+      requester,
+      reason,
+      requestedMs: Number(requestedAtMs),
+    })),
+    unaware,
+    calls: calls.map(({ class: callClass, count, oldestMs, oldestRepository }) => ({
+      class: callClass,
+      count: Number(count),
+      oldestMs: Number(oldestMs),
+      oldestRepository,
+    })),
+    drained,
   };
 }

@@ -52,6 +52,15 @@ describe('the client', () => {
     });
   });
 
+  test('deletes an object by its UID, and leaves another one of that name', async () => {
+    const name = { namespace: 'git', name: 's' };
+    const uid = (await client.create(secret))?.metadata.uid ?? '';
+    expect(await client.delete(resourceTypes.secret, name, 'another')).toBe(false);
+    expect(await client.delete(resourceTypes.secret, name, uid)).toBe(true);
+    expect(await client.delete(resourceTypes.secret, name, uid)).toBe(false);
+    expect(await client.get(resourceTypes.secret, name)).toBeUndefined();
+  });
+
   test('refuses an object without a namespace before it asks anyone', async () => {
     const lost: Secret = { ...secret, metadata: { name: 's' } };
     await expect(client.apply(lost)).rejects.toThrow('Secret s has no namespace');

@@ -152,6 +152,21 @@ export class KubeClient {
     })) as T;
   }
 
+  /** Deletes the object if it is the one with that UID; returns whether it was. */
+  async delete(type: ResourceType, name: ObjectName, uid: string): Promise<boolean> {
+    try {
+      await this.#transport.send({
+        method: 'DELETE',
+        path: objectPath(type, name),
+        body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid } },
+      });
+      return true;
+    } catch (refusal) {
+      if (isKubeError(refusal, 404) || isKubeError(refusal, 409)) return false;
+      throw refusal;
+    }
+  }
+
   /** Merges `patch` into the object (RFC 7386). */
   async merge<T extends KubeObject>(
     type: ResourceType<T>,

@@ -63,7 +63,8 @@ export function createKubeTransport({ server, clock }: KubeTransportOptions): Ku
   }
 
   async function open(request: KubeRequest, signal: AbortSignal): Promise<IncomingMessage> {
-    const response = await exchange(await prepare(server, request), request.body, signal);
+    const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+    const response = await exchange(await prepare(server, request, body), body, signal);
     const { statusCode = 500 } = response;
     if (statusCode < 400) return response;
     throw kubeErrorOf(statusCode, await readAll(response));
@@ -86,7 +87,11 @@ export function createKubeTransport({ server, clock }: KubeTransportOptions): Ku
   };
 }
 
-async function prepare(server: ApiServer, request: KubeRequest): Promise<ClientRequest> {
+async function prepare(
+  server: ApiServer,
+  request: KubeRequest,
+  body: string | undefined,
+): Promise<ClientRequest> {
   const options = await server.requestOptions();
   const url = new URL(server.url.pathname.replace(/\/$/, '') + request.path, server.url);
   for (const [key, value] of Object.entries(request.query ?? {})) {
@@ -96,8 +101,10 @@ async function prepare(server: ApiServer, request: KubeRequest): Promise<ClientR
   const client = send(url, { ...options, method: request.method });
   client.setHeader('accept', 'application/json');
   client.setHeader('user-agent', 'gitaly-operator');
-  if (request.body !== undefined) {
+  if (body !== undefined) {
     client.setHeader('content-type', request.contentType ?? 'application/json');
+    // Node sends none with a DELETE, and the server takes the body for another request.
+    client.setHeader('content-length', Buffer.byteLength(body));
   }
   return client;
 }
@@ -105,7 +112,7 @@ async function prepare(server: ApiServer, request: KubeRequest): Promise<ClientR
 /** Sends the request and resolves with the head of the answer. Aborting ends the answer too. */
 function exchange(
   client: ClientRequest,
-  body: unknown,
+  body: string | undefined,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
@@ -116,7 +123,7 @@ function exchange(
     client.once('close', () => signal.removeEventListener('abort', abort));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
-    else client.end(body === undefined ? undefined : JSON.stringify(body));
+    else client.end(body);
   });
 }
 

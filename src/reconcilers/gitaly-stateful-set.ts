@@ -12,6 +12,7 @@ import type { ClusterContext } from './cluster-context.ts';
 import { gitalyConfigChecksum } from './gitaly-config.ts';
 import { storagePart } from './gitaly-objects.ts';
 import { gitalyPaths } from './gitaly-paths.ts';
+import { configChecksumKey } from './rollout/outdated-reasons.ts';
 import { labelsOf, ownedMeta, selectorOf } from './object-meta.ts';
 import { spreadPlacement } from './pod-placement.ts';
 import { restrictedContainer, restrictedPod } from './pod-security.ts';
@@ -92,7 +93,7 @@ function podTemplate({
   return {
     metadata: {
       labels: labelsOf(context, part),
-      annotations: { 'gitaly.dev/config-checksum': gitalyConfigChecksum(context, token) },
+      annotations: { [configChecksumKey]: gitalyConfigChecksum(context, token) },
     },
     spec: {
       automountServiceAccountToken: false,

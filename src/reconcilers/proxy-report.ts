@@ -11,6 +11,8 @@ export type ProxyReport =
       readonly proxy: string;
       /** False: writes are refused, and the figures are those of the last contact. */
       readonly storeReachable: boolean;
+      /** The proxies that answered and reach the database. */
+      readonly inTouch: readonly string[];
       readonly virtualStorages: readonly VirtualStorageReport[];
     };
 
@@ -37,9 +39,44 @@ export interface StorageReport {
   readonly healthy: boolean;
   /** Why it is not healthy; empty if it is. */
   readonly healthReason: string;
+  /** Other proxies in touch that find it healthy where this one does not, or the other way round. */
+  readonly disputedBy?: readonly string[];
   readonly replicas: number;
   readonly inSync: number;
   readonly primaries: number;
+  /** Present while somebody wants the storage drained. */
+  readonly drain?: DrainReport;
+}
+
+/** How far a storage is from having no clients. */
+export interface DrainReport {
+  readonly requesters: readonly DrainRequester[];
+  /** Live proxies that have not taken note yet: they may still send clients there. */
+  readonly unaware: readonly string[];
+  /** Calls that clients wait for, by class. */
+  readonly calls: readonly DrainingCalls[];
+  /** No live proxy is unaware, and no such call is left. */
+  readonly drained: boolean;
+}
+
+/** Who wants a storage drained. */
+export interface DrainRequester {
+  /** `operator`, or what a person has given. */
+  readonly requester: string;
+  /** For people; may be empty. */
+  readonly reason: string;
+  /** Milliseconds since 1970-01-01 UTC, by the clock of the proxies' database. */
+  readonly requestedMs: number;
+}
+
+/** Calls of one class on a storage. */
+interface DrainingCalls {
+  /** `unary`, `stream`, `fetch` or `push`. */
+  readonly class: string;
+  readonly count: number;
+  readonly oldestMs: number;
+  /** May be empty. */
+  readonly oldestRepository: string;
 }
 
 /** The virtual storage's part of a report, if the proxy knows it. */

@@ -32,6 +32,7 @@ describe('the chart', () => {
     ['create', 'secrets'],
     ['get', 'secrets'],
     ['patch', 'persistentvolumeclaims'],
+    ['delete', 'pods'],
     ['patch', 'gitalyclusters.gitaly.dev:status'],
   ])('lets the operator %s %s', async (verb, resource) => {
     expect(await operatorMay(verb, resource)).toBe(true);
@@ -43,7 +44,6 @@ describe('the chart', () => {
     ['delete', 'secrets'],
     ['delete', 'persistentvolumeclaims'],
     ['delete', 'statefulsets.apps'],
-    ['delete', 'pods'],
     ['create', 'pods'],
     ['create', 'pods:exec'],
     ['patch', 'gitalyclusters.gitaly.dev'],

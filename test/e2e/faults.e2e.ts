@@ -20,7 +20,7 @@ import {
   waitForNode,
   warningsSince,
 } from '../scenario/pods.ts';
-import { freshNamespace, operatorNamespace } from '../scenario/product.ts';
+import { freshNamespace, leaderOf, operatorNamespace } from '../scenario/product.ts';
 import { waitFor } from '../scenario/wait-for.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
@@ -184,8 +184,3 @@ describe('a GitalyCluster under a stream of pushes', () => {
     await cluster.kubectl([...path, '-p', patch]);
   }
 });
-
-function leaderOf(cluster: Cluster): Promise<string> {
-  const path = ['-n', operatorNamespace, 'get', 'lease', 'gitaly-operator'];
-  return cluster.kubectl([...path, '-o', 'jsonpath={.spec.holderIdentity}']);
-}

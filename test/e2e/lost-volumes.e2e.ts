@@ -46,7 +46,9 @@ describe('a GitalyCluster whose storages lose their volumes', () => {
     const [first, ...others] = manifest.spec['virtualStorages'] as readonly object[];
     // So that a write may be on one storage alone.
     const virtualStorages = [{ ...first, minInSyncReplicas: 1 }, ...others];
-    await underTest.apply({ ...manifest, spec: { ...manifest.spec, virtualStorages } });
+    // The pod template is changed below, and the operator is not to replace pods for that.
+    const spec = { ...manifest.spec, virtualStorages, update: { paused: true } };
+    await underTest.apply({ ...manifest, spec });
     startedAt = new Date();
     client = await underTest.client();
     loss = await StorageLoss.prepare(cluster, namespace);

@@ -144,11 +144,15 @@ describe('a GitalyCluster with TLS, under load', () => {
       await putCertificate(storageSecret, renewed);
       await patchToken(cluster, namespace, secret, { token: next, 'previous-token': old });
       await deliverSecrets(cluster, namespace, proxySelector);
-      await waitFor('the pods to be outdated', 60_000, async () => {
-        const { reason, message } = await underTest.status();
-        return reason === 'PodsOutdated' ? undefined : `${reason}: ${message}`;
+      await waitFor('the update to begin', 60_000, async () => {
+        const { updated, message } = await underTest.status();
+        return updated === '3/3' ? `${updated}: ${message}` : undefined;
       });
-      for (const storage of storages) await roll(storage);
+      await waitFor('every pod to be replaced', 480_000, async () => {
+        const { phase, data, updated, message } = await underTest.status();
+        const isDone = phase === 'Ready' && data === 'Safe' && updated === '3/3';
+        return isDone ? undefined : `${phase}, ${data}, ${updated}: ${message}`;
+      });
       await patchToken(cluster, namespace, secret, { 'previous-token': null });
       await deliverSecrets(cluster, namespace, proxySelector);
     });
@@ -166,19 +170,6 @@ describe('a GitalyCluster with TLS, under load', () => {
 
   function issueForStorages(): IssuedCertificate {
     return authority.issue({ names: `DNS:*.${storagesName}` });
-  }
-
-  /** Replaces a storage's pod, and waits until the next one may go (docs/operations.md). */
-  async function roll(storage: string): Promise<void> {
-    await cluster.kubectl(['-n', namespace, 'delete', 'pod', storage], { limitMs: 120_000 });
-    await waitFor(`${storage} to be replaced`, 180_000, async () => {
-      const { data, virtualStorages } = await underTest.status();
-      const storages = virtualStorages?.[0]?.storages ?? [];
-      const replaced = storages.find(({ name }) => name === storage)?.outdated !== true;
-      const isFit =
-        replaced && storages.every(({ ready, health }) => ready && health === 'Healthy');
-      return data === 'Safe' && isFit ? undefined : `${data}, ${JSON.stringify(storages)}`;
-    });
   }
 
   /** Waits until each of the pods shows that certificate. */

@@ -26,6 +26,12 @@ export async function installOperator(cluster: Cluster): Promise<void> {
   );
 }
 
+/** The operator's pod that acts; empty if none does. */
+export function leaderOf(cluster: Cluster): Promise<string> {
+  const path = ['-n', operatorNamespace, 'get', 'lease', 'gitaly-operator'];
+  return cluster.kubectl([...path, '-o', 'jsonpath={.spec.holderIdentity}']);
+}
+
 function splitImage(image: string): { readonly repository: string; readonly tag: string } {
   const colon = image.lastIndexOf(':');
   if (colon <= image.lastIndexOf('/')) throw new Error(`image ${image} has no tag`);

@@ -102,7 +102,7 @@ export class FakeObjects {
       case 'PATCH':
         return this.#patch(place, request);
       case 'DELETE':
-        return this.#delete(place);
+        return this.#delete(place, request);
       default:
         return refusal(405, 'MethodNotAllowed');
     }
@@ -184,9 +184,11 @@ export class FakeObjects {
     return { code: 200, body: this.#store(path, merge(base, patch) as FakeObject) };
   }
 
-  #delete(place: Place): ObjectAnswer {
+  #delete(place: Place, { body }: ObjectRequest): ObjectAnswer {
     const object = this.#objects.get(pathOf(place));
     if (!object) return refusal(404, 'NotFound');
+    const { uid } = (body?.['preconditions'] ?? {}) as { uid?: string };
+    if (uid !== undefined && uid !== object.metadata['uid']) return refusal(409, 'Conflict');
     this.remove(pathOf(place));
     return { code: 200, body: object };
   }

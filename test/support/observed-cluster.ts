@@ -60,6 +60,7 @@ export function podOf(context: ClusterContext, name: string, part: Part): Pod {
     metadata: {
       name,
       namespace: context.namespace,
+      uid: `uid-of-${name}`,
       labels: { ...labelsOf(context, part), 'controller-revision-hash': 'revision-1' },
     },
     spec: { nodeName: `node-of-${name}`, containers: [] },
@@ -113,6 +114,7 @@ export function answered(
     kind: 'answered',
     proxy: 'gitaly-proxy-0',
     storeReachable,
+    inTouch: storeReachable ? ['gitaly-proxy-0', 'gitaly-proxy-1'] : [],
     virtualStorages: Object.entries(counts).map(([name, own]) => reportOn(name, own)),
   };
 }

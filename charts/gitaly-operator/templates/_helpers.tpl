@@ -48,9 +48,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 - apiGroups: ['']
   resources: [secrets]
   verbs: [get, create, patch]
+# To replace outdated Gitaly pods, each when it is drained.
 - apiGroups: ['']
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, delete]
 # To let volumes grow. The StatefulSet controller makes them; nothing here may delete one.
 - apiGroups: ['']
   resources: [persistentvolumeclaims]

@@ -43,6 +43,7 @@ export interface GitalyClusterSpec {
    * What `kubectl delete` does with the volumes and the generated Secrets. `Retain` keeps them: a cluster of the same name takes them up again. `Delete` deletes the repositories for good.
    */
   deletionPolicy?: 'Retain' | 'Delete';
+  update?: UpdateSpec;
   /**
    * True stops the operator from changing anything; the status goes on.
    */
@@ -301,6 +302,45 @@ export interface ImagePullSecret {
   name: string;
 }
 /**
+ * How Gitaly pods are replaced when an image, a configuration or anything else that they are made from changes: one after the other, each when no client is on it.
+ */
+export interface UpdateSpec {
+  /**
+   * True takes no further pod down. One that was taken down already comes back to the end.
+   */
+  paused?: boolean;
+  grace?: GraceSpec;
+  /**
+   * How long the calls of clients may hold up the replacement of a pod, such as a long clone, or any call where no other replica could take it. Then they are cut.
+   */
+  drainDeadlineSeconds?: number;
+  /**
+   * How long a new pod may take to become ready. Then the update is halted, and says so. It goes on by itself when the pod is ready or the spec is corrected.
+   */
+  readyDeadlineSeconds?: number;
+}
+/**
+ * How long calls that run on a storage may go on once its drain was asked for, by their kind. Then the proxies cut them with UNAVAILABLE, which clients may retry.
+ */
+export interface GraceSpec {
+  /**
+   * Calls that are done as fast as the storage can. GitLab waits 55 s for any of them in a web request.
+   */
+  unarySeconds?: number;
+  /**
+   * Answers of many messages, such as archives and bundles.
+   */
+  streamSeconds?: number;
+  /**
+   * Clones and fetches, which take what the client's line needs.
+   */
+  fetchSeconds?: number;
+  /**
+   * Pushes, with the checks that GitLab makes.
+   */
+  pushSeconds?: number;
+}
+/**
  * What the operator observed.
  */
 export interface GitalyClusterStatus {
@@ -337,6 +377,10 @@ export interface GitalyClusterStatus {
    */
   degradedRepositories?: number;
   endpoint?: EndpointStatus;
+  /**
+   * Gitaly storages whose pod is as the spec says, of those wanted, such as `2/3`.
+   */
+  updated?: string;
   proxy?: ProxyStatus;
   virtualStorages?: VirtualStorageStatus[];
   conditions?: Condition[];
@@ -431,6 +475,15 @@ export interface StorageStatus {
    */
   outdated?: boolean;
   /**
+   * Where the storage is in an update; absent if it is up to date. `Outdated`: its turn comes. `Draining`: calls of clients come to their ends. `Drained`: no client is left. `Restarting`: its pod is replaced. `Returning`: it copies what it has missed. `Failed`: its new pod does not become ready.
+   */
+  update?: 'Outdated' | 'Draining' | 'Drained' | 'Restarting' | 'Returning' | 'Failed';
+  /**
+   * Why it is outdated, or what its update waits for.
+   */
+  updateMessage?: string;
+  drain?: DrainStatus;
+  /**
    * The size that the volume has now.
    */
   volumeSize?: string;
@@ -446,6 +499,23 @@ export interface StorageStatus {
    * Those that are primary.
    */
   primaries?: number;
+}
+/**
+ * Present while somebody keeps clients away from the storage.
+ */
+export interface DrainStatus {
+  /**
+   * Who asked for it, and why.
+   */
+  requesters: string[];
+  /**
+   * Whether no client is left.
+   */
+  drained: boolean;
+  /**
+   * Proxies and calls that it waits for.
+   */
+  message: string;
 }
 /**
  * A condition as Kubernetes defines it (metav1.Condition).

@@ -12,6 +12,8 @@ import type { GitalyCluster, GitalyClusterStatus } from '../../api/generated/git
 import type { ConditionType } from '../../api/conditions.ts';
 import type { Pod } from '../../api/kubernetes.ts';
 import type { ApplyOutcome, ObservedCluster } from '../observed-cluster.ts';
+import { observeRoll } from '../rollout/observe-roll.ts';
+import { planRoll } from '../rollout/roll-plan.ts';
 import { clusterStatus, invalidStatus } from './cluster-status.ts';
 
 interface Situation {
@@ -29,7 +31,9 @@ function statusOf(situation: Situation): GitalyClusterStatus {
   const context = clusterContext(spec);
   const resource = gitalyCluster(spec, previous && { status: previous });
   const whole = { ...readyCluster(context), ...observed };
-  return clusterStatus({ resource, context, observed: whole, outcome }, situation.now ?? noon);
+  const now = situation.now ?? noon;
+  const roll = planRoll(observeRoll({ context, observed: whole, outcome, nowMs: Date.parse(now) }));
+  return clusterStatus({ resource, context, observed: whole, outcome, roll }, now);
 }
 
 function conditionOf({ conditions }: GitalyClusterStatus, type: ConditionType) {
@@ -241,18 +245,6 @@ describe('the phase', () => {
 });
 
 describe('progress', () => {
-  test('names the pods that run an older revision and how to replace them', () => {
-    const context = clusterContext();
-    const statefulSets = [setOf(context, 'gitaly-default', 'revision-2')];
-    const status = statusOf({ observed: { statefulSets } });
-    expect(status).toMatchObject({
-      phase: 'Progressing',
-      reason: 'PodsOutdated',
-      virtualStorages: [{ storages: [{ outdated: true }, { outdated: true }, { outdated: true }] }],
-    });
-    expect(status.message).toMatch(/kubectl delete pod gitaly-default-0/);
-  });
-
   test('does not call pods outdated before Kubernetes has looked at the new template', () => {
     const set = setOf(clusterContext(), 'gitaly-default', 'revision-2');
     const statefulSets = [{ ...set, metadata: { ...set.metadata, generation: 2 } }];

@@ -38,6 +38,7 @@ export function clusterStatus(input: StatusInput, now: string): GitalyClusterSta
       context,
       virtualStorage,
       observed,
+      roll: input.roll,
       previous: previous.virtualStorages?.find(({ name }) => name === virtualStorage.name),
     }),
   );
@@ -57,6 +58,7 @@ export function clusterStatus(input: StatusInput, now: string): GitalyClusterSta
     reason,
     message,
     ready: readyOf(virtualStorages),
+    updated: updatedOf(input.roll),
     data: dataOf(verdicts.dataSafe),
     ...totals(virtualStorages),
     endpoint: endpointOf(context),
@@ -108,8 +110,14 @@ function mostTelling(verdicts: Verdicts): AnyVerdict {
   if (verdicts.paused.status === 'True') return verdicts.paused;
   if (verdicts.reconciled.status === 'False') return verdicts.reconciled;
   if (verdicts.available.status !== 'True') return verdicts.available;
-  if (verdicts.dataSafe.status !== 'True') return verdicts.dataSafe;
+  if (verdicts.dataSafe.status !== 'True' && !isOfUpdate(verdicts)) return verdicts.dataSafe;
   return verdicts.progressing;
+}
+
+/** Whether replicas are away because of an update, which is what a person should hear of then. */
+function isOfUpdate({ dataSafe, progressing }: Verdicts): boolean {
+  if (dataSafe.reason === 'StorageUpdating') return true;
+  return dataSafe.reason === 'ReplicasBehind' && progressing.reason === 'UpdateHalted';
 }
 
 function phaseOf(verdicts: Verdicts, outcome: ApplyOutcome, wasInService: boolean): Phase {
@@ -127,8 +135,16 @@ function phaseOf(verdicts: Verdicts, outcome: ApplyOutcome, wasInService: boolea
   if (verdicts.available.status !== 'True') {
     return wasInService ? 'Unavailable' : 'Creating';
   }
-  const settled = outcome.kind === 'applied' && verdicts.progressing.status === 'False';
-  return settled ? 'Ready' : 'Progressing';
+  const { reason } = verdicts.progressing;
+  const isSettled = reason === 'UpToDate' || reason === 'UpdatePaused';
+  return outcome.kind === 'applied' && isSettled ? 'Ready' : 'Progressing';
+}
+
+function updatedOf({ storages }: StatusInput['roll']): string {
+  const updated = storages.filter(
+    ({ pod }) => pod.kind === 'present' && pod.outdated?.length === 0,
+  );
+  return `${updated.length}/${storages.length}`;
 }
 
 function readyOf(virtualStorages: readonly VirtualStorageStatus[]): string {

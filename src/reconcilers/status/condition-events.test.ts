@@ -29,6 +29,16 @@ describe('the events of a change of status', () => {
     expect(conditionEvents(undefined, safe)).toMatchObject([{ type: 'Normal' }]);
   });
 
+  test('tell of a storage that an update takes down without alarm, and of an update that halts with one', () => {
+    const updating = statusWith('DataSafe', 'False', 'StorageUpdating');
+    expect(conditionEvents(safe, updating)).toMatchObject([{ type: 'Normal' }]);
+    const halted = statusWith('Progressing', 'False', 'UpdateHalted');
+    expect(conditionEvents(undefined, halted)).toEqual([
+      { type: 'Warning', reason: 'UpdateHalted', note: 'Progressing: m' },
+    ]);
+    expect(conditionEvents(halted, halted)).toEqual([]);
+  });
+
   test('are none while nothing changes or nothing is known', () => {
     expect(conditionEvents(behind, behind)).toEqual([]);
     expect(conditionEvents(safe, unknown)).toEqual([]);

@@ -12,21 +12,36 @@ export interface ConditionEvent {
 const told: readonly ConditionType[] = ['Available', 'DataSafe', 'DatabaseReady', 'Reconciled'];
 
 /**
- * One event for each of these conditions that became true or false, or is false for another reason.
- * Not knowing is no news.
+ * One event for each of these conditions that became true or false, or is false for another reason, and one for an
+ * update that has halted. Not knowing is no news. That an update has taken a storage down is news, but not bad.
  */
 export function conditionEvents(
   previous: GitalyClusterStatus | undefined,
   next: GitalyClusterStatus,
 ): ConditionEvent[] {
-  return told.flatMap((type) => {
+  return [...told.flatMap(eventsOf), ...haltEvents(previous, next)];
+
+  function eventsOf(type: ConditionType): ConditionEvent[] {
     const before = conditionOf(previous, type);
     const after = conditionOf(next, type);
     if (!after || after.status === 'Unknown') return [];
     if (before?.status === after.status && before.reason === after.reason) return [];
     const note = `${type}: ${after.message}`;
-    return [{ type: after.status === 'True' ? 'Normal' : 'Warning', reason: after.reason, note }];
-  });
+    const isNormal = after.status === 'True' || after.reason === 'StorageUpdating';
+    return [{ type: isNormal ? 'Normal' : 'Warning', reason: after.reason, note }];
+  }
+}
+
+/** An update that needs a person. */
+function haltEvents(
+  previous: GitalyClusterStatus | undefined,
+  next: GitalyClusterStatus,
+): ConditionEvent[] {
+  const reason = 'UpdateHalted';
+  const after = conditionOf(next, 'Progressing');
+  if (after?.reason !== reason || conditionOf(previous, 'Progressing')?.reason === reason)
+    return [];
+  return [{ type: 'Warning', reason, note: `Progressing: ${after.message}` }];
 }
 
 function conditionOf(

@@ -1,8 +1,11 @@
+import { listOf } from '../../base/list-of.ts';
 import type { ConditionReason, ConditionVerdict } from '../../api/conditions.ts';
 import type { GitalyClusterStatus } from '../../api/generated/gitaly-cluster.ts';
 import type { VirtualStorageReport } from '../proxy-report.ts';
 import { byName } from '../observed-cluster.ts';
-import { listOf, type ConditionInput } from './status-input.ts';
+import { isBeingReplaced } from '../rollout/roll-progress.ts';
+import { isWhole } from '../rollout/storage-state.ts';
+import type { ConditionInput } from './status-input.ts';
 
 const type = 'DataSafe';
 
@@ -17,7 +20,7 @@ export function dataSafe(input: ConditionInput): ConditionVerdict<'DataSafe'> {
     const message = `${report.proxy} answers, but cannot reach the database: see DatabaseReady`;
     return { type, status: 'Unknown', reason: 'DatabaseNotReady', message };
   }
-  const worst = worstFirst(report.virtualStorages);
+  const worst = worstFirst(input, report.virtualStorages);
   if (worst) return worst;
   const pending = context.spec.virtualStorages.filter(
     ({ name }) => !report.virtualStorages.some((known) => known.name === name),
@@ -36,6 +39,7 @@ type Data = NonNullable<GitalyClusterStatus['data']>;
 /** The word of the `Data` column that goes with each reason. */
 const dataByReason: Readonly<Record<ConditionReason<'DataSafe'>, Data>> = {
   FullyReplicated: 'Safe',
+  StorageUpdating: 'Degraded',
   ReplicasBehind: 'Degraded',
   TooFewInSync: 'AtRisk',
   NoReplicaInSync: 'Unavailable',
@@ -51,6 +55,7 @@ export function dataOf({ reason }: ConditionVerdict<'DataSafe'>): Data {
 }
 
 function worstFirst(
+  input: ConditionInput,
   reports: readonly VirtualStorageReport[],
 ): ConditionVerdict<'DataSafe'> | undefined {
   const unavailable = countsOf(reports, 'unavailable');
@@ -76,10 +81,30 @@ function worstFirst(
   }
   const degraded = countsOf(reports, 'degraded');
   if (degraded === undefined) return undefined;
+  const replaced = replacedStorage(input, reports);
+  if (replaced !== undefined) {
+    const message =
+      `${degraded} with a replica on ${replaced}, whose pod is being replaced; every other replica is ` +
+      'in sync';
+    return { type, status: 'False', reason: 'StorageUpdating', message };
+  }
   const message =
     `${degraded} with a replica that is behind, missing or out of reach; the proxies repair what they ` +
     'reach, and until then no storage should be taken down';
   return { type, status: 'False', reason: 'ReplicasBehind', message };
+}
+
+/** The one storage that an update has taken down, if nothing else is the matter anywhere. */
+function replacedStorage(
+  { roll: { storages } }: ConditionInput,
+  reports: readonly VirtualStorageReport[],
+): string | undefined {
+  const [replaced, ...others] = storages.filter(({ report }) => !isWhole(report));
+  if (!replaced || others.length > 0) return undefined;
+  if (!isBeingReplaced(replaced) || replaced.state.kind === 'failed') return undefined;
+  const isElsewhere = ({ name, degraded }: VirtualStorageReport) =>
+    degraded > (name === replaced.virtualStorage ? (replaced.report?.replicas ?? 0) : 0);
+  return reports.some(isElsewhere) ? undefined : replaced.name;
 }
 
 /** `3 repositories in default and 1 in archive`, or undefined if there is none. */

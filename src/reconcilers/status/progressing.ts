@@ -1,9 +1,10 @@
 import { assertNever } from '../../base/errors.ts';
+import { listOf } from '../../base/list-of.ts';
 import type { ConditionVerdict } from '../../api/conditions.ts';
 import { objectNames } from '../../api/names.ts';
 import { compareQuantities } from '../../api/quantity.ts';
 import { byName } from '../observed-cluster.ts';
-import { listOf, readyStorages, type ConditionInput } from './status-input.ts';
+import { readyStorages, type ConditionInput } from './status-input.ts';
 
 const type = 'Progressing';
 
@@ -23,9 +24,10 @@ export function progressing(input: ConditionInput): ConditionVerdict<'Progressin
     case 'applied':
     case 'failed':
       return (
+        rollMoving(input) ??
         podsStarting(input) ??
         proxiesRolling(input) ??
-        podsOutdated(input) ??
+        rollStanding(input) ??
         volumesGrowing(input) ?? {
           type,
           status: 'False',
@@ -59,17 +61,26 @@ function proxiesRolling({ context, observed }: ConditionInput): Verdict {
   return { type, status: 'True', reason: 'ProxiesRolling', message };
 }
 
-function podsOutdated({ virtualStorages }: ConditionInput): Verdict {
-  const outdated = virtualStorages
-    .flatMap(({ storages }) => storages)
-    .filter((storage) => storage.outdated === true);
-  const [first] = outdated;
-  if (!first) return undefined;
-  const names = listOf(outdated.map(({ name }) => name));
-  const message =
-    `${names} run an older revision. While DataSafe is True, delete one pod (kubectl delete pod ` +
-    `${first.name}), wait until DataSafe is True again, and go on with the next`;
-  return { type, status: 'True', reason: 'PodsOutdated', message };
+/** A roll that moves, or that needs a person, is told before what it causes. */
+function rollMoving({ roll: { progress } }: ConditionInput): Verdict {
+  if (progress.kind === 'rolling') {
+    return { type, status: 'True', reason: 'RollingUpdate', message: progress.message };
+  }
+  if (progress.kind === 'halted') {
+    return { type, status: 'False', reason: 'UpdateHalted', message: progress.message };
+  }
+  return undefined;
+}
+
+/** A roll that stands is told after what it may wait for. */
+function rollStanding({ roll: { progress } }: ConditionInput): Verdict {
+  if (progress.kind === 'waiting') {
+    return { type, status: 'True', reason: 'UpdateWaiting', message: progress.message };
+  }
+  if (progress.kind === 'paused') {
+    return { type, status: 'False', reason: 'UpdatePaused', message: progress.message };
+  }
+  return undefined;
 }
 
 function volumesGrowing({ context, virtualStorages }: ConditionInput): Verdict {

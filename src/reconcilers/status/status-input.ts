@@ -1,5 +1,6 @@
 import type { GitalyCluster, VirtualStorageStatus } from '../../api/generated/gitaly-cluster.ts';
 import type { ClusterContext } from '../cluster-context.ts';
+import type { RollPlan } from '../rollout/roll-plan.ts';
 import type { ApplyOutcome, ObservedCluster } from '../observed-cluster.ts';
 
 /** What the status is made from. */
@@ -8,6 +9,8 @@ export interface StatusInput {
   readonly context: ClusterContext;
   readonly observed: ObservedCluster;
   readonly outcome: ApplyOutcome;
+  /** Where each storage is in its update, and the whole roll. */
+  readonly roll: Pick<RollPlan, 'progress' | 'storages'>;
 }
 
 /** What each condition is judged from. */
@@ -18,9 +21,4 @@ export interface ConditionInput extends StatusInput {
 /** How many storages of a virtual storage are ready. */
 export function readyStorages({ storages }: VirtualStorageStatus): number {
   return storages.filter(({ ready }) => ready).length;
-}
-
-/** `a, b and c`. */
-export function listOf(names: readonly string[]): string {
-  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }

@@ -1,10 +1,13 @@
 import type { EffectiveVirtualStorage } from '../../api/effective-spec.ts';
 import type { StorageStatus, VirtualStorageStatus } from '../../api/generated/gitaly-cluster.ts';
-import type { Pod, StatefulSet } from '../../api/kubernetes.ts';
-import { objectNames } from '../../api/names.ts';
+import { assertNever } from '../../base/errors.ts';
 import { storagesOf, type ClusterContext } from '../cluster-context.ts';
 import { repositoriesClaimName } from '../gitaly-stateful-set.ts';
 import { byName, type ObservedCluster } from '../observed-cluster.ts';
+import type { JudgedStorage } from '../rollout/judged-storage.ts';
+import { isBeingReplaced } from '../rollout/roll-progress.ts';
+import { describeDrain, describeRequester, describeState } from '../rollout/roll-text.ts';
+import type { StatusInput } from './status-input.ts';
 import { podProblem, isPodReady } from './pod-state.ts';
 import { reportOf, type StorageReport } from '../proxy-report.ts';
 
@@ -13,6 +16,7 @@ export interface VirtualStorageStatusInput {
   readonly context: ClusterContext;
   readonly virtualStorage: EffectiveVirtualStorage;
   readonly observed: ObservedCluster;
+  readonly roll: StatusInput['roll'];
   /** Its last status: keeps the counts while no proxy answers. */
   readonly previous: VirtualStorageStatus | undefined;
 }
@@ -42,14 +46,10 @@ export function virtualStorageStatus(input: VirtualStorageStatusInput): VirtualS
 }
 
 function storageStatus(
-  { context, virtualStorage, observed }: VirtualStorageStatusInput,
+  { virtualStorage, observed, roll }: VirtualStorageStatusInput,
   name: string,
 ): StorageStatus {
   const pod = byName(observed.pods, name);
-  const set = byName(
-    observed.statefulSets,
-    objectNames.storages(context.name, virtualStorage.name),
-  );
   const claim = byName(observed.claims, repositoriesClaimName(name));
   const report = reportOf(observed.report, virtualStorage.name)?.storages.find(
     (storage) => storage.name === name,
@@ -61,7 +61,7 @@ function storageStatus(
     ready: isPodReady(pod),
     health: healthOf(report),
     ...(message !== undefined && { message }),
-    ...(isOutdated(pod, set) && { outdated: true }),
+    ...updateOf(roll.storages.find((judged) => judged.name === name)),
     ...(volumeSize !== undefined && { volumeSize }),
     ...pickDefined(report, ['replicas', 'inSync', 'primaries'] as const),
   };
@@ -72,12 +72,50 @@ function healthOf(report: StorageReport | undefined): StorageStatus['health'] {
   return report.healthy ? 'Healthy' : 'Unhealthy';
 }
 
-/** Whether the pod was made from an older template. False while Kubernetes has not said yet. */
-function isOutdated(pod: Pod | undefined, set: StatefulSet | undefined): boolean {
-  const revision = pod?.metadata.labels?.['controller-revision-hash'];
-  const wanted = set?.status?.updateRevision;
-  const seen = set?.status?.observedGeneration === set?.metadata.generation;
-  return seen && revision !== undefined && wanted !== undefined && revision !== wanted;
+/** What the update has to say of a storage; nothing if it is up to date. */
+function updateOf(judged: JudgedStorage | undefined): Partial<StorageStatus> {
+  if (!judged) return {};
+  const { pod, report } = judged;
+  const update = updateWord(judged);
+  const drain = report?.drain;
+  return {
+    ...(pod.kind === 'present' && (pod.outdated?.length ?? 0) > 0 && { outdated: true }),
+    ...(update !== undefined && { update, updateMessage: describeState(judged) }),
+    ...(drain && {
+      drain: {
+        requesters: drain.requesters.map(describeRequester),
+        drained: drain.drained,
+        message: describeDrain(drain),
+      },
+    }),
+  };
+}
+
+function updateWord(judged: JudgedStorage): StorageStatus['update'] {
+  switch (judged.state.kind) {
+    case 'outdated':
+    case 'broken':
+      return 'Outdated';
+    case 'draining':
+    case 'overdue':
+      return 'Draining';
+    case 'drained':
+      return 'Drained';
+    case 'stopping':
+    case 'absent':
+    case 'starting':
+      return isBeingReplaced(judged) ? 'Restarting' : undefined;
+    case 'failed':
+      return 'Failed';
+    case 'returning':
+    case 'back':
+      return isBeingReplaced(judged) ? 'Returning' : undefined;
+    case 'upToDate':
+    case 'undetermined':
+      return undefined;
+    default:
+      return assertNever(judged.state);
+  }
 }
 
 function pickDefined<T extends object, K extends keyof T>(

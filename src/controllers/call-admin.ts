@@ -1,0 +1,30 @@
+import type { Clock } from '../base/clock.ts';
+import { errorMessage } from '../base/errors.ts';
+import { AdminService } from '../gen/gitaly_operator/v1/admin_pb.ts';
+import { openRpcChannel, type CallOptions } from '../rpc/channel.ts';
+import { createRpcClient, type RpcClient } from '../rpc/client.ts';
+import type { ProxyEndpoint } from './proxy-status-source.ts';
+
+const answerLimitMs = 2_000;
+
+/** Which proxy to call, and what to sign with. */
+interface AdminCall {
+  readonly clock: Clock;
+  readonly proxy: ProxyEndpoint;
+  readonly token: string;
+}
+
+/** Makes one call of a proxy's admin service, which has 2 seconds. Rejects with the name of the proxy and why. */
+export async function callAdmin<T>(
+  { clock, proxy: { name, address }, token }: AdminCall,
+  call: (admin: RpcClient<typeof AdminService>, options: CallOptions) => Promise<T>,
+): Promise<T> {
+  const channel = openRpcChannel({ clock, address: `tcp://${address}`, secret: () => token });
+  try {
+    return await call(createRpcClient(AdminService, channel), { deadlineMs: answerLimitMs });
+  } catch (thrown) {
+    throw new Error(`${name} does not answer: ${errorMessage(thrown)}`, { cause: thrown });
+  } finally {
+    await channel.stop();
+  }
+}

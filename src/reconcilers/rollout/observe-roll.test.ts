@@ -1,0 +1,116 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { clusterContext } from '../../../test/support/gitaly-cluster.ts';
+import { answered, podOf, readyCluster, setOf } from '../../../test/support/observed-cluster.ts';
+import type { Pod } from '../../api/kubernetes.ts';
+import type { ObservedCluster } from '../observed-cluster.ts';
+import { observeRoll } from './observe-roll.ts';
+import { outdatedReasons } from './outdated-reasons.ts';
+
+const context = clusterContext();
+const set = setOf(context, 'gitaly-default', 'revision-2');
+const { template } = set.spec;
+
+/** A pod made from the template, but for what is given. */
+function podWith(image: string | undefined, checksum: string | undefined): Pod {
+  const pod = podOf(context, 'gitaly-default-0', { component: 'storage' });
+  const annotations = {
+    ...template.metadata.annotations,
+    ...(checksum !== undefined && { 'gitaly.dev/config-checksum': checksum }),
+  };
+  const containers = template.spec.containers.map((one) =>
+    Object.assign({}, one, image && { image }),
+  );
+  return { ...pod, metadata: { ...pod.metadata, annotations }, spec: { containers } };
+}
+
+describe('the reasons why a pod is outdated', () => {
+  test.each([
+    ['another image', podWith('old:1', undefined), ['image']],
+    ['another configuration', podWith(undefined, 'old'), ['configuration']],
+    ['both', podWith('old:1', 'old'), ['image', 'configuration']],
+    ['none of them', podWith(undefined, undefined), ['template']],
+  ])('with %s are known by the pod', (_what, pod, reasons) => {
+    expect(outdatedReasons(pod, set)).toEqual(reasons);
+  });
+
+  test('are none if it is of the revision wanted, whatever was written into it since', () => {
+    expect(outdatedReasons(podWith('old:1', 'old'), setOf(context, 'gitaly-default'))).toEqual([]);
+  });
+
+  test('are unknown until Kubernetes has looked at the newest template', () => {
+    const unseen = { ...set, metadata: { ...set.metadata, generation: 2 } };
+    expect(outdatedReasons(podWith('old:1', undefined), unseen)).toBeUndefined();
+    expect(outdatedReasons(podWith('old:1', undefined), undefined)).toBeUndefined();
+  });
+});
+
+describe('what a roll is decided from', () => {
+  function observe(observed: Partial<ObservedCluster> = {}) {
+    const whole = { ...readyCluster(context), ...observed };
+    return observeRoll({ context, observed: whole, outcome: { kind: 'applied' }, nowMs: 5 });
+  }
+
+  test('is what is observed of each storage, and the deadlines in milliseconds', () => {
+    expect(observe()).toMatchObject({
+      nowMs: 5,
+      policy: { paused: false, drainDeadlineMs: 600_000, readyDeadlineMs: 600_000 },
+      isApplied: true,
+      proxies: { kind: 'answered', away: [] },
+      virtualStorages: [
+        {
+          name: 'default',
+          short: 0,
+          refusing: 0,
+          storages: [0, 1, 2].map((ordinal) => ({
+            name: `gitaly-default-${ordinal}`,
+            pod: { kind: 'present', outdated: [], readiness: { kind: 'ready' } },
+            report: { healthy: true },
+          })),
+        },
+      ],
+    });
+  });
+
+  test('counts the repositories that lack replicas, and those that refuse writes', () => {
+    const report = answered({ default: { degraded: 1, atRisk: 2, unavailable: 3 } });
+    expect(observe({ report }).virtualStorages).toMatchObject([{ short: 6, refusing: 5 }]);
+  });
+
+  test('names the ready proxies that are out of touch', () => {
+    const report = { ...answered({ default: {} }), inTouch: ['gitaly-proxy-1'] };
+    expect(observe({ report }).proxies).toEqual({ kind: 'answered', away: ['gitaly-proxy-0'] });
+  });
+
+  test('is nothing of what a proxy says that cannot reach its database', () => {
+    const observation = observe({ report: answered({ default: {} }, { storeReachable: false }) });
+    expect(observation.proxies).toEqual({ kind: 'storeUnreachable' });
+    expect(observation.virtualStorages[0]?.storages[0]?.report).toBeUndefined();
+  });
+
+  test('tells a pod that has failed from one that only starts', () => {
+    const pod = podOf(context, 'gitaly-default-0', { component: 'storage' });
+    const since = { type: 'Ready', status: 'False', lastTransitionTime: '1970-01-01T00:00:03Z' };
+    const withState = (state: object): Pod => ({
+      ...pod,
+      status: { conditions: [since], containerStatuses: [{ name: 'gitaly', ...state }] },
+    });
+    const readinessOf = (one: Pod) => {
+      const [storage] = observe({ pods: [one] }).virtualStorages[0]?.storages ?? [];
+      return storage?.pod.kind === 'present' ? storage.pod.readiness : undefined;
+    };
+    const waiting = { state: { waiting: { reason: 'ImagePullBackOff' } } };
+    expect(readinessOf(withState(waiting))).toEqual({
+      kind: 'notReady',
+      message: 'container gitaly waits: ImagePullBackOff',
+      sinceMs: 3000,
+      isFailing: true,
+      isRunning: false,
+    });
+    const running = { state: { running: {} } };
+    expect(readinessOf(withState(running))).toMatchObject({ isFailing: false, isRunning: true });
+    expect(readinessOf(withState({ ...running, restartCount: 3 }))).toMatchObject({
+      isFailing: true,
+    });
+  });
+});

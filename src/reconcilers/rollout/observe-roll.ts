@@ -1,0 +1,109 @@
+import { objectNames } from '../../api/names.ts';
+import type { Pod, StatefulSet } from '../../api/kubernetes.ts';
+import type { EffectiveVirtualStorage } from '../../api/effective-spec.ts';
+import { storagesOf, type ClusterContext } from '../cluster-context.ts';
+import { byName, type ApplyOutcome, type ObservedCluster } from '../observed-cluster.ts';
+import { proxyPart } from '../proxy-objects.ts';
+import { reportOf, type ProxyReport } from '../proxy-report.ts';
+import {
+  isPodFailing,
+  isPodReady,
+  isPodRunning,
+  podProblem,
+  readinessSinceMs,
+} from '../status/pod-state.ts';
+import { podsOf } from '../status/pods-of.ts';
+import { outdatedReasons } from './outdated-reasons.ts';
+import type {
+  ObservedPod,
+  ObservedProxies,
+  ObservedVirtualStorage,
+  RollObservation,
+} from './roll-observation.ts';
+
+/** What the roll of a cluster is decided from. */
+export interface RollInput {
+  readonly context: ClusterContext;
+  readonly observed: Pick<ObservedCluster, 'pods' | 'statefulSets' | 'report'>;
+  readonly outcome: ApplyOutcome;
+  /** Milliseconds since 1970-01-01 UTC. */
+  readonly nowMs: number;
+}
+
+/** What is observed, in the terms of the roll. */
+export function observeRoll(input: RollInput): RollObservation {
+  const { context, observed, outcome, nowMs } = input;
+  const { paused, drainDeadlineSeconds, readyDeadlineSeconds } = context.spec.update;
+  return {
+    nowMs,
+    policy: {
+      paused,
+      drainDeadlineMs: drainDeadlineSeconds * 1000,
+      readyDeadlineMs: readyDeadlineSeconds * 1000,
+    },
+    isApplied: outcome.kind === 'applied',
+    proxies: observedProxies(context, observed),
+    virtualStorages: context.spec.virtualStorages.map((virtualStorage) =>
+      observedVirtualStorage(input, virtualStorage),
+    ),
+  };
+}
+
+function observedProxies(
+  context: ClusterContext,
+  { pods, report }: RollInput['observed'],
+): ObservedProxies {
+  if (report.kind === 'silent') return { kind: 'silent', message: report.message };
+  if (!report.storeReachable) return { kind: 'storeUnreachable' };
+  const away = podsOf(context, pods, proxyPart)
+    .filter((pod) => isPodReady(pod) && !report.inTouch.includes(pod.metadata.name))
+    .map(({ metadata }) => metadata.name);
+  return { kind: 'answered', away };
+}
+
+function observedVirtualStorage(
+  { context, observed }: RollInput,
+  virtualStorage: EffectiveVirtualStorage,
+): ObservedVirtualStorage {
+  const { name } = virtualStorage;
+  const report = reportOf(observed.report, name);
+  const set = byName(observed.statefulSets, objectNames.storages(context.name, name));
+  const { degraded = 0, atRisk = 0, unavailable = 0 } = report ?? {};
+  return {
+    name,
+    short: degraded + atRisk + unavailable,
+    refusing: atRisk + unavailable,
+    storages: storagesOf(context, virtualStorage).map((storage) => ({
+      name: storage.name,
+      pod: observedPod(byName(observed.pods, storage.name), set),
+      report: isCurrent(observed.report)
+        ? report?.storages.find((one) => one.name === storage.name)
+        : undefined,
+    })),
+  };
+}
+
+/** What a proxy without its database says may be long gone. */
+function isCurrent(report: ProxyReport): boolean {
+  return report.kind === 'answered' && report.storeReachable;
+}
+
+function observedPod(pod: Pod | undefined, set: StatefulSet | undefined): ObservedPod {
+  if (!pod) return { kind: 'absent' };
+  const { uid, deletionTimestamp } = pod.metadata;
+  if (deletionTimestamp !== undefined || uid === undefined) return { kind: 'stopping' };
+  return {
+    kind: 'present',
+    uid,
+    outdated: outdatedReasons(pod, set),
+    readiness: isPodReady(pod)
+      ? { kind: 'ready' }
+      : {
+          kind: 'notReady',
+          message: podProblem(pod) ?? 'the pod is not ready',
+          sinceMs: readinessSinceMs(pod),
+          isFailing: isPodFailing(pod),
+          isRunning: isPodRunning(pod),
+        },
+  };
+}

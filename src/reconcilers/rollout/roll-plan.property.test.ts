@@ -1,0 +1,82 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { fc } from '../../../test/support/properties.ts';
+import { RollWorld, type RollEvent } from '../../../test/support/roll-world.ts';
+
+const storage = fc.nat(2);
+/** Of two, the first much more often. */
+const mostly = (value: boolean) => fc.nat(4).map((roll) => (roll === 0 ? !value : value));
+const fault: fc.Arbitrary<RollEvent> = fc.oneof(
+  fc.record({ kind: fc.constant('newRevision' as const), isGood: mostly(true) }),
+  fc.record({ kind: fc.constant('podCrashes' as const), storage }),
+  fc.record({ kind: fc.constant('fallsBehind' as const), storage }),
+  fc.record({ kind: fc.constant('callBegins' as const), storage }),
+  fc.record({ kind: fc.constant('othersDrain' as const), storage, isOn: mostly(false) }),
+  fc.record({ kind: fc.constant('proxiesSilent' as const), isOn: mostly(false) }),
+  fc.record({ kind: fc.constant('proxyAway' as const), isOn: mostly(false) }),
+  fc.record({ kind: fc.constant('paused' as const), isOn: mostly(false) }),
+  fc.record({ kind: fc.constant('timePasses' as const), ms: fc.nat(400_000) }),
+  fc.constant<RollEvent>({ kind: 'watchStalls' }),
+);
+const progress: fc.Arbitrary<RollEvent> = fc.oneof(
+  fc.constant<RollEvent>({ kind: 'watchGoesOn' }),
+  fc.record({ kind: fc.constant('kubernetesActs' as const), storage }),
+  fc.record({ kind: fc.constant('proxiesTakeNote' as const), storage }),
+  fc.record({ kind: fc.constant('callsEnd' as const), storage }),
+  fc.record({ kind: fc.constant('repaired' as const), storage }),
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('allGoesWell' as const), storage }) },
+);
+const operator: fc.Arbitrary<RollEvent> = fc.record({
+  kind: fc.constant('operatorActs' as const),
+  // It may die after so many of its actions.
+  done: fc.oneof(fc.constant(Infinity), fc.nat(2)),
+});
+const events = fc.array(
+  fc.oneof(
+    { weight: 2, arbitrary: fault },
+    { weight: 6, arbitrary: progress },
+    { weight: 8, arbitrary: operator },
+  ),
+  { maxLength: 200, size: 'max' },
+);
+
+describe('a roll, whatever happens and wherever the operator dies', () => {
+  test('takes down no pod that has clients, and none while another one is missed', () => {
+    fc.assert(
+      fc.property(events, (history) => {
+        const world = new RollWorld(3);
+        world.playAll(history);
+        expect(world.violations).toEqual([]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('ends with every pod up to date and nothing drained, if every pod can become ready', () => {
+    fc.assert(
+      fc.property(events, (history) => {
+        const world = new RollWorld(3);
+        world.playAll(history);
+        world.settle();
+        expect(world.violations).toEqual([]);
+        expect(world.unfinished()).toEqual([]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('tries a revision that does not work on one pod only', () => {
+    fc.assert(
+      fc.property(events, (history) => {
+        const world = new RollWorld(3);
+        world.settle();
+        world.play({ kind: 'newRevision', isGood: false });
+        world.playAll(
+          history.filter(({ kind }) => kind !== 'newRevision' && kind !== 'podCrashes'),
+        );
+        expect(world.podsOfRevision()).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});

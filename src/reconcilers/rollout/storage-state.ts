@@ -1,0 +1,107 @@
+import type { DrainReport } from '../proxy-report.ts';
+import type { OutdatedReason } from './outdated-reasons.ts';
+import type { ObservedStorage, RollObservation } from './roll-observation.ts';
+
+/** Who the operator is when it asks for a drain. */
+export const drainRequester = 'operator';
+
+/** Where a storage is in its update. */
+export type StorageState =
+  /** Its pod is the one wanted and serves, and all its replicas are in sync. */
+  | { readonly kind: 'upToDate' }
+  /** Its pod serves, and is to be replaced. */
+  | { readonly kind: 'outdated'; readonly reasons: readonly OutdatedReason[] }
+  /** Its pod is to be replaced, and no client can be on it. */
+  | {
+      readonly kind: 'broken';
+      readonly reasons: readonly OutdatedReason[];
+      readonly message: string;
+      /** It does not get ready by waiting. */
+      readonly isFailing: boolean;
+    }
+  /** The operator has asked for the drain, and calls or unaware proxies are left. */
+  | { readonly kind: 'draining'; readonly reasons: readonly OutdatedReason[] }
+  /** Only calls are left, for longer than they may. */
+  | { readonly kind: 'overdue'; readonly reasons: readonly OutdatedReason[] }
+  | { readonly kind: 'drained'; readonly reasons: readonly OutdatedReason[] }
+  /** The pod was told to stop. */
+  | { readonly kind: 'stopping' }
+  /** There is no pod. */
+  | { readonly kind: 'absent' }
+  /** The pod wanted is there, and not ready yet. */
+  | { readonly kind: 'starting'; readonly message: string }
+  /** The pod wanted is there, and does not get ready by waiting, or not within its limit. */
+  | { readonly kind: 'failed'; readonly message: string }
+  /** The pod wanted is ready, but the storage is not healthy, or replicas are not in sync. */
+  | { readonly kind: 'returning' }
+  /** All is well again, and the operator's drain is still there. */
+  | { readonly kind: 'back' }
+  /** Kubernetes has not looked at the newest template yet. */
+  | { readonly kind: 'undetermined' };
+
+/**
+ * Where a storage is in its update, from what is observed alone.
+ *
+ * A pod that is not ready has no client if the proxies find the storage not healthy, or if they say nothing and
+ * its server does not run. Otherwise it counts as serving: it may only have missed a probe.
+ */
+export function storageState(
+  { pod, report }: ObservedStorage,
+  { nowMs, policy, proxies }: Pick<RollObservation, 'nowMs' | 'policy' | 'proxies'>,
+): StorageState {
+  if (pod.kind !== 'present') return { kind: pod.kind };
+  const { readiness, outdated } = pod;
+  if (outdated === undefined) return { kind: 'undetermined' };
+  const drain = ownDrainOf(report);
+  if (readiness.kind === 'notReady') {
+    const { message, sinceMs, isRunning } = readiness;
+    const isFailing =
+      readiness.isFailing || (sinceMs !== undefined && nowMs - sinceMs >= policy.readyDeadlineMs);
+    if (outdated.length === 0) return { kind: isFailing ? 'failed' : 'starting', message };
+    const mayServe = report ? report.healthy || isDisputed(report) : isRunning;
+    if (!mayServe) return { kind: 'broken', reasons: outdated, message, isFailing };
+  }
+  if (outdated.length > 0) {
+    if (!drain) return { kind: 'outdated', reasons: outdated };
+    return { kind: drainState(drain, nowMs - policy.drainDeadlineMs), reasons: outdated };
+  }
+  if (proxies.kind === 'answered' && !isWhole(report)) return { kind: 'returning' };
+  return { kind: drain ? 'back' : 'upToDate' };
+}
+
+/** The drain of a storage, if the operator is among those who have asked for it. */
+export function ownDrainOf(report: ObservedStorage['report']): DrainReport | undefined {
+  return report?.drain?.requesters.some(({ requester }) => requester === drainRequester)
+    ? report.drain
+    : undefined;
+}
+
+/** When the operator asked for the drain (milliseconds since 1970-01-01 UTC, by the store's clock). */
+export function requestedMs({ requesters }: DrainReport): number {
+  return requesters.find(({ requester }) => requester === drainRequester)?.requestedMs ?? 0;
+}
+
+/** Whether the storage serves the clients of every proxy, with every replica that it should hold. */
+export function isWhole(report: ObservedStorage['report']): boolean {
+  return report?.healthy === true && !isDisputed(report) && missingReplicas(report) === 0;
+}
+
+function isDisputed({ disputedBy = [] }: NonNullable<ObservedStorage['report']>): boolean {
+  return disputedBy.length > 0;
+}
+
+/** How many replicas on the storage are of no use now. */
+export function missingReplicas(report: NonNullable<ObservedStorage['report']>): number {
+  const { healthy, replicas, inSync } = report;
+  return healthy ? Math.max(0, replicas - inSync) : replicas;
+}
+
+function drainState(
+  drain: DrainReport,
+  overdueBeforeMs: number,
+): 'draining' | 'overdue' | 'drained' {
+  if (drain.drained) return 'drained';
+  // Whoever has not heard of the drain may send clients there: no deadline makes that right.
+  if (drain.unaware.length > 0) return 'draining';
+  return requestedMs(drain) <= overdueBeforeMs ? 'overdue' : 'draining';
+}

@@ -1,0 +1,374 @@
+import { assertNever } from '../../src/base/errors.ts';
+import type { DrainReport } from '../../src/reconcilers/proxy-report.ts';
+import { planRoll, type RollAction } from '../../src/reconcilers/rollout/roll-plan.ts';
+import type {
+  ObservedPod,
+  ObservedStorage,
+  RollObservation,
+} from '../../src/reconcilers/rollout/roll-observation.ts';
+import { drainRequester } from '../../src/reconcilers/rollout/storage-state.ts';
+
+/** Something that happens in a {@link RollWorld}. */
+export type RollEvent =
+  | { readonly kind: 'newRevision'; readonly isGood: boolean }
+  | { readonly kind: 'podCrashes'; readonly storage: number }
+  | { readonly kind: 'fallsBehind'; readonly storage: number }
+  | { readonly kind: 'callBegins'; readonly storage: number }
+  | { readonly kind: 'othersDrain'; readonly storage: number; readonly isOn: boolean }
+  | { readonly kind: 'proxiesSilent'; readonly isOn: boolean }
+  | { readonly kind: 'proxyAway'; readonly isOn: boolean }
+  | { readonly kind: 'paused'; readonly isOn: boolean }
+  | { readonly kind: 'timePasses'; readonly ms: number }
+  /** A step of the StatefulSet's controller, the kubelet, or the health checks. */
+  | { readonly kind: 'kubernetesActs'; readonly storage: number }
+  | { readonly kind: 'proxiesTakeNote'; readonly storage: number }
+  | { readonly kind: 'callsEnd'; readonly storage: number }
+  | { readonly kind: 'repaired'; readonly storage: number }
+  /** All four of them. */
+  | { readonly kind: 'allGoesWell'; readonly storage: number }
+  /** An operator looks, and does so many of its actions before it dies. */
+  | { readonly kind: 'operatorActs'; readonly done: number }
+  /** The operator's watch of pods stands still from now on. */
+  | { readonly kind: 'watchStalls' }
+  | { readonly kind: 'watchGoesOn' };
+
+interface Pod {
+  readonly uid: string;
+  readonly revision: number;
+  phase: 'starting' | 'ready' | 'failing' | 'stopping';
+  changedMs: number;
+}
+
+interface Storage {
+  readonly name: string;
+  pod: Pod | undefined;
+  healthy: boolean;
+  behind: number;
+  calls: number;
+  /** When the operator asked for its drain. */
+  drainedSinceMs: number | undefined;
+  othersDrain: boolean;
+  /** Whether every proxy has taken note of its drains. */
+  noted: boolean;
+}
+
+const replicas = 10;
+const deadlineMs = 600_000;
+
+/**
+ * A virtual storage with a replica of everything on each of its storages, as the roll meets it: pods, proxies and
+ * their drains, and operators that die and that are late. It notes what must never happen.
+ */
+export class RollWorld {
+  readonly violations: string[] = [];
+  deletions = 0;
+  readonly #storages: Storage[];
+  #nowMs = 1_000_000;
+  #revision = 1;
+  #isGood = true;
+  #uids = 0;
+  #silent = false;
+  #away = false;
+  #paused = false;
+  /** What a watch that stands still shows. */
+  #stalePods: readonly ObservedPod[] | undefined;
+
+  constructor(size: number) {
+    this.#storages = Array.from({ length: size }, (_, ordinal) => ({
+      name: `s-${ordinal}`,
+      pod: this.#newPod('ready'),
+      healthy: true,
+      behind: 0,
+      calls: 0,
+      drainedSinceMs: undefined,
+      othersDrain: false,
+      noted: false,
+    }));
+  }
+
+  /** How many pods were made from the revision wanted now. */
+  podsOfRevision(): number {
+    return this.#storages.filter(({ pod }) => pod?.revision === this.#revision).length;
+  }
+
+  /** What a roll that is done leaves nothing of. */
+  unfinished(): string[] {
+    return this.#storages.flatMap((storage) => [
+      ...(storage.pod?.revision === this.#revision ? [] : [`${storage.name} is outdated`]),
+      ...(storage.drainedSinceMs === undefined ? [] : [`${storage.name} is drained`]),
+    ]);
+  }
+
+  playAll(events: readonly RollEvent[]): void {
+    for (const event of events) this.play(event);
+  }
+
+  /** Lets everything go well until nothing is left to do, or for so long that nothing will come any more. */
+  settle(): void {
+    this.playAll([
+      { kind: 'newRevision', isGood: true },
+      { kind: 'proxiesSilent', isOn: false },
+      { kind: 'proxyAway', isOn: false },
+      { kind: 'paused', isOn: false },
+      { kind: 'watchGoesOn' },
+      ...this.#storages.map(
+        (_, storage) => ({ kind: 'othersDrain', storage, isOn: false }) as const,
+      ),
+    ]);
+    for (let round = 0; round < 100; round += 1) {
+      for (const storage of this.#storages.keys()) {
+        this.play({ kind: 'allGoesWell', storage });
+      }
+      this.play({ kind: 'operatorActs', done: Infinity });
+      this.play({ kind: 'timePasses', ms: 1000 });
+    }
+  }
+
+  play(event: RollEvent): void {
+    switch (event.kind) {
+      case 'newRevision':
+        this.#revision += 1;
+        this.#isGood = event.isGood;
+        break;
+      case 'podCrashes':
+        this.#at(event.storage, (storage) => this.#crash(storage));
+        break;
+      case 'fallsBehind':
+        this.#at(event.storage, (storage) => {
+          storage.behind = 2;
+        });
+        break;
+      case 'callBegins':
+        this.#at(event.storage, (storage) => {
+          if (!storage.noted) storage.calls += 1;
+        });
+        break;
+      case 'othersDrain':
+        this.#at(event.storage, (storage) => {
+          storage.othersDrain = event.isOn;
+          if (!isDrainAsked(storage)) storage.noted = false;
+        });
+        break;
+      case 'proxiesSilent':
+        this.#silent = event.isOn;
+        break;
+      case 'proxyAway':
+        this.#away = event.isOn;
+        break;
+      case 'paused':
+        this.#paused = event.isOn;
+        break;
+      case 'timePasses':
+        this.#nowMs += event.ms;
+        break;
+      case 'kubernetesActs':
+        this.#at(event.storage, (storage) => this.#kubernetesActs(storage));
+        break;
+      case 'proxiesTakeNote':
+        this.#at(event.storage, (storage) => {
+          storage.noted = isDrainAsked(storage);
+        });
+        break;
+      case 'callsEnd':
+        this.#at(event.storage, (storage) => {
+          storage.calls = 0;
+        });
+        break;
+      case 'repaired':
+        this.#at(event.storage, (storage) => {
+          if (storage.healthy) storage.behind = 0;
+        });
+        break;
+      case 'allGoesWell': {
+        const { storage } = event;
+        this.playAll([
+          { kind: 'kubernetesActs', storage },
+          { kind: 'proxiesTakeNote', storage },
+          { kind: 'callsEnd', storage },
+          { kind: 'repaired', storage },
+        ]);
+        break;
+      }
+      case 'operatorActs':
+        this.#act(planRoll(this.#observe()).actions.slice(0, event.done));
+        break;
+      case 'watchStalls':
+        this.#stalePods = this.#storages.map(({ pod }) => this.#observedPod(pod));
+        break;
+      case 'watchGoesOn':
+        this.#stalePods = undefined;
+        break;
+      default:
+        assertNever(event);
+    }
+  }
+
+  #at(ordinal: number, change: (storage: Storage) => void): void {
+    const storage = this.#storages[ordinal];
+    if (storage) change(storage);
+  }
+
+  #newPod(phase: Pod['phase']): Pod {
+    this.#uids += 1;
+    return { uid: `uid-${this.#uids}`, revision: this.#revision, phase, changedMs: this.#nowMs };
+  }
+
+  #crash(storage: Storage): void {
+    if (storage.pod?.phase !== 'ready') return;
+    Object.assign(storage.pod, { phase: 'starting', changedMs: this.#nowMs });
+    Object.assign(storage, { healthy: false, calls: 0, behind: 1 });
+  }
+
+  #kubernetesActs(storage: Storage): void {
+    const { pod } = storage;
+    if (!pod) {
+      storage.pod = this.#newPod('starting');
+      return;
+    }
+    switch (pod.phase) {
+      case 'stopping':
+        storage.pod = undefined;
+        break;
+      case 'starting':
+        // An outdated pod crashed, and comes back.
+        if (pod.revision < this.#revision || this.#isGood) pod.phase = 'ready';
+        else pod.phase = 'failing';
+        pod.changedMs = this.#nowMs;
+        break;
+      case 'ready':
+        storage.healthy = true;
+        break;
+      case 'failing':
+        break;
+      default:
+        assertNever(pod.phase);
+    }
+  }
+
+  #act(actions: readonly RollAction[]): void {
+    for (const action of actions) {
+      const storage = this.#storages.find(({ name }) => name === action.storage);
+      if (!storage) continue;
+      switch (action.kind) {
+        case 'requestDrain':
+          if (this.#silent) break;
+          storage.drainedSinceMs ??= this.#nowMs;
+          break;
+        case 'cancelDrain':
+          if (this.#silent) break;
+          storage.drainedSinceMs = undefined;
+          if (!isDrainAsked(storage)) storage.noted = false;
+          break;
+        case 'deletePod':
+          this.#delete(storage, action.uid);
+          break;
+        default:
+          assertNever(action);
+      }
+    }
+  }
+
+  #delete(storage: Storage, uid: string): void {
+    const { pod, name } = storage;
+    if (pod?.uid !== uid || pod.phase === 'stopping') return;
+    this.deletions += 1;
+    if (pod.revision === this.#revision) this.violations.push(`${name} was not outdated`);
+    if (storage.healthy) this.#checkServing(storage);
+    pod.phase = 'stopping';
+    Object.assign(storage, { healthy: false, calls: 0, behind: storage.behind + 1 });
+  }
+
+  #checkServing(storage: Storage): void {
+    const { name, drainedSinceMs } = storage;
+    const isOverdue = drainedSinceMs !== undefined && this.#nowMs - drainedSinceMs >= deadlineMs;
+    if (!storage.noted) this.violations.push(`${name} went before the proxies had taken note`);
+    if (storage.calls > 0 && !isOverdue) this.violations.push(`${name} went under a call`);
+    if (this.#away || this.#silent) this.violations.push(`${name} went unseen`);
+    if (this.#paused) this.violations.push(`${name} went while the update was paused`);
+    for (const other of this.#storages) {
+      const isMissed = !other.healthy || other.behind > 0 || other.pod?.phase !== 'ready';
+      if (other !== storage && isMissed)
+        this.violations.push(`${name} went while ${other.name} is missed`);
+    }
+  }
+
+  #observe(): RollObservation {
+    const storages = this.#storages.map((storage, ordinal) => this.#observed(storage, ordinal));
+    const good = this.#storages.filter(({ healthy, behind }) => healthy && behind === 0).length;
+    const behind = Math.max(...this.#storages.map((one) => (one.healthy ? one.behind : replicas)));
+    return {
+      nowMs: this.#nowMs,
+      policy: { paused: this.#paused, drainDeadlineMs: deadlineMs, readyDeadlineMs: deadlineMs },
+      isApplied: true,
+      proxies: this.#silent
+        ? { kind: 'silent', message: 'no proxy answers' }
+        : { kind: 'answered', away: this.#away ? ['proxy-1'] : [] },
+      virtualStorages: [
+        { name: 'default', short: behind, refusing: good >= 2 ? 0 : behind, storages },
+      ],
+    };
+  }
+
+  #observed(storage: Storage, ordinal: number): ObservedStorage {
+    const { name, healthy, behind } = storage;
+    const drain = drainOf(storage, this.#nowMs);
+    const inSync = Math.max(0, replicas - behind);
+    return {
+      name,
+      pod: this.#stalePods?.[ordinal] ?? this.#observedPod(storage.pod),
+      report: this.#silent
+        ? undefined
+        : {
+            name,
+            healthy,
+            healthReason: '',
+            replicas,
+            inSync,
+            primaries: 3,
+            ...(drain && { drain }),
+          },
+    };
+  }
+
+  #observedPod(pod: Pod | undefined): ObservedPod {
+    if (!pod) return { kind: 'absent' };
+    const { uid, phase, revision, changedMs } = pod;
+    if (phase === 'stopping') return { kind: 'stopping' };
+    return {
+      kind: 'present',
+      uid,
+      outdated: revision === this.#revision ? [] : ['image', 'configuration'],
+      readiness:
+        phase === 'ready'
+          ? { kind: 'ready' }
+          : {
+              kind: 'notReady',
+              message: phase,
+              sinceMs: changedMs,
+              isFailing: phase === 'failing',
+              isRunning: false,
+            },
+    };
+  }
+}
+
+function isDrainAsked({ drainedSinceMs, othersDrain }: Storage): boolean {
+  return drainedSinceMs !== undefined || othersDrain;
+}
+
+function drainOf(storage: Storage, nowMs: number): DrainReport | undefined {
+  if (!isDrainAsked(storage)) return undefined;
+  const { drainedSinceMs, othersDrain, noted, calls } = storage;
+  return {
+    requesters: [
+      ...(drainedSinceMs === undefined
+        ? []
+        : [{ requester: drainRequester, reason: '', requestedMs: drainedSinceMs }]),
+      ...(othersDrain ? [{ requester: 'alice', reason: '', requestedMs: nowMs }] : []),
+    ],
+    unaware: noted ? [] : ['proxy-0'],
+    calls:
+      calls === 0 ? [] : [{ class: 'fetch', count: calls, oldestMs: 0, oldestRepository: 'r' }],
+    drained: noted && calls === 0,
+  };
+}
