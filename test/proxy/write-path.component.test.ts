@@ -109,6 +109,36 @@ describe('a repository on three storages', () => {
     expect(found.commit?.id).toBe(first);
   });
 
+  it('holds a write until a replica is repaired that is needed for it', async () => {
+    const { client, cluster: running } = await start();
+    await client.repository.createRepository({ repository });
+    await commit(client, 'main', 'first');
+    const { primary } = await statusOf(client);
+    const [behind, other] = running.nodes.filter(({ name }) => name !== primary);
+    if (behind === undefined || other === undefined) throw new Error('there are three storages');
+    behind.faults.add({ step: 'vote', phase: 'PREPARED', action: { kind: 'differ' }, times: 1 });
+    behind.faults.add({ step: 'call', method: 'ReplicateRepository', action: { kind: 'hang' } });
+    await commit(client, 'main', 'second');
+    await waitUntil('its repair has begun', async () => {
+      const { replicas } = await statusOf(client);
+      return replicas.some(
+        ({ storage, repairedBy }) => storage === behind.name && repairedBy !== '',
+      );
+    });
+    await other.stop();
+    await waitUntil('the proxy knows that the other is away', async () => {
+      const { virtualStorages } = await client.admin.getStatus({});
+      const known = virtualStorages.flatMap(({ storages }) => storages);
+      return known.some(({ name, healthy }) => name === other.name && !healthy);
+    });
+
+    const held = commit(client, 'main', 'third');
+    behind.faults.clear();
+    const third = await held;
+    const found = await client.commit.findCommit({ repository, revision: Buffer.from('main') });
+    expect(found.commit?.id).toBe(third);
+  });
+
   it('is the same through every proxy, at once', async () => {
     const { client, cluster: running } = await start({ proxies: 3 });
     await client.repository.createRepository({ repository });

@@ -1,7 +1,13 @@
 import { sleep } from '../../base/clock.ts';
 import { assertNever } from '../../base/errors.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
-import { nodesHolding, routeWrite, type Unavailable, type WriteRoute } from '../routing/route.ts';
+import {
+  isMendable,
+  nodesHolding,
+  routeWrite,
+  type Unavailable,
+  type WriteRoute,
+} from '../routing/route.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import { hasBarrier } from '../transactions/barrier-changes.ts';
 import { movePrimary } from '../transactions/record-changes.ts';
@@ -18,7 +24,7 @@ export type Admission =
   | { readonly kind: 'notFound' }
   | Unavailable;
 
-/** A write waits at most this long for a failover, a repair's barrier or abandoned writes. */
+/** A write waits at most this long for a failover, a repair or abandoned writes. */
 const admissionLimitMs = 10_000;
 /** How often a record is looked at again while something holds a write back. */
 const recheckMs = 25;
@@ -35,6 +41,7 @@ export function isBeingCreated(record: RepositoryRecord): boolean {
  * 2. A repair's barrier is waited for.
  * 3. A primary that cannot be reached, or fails writes, is replaced by an in-sync voter; one that is not where it
  *    is at home comes back when it can.
+ * 4. If too few replicas are in sync, and repair can mend that, it is waited for: it takes these first.
  *
  * @param opened a second repository that the storages open for the write: those that do not hold it in
  *   sync are left out, and repair gets time to bring it to enough of them
@@ -71,7 +78,9 @@ export async function admitWrite(
       }
       obstacle = route.reason;
       if (other !== undefined) obstacle += `, with ${other.relativePath} in sync there too`;
-      else if (!virtualStorage.isSettling()) return route;
+      else if (!virtualStorage.isSettling() && !isMendable(record, nodes, virtualStorage.policy)) {
+        return route;
+      }
     }
     await sleep(clock, recheckMs);
   }

@@ -1,5 +1,6 @@
 import { deferred } from '../../base/deferred.ts';
 import { statusCodes } from '../../rpc/status.ts';
+import { isDraining } from '../routing/node-view.ts';
 import type { Intent, RepositoryRecord } from '../routing/repository-record.ts';
 import { ActiveWrite } from '../transactions/active-write.ts';
 import type { WriteOutcome } from '../transactions/outcome.ts';
@@ -96,6 +97,7 @@ export class WriteCall implements RequestSink {
       clock: context.clock,
       ...(lateLimitMs !== undefined && { lateLimitMs }),
       ...(patienceMs !== undefined && { stragglerLimitMs: patienceMs }),
+      isDraining: (node) => isDraining(virtualStorage.nodes(), node),
       mayCommit: () => this.#mayCommit(),
       onFirstVote: () => {
         if (options.intent === 'atFirstVote') void this.#takeIntent();

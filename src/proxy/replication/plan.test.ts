@@ -66,6 +66,13 @@ describe('a replica that is behind', () => {
     expect(plan(behind)).toEqual({ kind: 'bringInSync', storage: 'c', source: 'b' });
   });
 
+  it('is brought in sync from the primary if the other is being drained', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { b: { isDraining: true } });
+    expect(plan(behind, nodes)).toEqual({ kind: 'bringInSync', storage: 'c', source: 'a' });
+    const noOther = nodesOf(['b', 'c'], { b: { isDraining: true } });
+    expect(plan(behind, noOther)).toEqual({ kind: 'bringInSync', storage: 'c', source: 'b' });
+  });
+
   it('is brought in sync from the primary if there is no other', () => {
     const step = { kind: 'bringInSync', storage: 'c', source: 'a' };
     expect(plan(behind, nodesOf(['a', 'b', 'c'], { b: { healthy: false } }))).toEqual(step);

@@ -1,4 +1,4 @@
-import { isHealthy, type NodeView } from '../routing/node-view.ts';
+import { isDraining, isHealthy, type NodeView } from '../routing/node-view.ts';
 import {
   inSyncVoters,
   type Intent,
@@ -121,9 +121,13 @@ function replicaToMend(
   return { kind: 'blocked', reason: `storage ${names} ${reason}` };
 }
 
-/** Any in-sync replica will do; the primary comes last, as it has the most to do already. */
+/**
+ * Any in-sync replica will do. The primary comes late, as it has the most to do already, and last what is being
+ * drained: it may be gone before the copy is done.
+ */
 function sourcesFor(record: RepositoryRecord, nodes: NodeView): readonly string[] {
   const usable = inSyncVoters(record).filter((storage) => isHealthy(nodes, storage));
-  const isPrimary = (storage: string) => Number(storage === record.primary);
-  return usable.toSorted((a, b) => isPrimary(a) - isPrimary(b));
+  const rank = (storage: string) =>
+    Number(storage === record.primary) + 2 * Number(isDraining(nodes, storage));
+  return usable.toSorted((a, b) => rank(a) - rank(b));
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../base/random.ts';
 import {
   callsForCompany,
+  isMendable,
   nodesHolding,
   placeBeside,
   placeRepository,
@@ -149,6 +150,26 @@ describe('a write', () => {
     const nodes = nodesOf(['a'], { a: { healthy: false } });
     const none = { ...policy, minInSyncReplicas: 0 };
     expect(routeWrite(recordWith(), nodes, none)).toMatchObject({ kind: 'unavailable' });
+  });
+});
+
+describe('a write that lacks in-sync replicas', () => {
+  const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 5n)];
+
+  it('can be made after a repair if enough replicas can be reached, and one of them is in sync', () => {
+    const nodes = nodesOf(['a', 'b', 'c'], { c: { healthy: false } });
+    expect(isMendable(recordWith({ replicas }), nodes, policy)).toBe(true);
+  });
+
+  it('cannot if nothing is there to copy from, or too few replicas can be reached, or one of them leaves', () => {
+    const nodes = nodesOf(['b', 'c'], { c: { healthy: false } });
+    expect(isMendable(recordWith({ replicas }), nodes, policy)).toBe(false);
+    const noSource = [replica('a', 4n), replica('b', 4n), replica('c', 5n)];
+    const withoutC = nodesOf(['a', 'b', 'c'], { c: { healthy: false } });
+    expect(isMendable(recordWith({ replicas: noSource }), withoutC, policy)).toBe(false);
+    expect(isMendable(recordWith({ replicas }), nodesOf(['a']), policy)).toBe(false);
+    const leaving = [replica('a', 5n), { ...replica('b', 4n), role: 'leaving' as const }];
+    expect(isMendable(recordWith({ replicas: leaving }), withoutC, policy)).toBe(false);
   });
 });
 

@@ -146,6 +146,22 @@ export function routeWrite(
   };
 }
 
+/**
+ * Whether a write that lacks in-sync replicas can be made as soon as repair has done its work: enough replicas can be
+ * reached, and one that the others can be copied from.
+ */
+export function isMendable(
+  record: RepositoryRecord,
+  nodes: NodeView,
+  { minInSyncReplicas }: ReplicationPolicy,
+): boolean {
+  const reachable = record.replicas.filter(
+    ({ storage, role }) => role !== 'leaving' && isHealthy(nodes, storage),
+  );
+  const hasSource = inSyncVoters(record).some((storage) => isHealthy(nodes, storage));
+  return hasSource && reachable.length >= minInSyncReplicas;
+}
+
 export type MaintenanceRoute =
   | {
       readonly kind: 'maintenance';

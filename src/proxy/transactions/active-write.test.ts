@@ -110,6 +110,22 @@ describe('a voter that is later than the others', () => {
     }
   });
 
+  it('gets 5 s if it is needed when another has gone that is being drained', async () => {
+    const { clock, cutOff, write } = start({ isDraining: (node) => node === 'b' });
+    for (const node of ['a', 'b']) write.vote(node, prepared, () => {});
+    await clock.advance(4999);
+    expect(cutOff).toEqual([]);
+    await clock.advance(1);
+    expect(cutOff).toEqual(['c']);
+  });
+
+  it('gets no more than usual if it is the one that is being drained', async () => {
+    const { clock, cutOff, write } = start({ isDraining: (node) => node === 'c' });
+    for (const node of ['a', 'b']) write.vote(node, prepared, () => {});
+    await clock.advance(750);
+    expect(cutOff).toEqual(['c']);
+  });
+
   it('gets the time that it is given where nobody waits', async () => {
     const limits = { lateLimitMs: 600_000, stragglerLimitMs: 600_000 };
     const { clock, cutOff, write } = start(limits);

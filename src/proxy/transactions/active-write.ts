@@ -31,6 +31,8 @@ export interface ActiveWriteOptions {
   onFirstVote(): void;
   /** Called once, when every node has ended. */
   onEnded(outcome: WriteOutcome): void;
+  /** Whether the node is about to go. Default: none is. */
+  isDraining?(node: string): boolean;
   /** A node has not ended, and the write does not wait for it any more; it is to be cut off. */
   onStraggler(node: string): void;
   /**
@@ -39,8 +41,8 @@ export interface ActiveWriteOptions {
    */
   readonly stragglerLimitMs?: number;
   /**
-   * How much later than the others a node may be. Default: as long again as they needed, at most 5 s; the
-   * primary twice as long, at least 5 s.
+   * How much later than the others a node may be. Default: as long again as they needed, at most 5 s; who is
+   * needed for a quorum when those are gone that are being drained, 5 s; the primary twice as long, at least 5 s.
    */
   readonly lateLimitMs?: number;
 }
@@ -188,13 +190,24 @@ export class ActiveWrite {
       this.#late = undefined;
       return;
     }
+    if (this.#late !== undefined) return;
     const { clock, lateLimitMs } = this.#options;
     const neededMs = clock.monotonicMs() - this.#startedMs;
-    const usualMs = Math.min(Math.max(neededMs, leastLateLimitMs), mostLateLimitMs);
-    this.#late ??= clock.after(lateLimitMs ?? usualMs, () => {
+    const leastMs = this.#areLateOnesNeeded() ? mostLateLimitMs : leastLateLimitMs;
+    const usualMs = Math.min(Math.max(neededMs, leastMs), mostLateLimitMs);
+    this.#late = clock.after(lateLimitMs ?? usualMs, () => {
       this.#late = undefined;
       for (const node of this.#lateNodes) this.#cutOffLate(node);
     });
+  }
+
+  /** Without them the repository would refuse writes as soon as a storage goes that is being drained. */
+  #areLateOnesNeeded(): boolean {
+    const { quorum, isDraining = () => false } = this.#options;
+    const late = this.#lateNodes;
+    const staying = this.voters.filter((voter) => !isDraining(voter));
+    const left = staying.filter((voter) => !late.includes(voter));
+    return left.length < quorum && left.length < staying.length;
   }
 
   /** It gets more time than others, as the write is lost with it. */
