@@ -33,7 +33,7 @@ const reads: readonly MethodsOf[] = [
   methodsOf(InternalGitaly, ['walkRepos']),
   methodsOf(ServerService, ['serverInfo', 'diskStatistics', 'readinessCheck', 'serverSignature']),
   methodsOf(PraefectInfoService, ['repositoryReplicas', 'dataloss', 'getRepositoryMetadata']),
-  methodsOf(AdminService, ['getStatus', 'listRepositories']),
+  methodsOf(AdminService, ['getStatus', 'listRepositories', 'listPlacements']),
 ];
 
 function methodsOf<Service extends DescService>(

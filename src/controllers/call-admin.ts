@@ -12,16 +12,18 @@ interface AdminCall {
   readonly clock: Clock;
   readonly proxy: ProxyEndpoint;
   readonly token: string;
+  /** Default 2 s. */
+  readonly limitMs?: number;
 }
 
-/** Makes one call of a proxy's admin service, which has 2 seconds. Rejects with the name of the proxy and why. */
+/** Makes one call of a proxy's admin service within its limit. Rejects with the name of the proxy and why. */
 export async function callAdmin<T>(
-  { clock, proxy: { name, address }, token }: AdminCall,
+  { clock, proxy: { name, address }, token, limitMs = answerLimitMs }: AdminCall,
   call: (admin: RpcClient<typeof AdminService>, options: CallOptions) => Promise<T>,
 ): Promise<T> {
   const channel = openRpcChannel({ clock, address: `tcp://${address}`, secret: () => token });
   try {
-    return await call(createRpcClient(AdminService, channel), { deadlineMs: answerLimitMs });
+    return await call(createRpcClient(AdminService, channel), { deadlineMs: limitMs });
   } catch (thrown) {
     throw new Error(`${name} does not answer: ${errorMessage(thrown)}`, { cause: thrown });
   } finally {

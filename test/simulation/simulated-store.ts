@@ -11,6 +11,7 @@ import {
   type WatchEvents,
 } from '../../src/proxy/store/control-store.ts';
 import type { DrainBoard } from '../../src/proxy/store/drain-board.ts';
+import type { InSyncSetQuery } from '../../src/proxy/store/in-sync-sets.ts';
 import { createMemoryStore, type MemoryStore } from '../../src/proxy/store/memory-store.ts';
 import type { StorageIdentity, StorageKey } from '../../src/proxy/store/storage-identity.ts';
 import type { VerificationQueue } from '../../src/proxy/store/verification-queue.ts';
@@ -170,6 +171,10 @@ export class SimulatedStore implements ControlStore {
 
   summarize(query: SummaryQuery) {
     return this.#limited(this.#memory.summarize(query));
+  }
+
+  inSyncSets(query: InSyncSetQuery) {
+    return this.#memory.inSyncSets(query);
   }
 
   getIdentity(key: StorageKey) {

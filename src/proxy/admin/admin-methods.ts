@@ -33,6 +33,7 @@ import type { DrainProgress } from '../drain/drain-progress.ts';
 import { allRepositories } from './all-repositories.ts';
 import { describeDrain, drainsInProgress } from './drain-methods.ts';
 import { listOrphans } from './orphan-methods.ts';
+import { listPlacements } from './placement-methods.ts';
 import { summarize } from './summary.ts';
 
 const findingsPage = 200;
@@ -53,6 +54,9 @@ export function adminMethods(
     unaryMethod(AdminService.method.getStatus, () => statusOf(context)),
     streamingMethod(AdminService.method.listRepositories, (request) =>
       listRepositories(context, request),
+    ),
+    streamingMethod(AdminService.method.listPlacements, (request, signal) =>
+      listPlacements(request, context, signal),
     ),
     unaryMethod(AdminService.method.verifyRepository, (request, { trace }) => {
       trace.virtualStorage = request.virtualStorage;

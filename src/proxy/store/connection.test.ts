@@ -21,7 +21,7 @@ describe('clientConfig', () => {
   });
 
   test('puts the limits on connecting and on statements, here and at the server', () => {
-    const limits = { connectMs: 1, callMs: 2, probeIntervalMs: 3 };
+    const limits = { connectMs: 1, callMs: 2, probeIntervalMs: 3, listMs: 4 };
     expect(clientConfig(coordinates, limits)).toMatchObject({
       connectionTimeoutMillis: 1,
       query_timeout: 2,

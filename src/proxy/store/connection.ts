@@ -34,12 +34,15 @@ export interface PostgresLimits {
    * than `callMs`. Default 1 s.
    */
   readonly probeIntervalMs?: number;
+  /** For a list of all in-sync sets, with what its reader takes. Default 30 s. */
+  readonly listMs?: number;
 }
 
 export const defaultLimits: Required<PostgresLimits> = {
   connectMs: 2000,
   callMs: 2000,
   probeIntervalMs: 1000,
+  listMs: 30_000,
 };
 
 /**

@@ -1,6 +1,7 @@
 import { describe } from '@jest/globals';
 import { describeDrains } from './conformance/drains.ts';
 import { describeIdentities } from './conformance/identities.ts';
+import { describeInSyncSets } from './conformance/in-sync-sets.ts';
 import { describeLeases } from './conformance/leases.ts';
 import { describeListing } from './conformance/listing.ts';
 import { describeRecords } from './conformance/records.ts';
@@ -13,6 +14,7 @@ export function describeControlStore(name: string, harness: Harness): void {
   describe(`${name} keeps the promises of a control store`, () => {
     describeRecords(harness);
     describeListing(harness);
+    describeInSyncSets(harness);
     describeWatching(harness);
     describeLeases(harness);
     describeIdentities(harness);

@@ -1,6 +1,7 @@
 import type { Stoppable } from '../../base/scope.ts';
 import type { ReplicaRole, RepositoryRecord } from '../routing/repository-record.ts';
 import type { DrainBoard } from './drain-board.ts';
+import type { InSyncSetPage, InSyncSetQuery } from './in-sync-sets.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 import type { VerificationQueue } from './verification-queue.ts';
 
@@ -44,6 +45,15 @@ export interface ControlStore extends Stoppable {
 
   /** Sums over all records of a virtual storage, computed by the store. */
   summarize(query: SummaryQuery): Promise<StoreSummary>;
+
+  /**
+   * Where the repositories of a virtual storage are in sync, all as of one moment, page by page: so memory does not
+   * grow with their number. Gives at least one page. A set may be in the list more than once.
+   *
+   * Rejects with `TooManyListsError` where a list is under way already, and is cut with {@link StoreUnavailableError}
+   * when it has taken longer than its limit, the time of its reader included.
+   */
+  inSyncSets(query: InSyncSetQuery): AsyncIterable<InSyncSetPage>;
 
   /** Which volume a storage has, or undefined if that was never recorded. Always current. */
   getIdentity(key: StorageKey): Promise<StorageIdentity | undefined>;

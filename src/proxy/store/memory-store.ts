@@ -16,6 +16,8 @@ import {
   type SwapOutcome,
   type WatchEvents,
 } from './control-store.ts';
+import { maxSetsOfPage, type InSyncSetPage, type InSyncSetQuery } from './in-sync-sets.ts';
+import { countInSyncSets } from './counted-placement.ts';
 import { checkedListLimit } from './list-limit.ts';
 import type { DrainBoard } from './drain-board.ts';
 import { MemoryDatabase } from './memory-database.ts';
@@ -179,6 +181,15 @@ class InMemoryStore implements MemoryStore {
       .filter(({ virtualStorage }) => virtualStorage === query.virtualStorage)
       .map((record) => ({ placement: placementOf(record), repositories: 1 }));
     return summarizePlacements(counts, query);
+  }
+
+  async *inSyncSets({ virtualStorage }: InSyncSetQuery): AsyncGenerator<InSyncSetPage> {
+    const records = await this.#call(() => this.#database.all());
+    const sets = countInSyncSets(records.filter((one) => one.virtualStorage === virtualStorage));
+    const asOfMs = this.#clock.wallMs();
+    for (let from = 0; from === 0 || from < sets.length; from += maxSetsOfPage) {
+      yield { asOfMs, sets: sets.slice(from, from + maxSetsOfPage) };
+    }
   }
 
   getIdentity(key: StorageKey): Promise<StorageIdentity | undefined> {

@@ -23,6 +23,7 @@ import type {
   SwapOutcome,
   WatchEvents,
 } from './control-store.ts';
+import type { InSyncSetPage, InSyncSetQuery } from './in-sync-sets.ts';
 import { checkedListLimit } from './list-limit.ts';
 import { openListenSession, type ListenSession } from './listen-session.ts';
 import { Listener } from './listener.ts';
@@ -30,6 +31,7 @@ import { acknowledge, channels, parseNotification } from './notifications.ts';
 import { decodePlacement, summarizePlacements } from './placement.ts';
 import { BoundedPool } from './pool.ts';
 import { PostgresDrains } from './postgres-drains.ts';
+import { PostgresInSyncSets } from './postgres-in-sync-sets.ts';
 import { PostgresVerifications } from './postgres-verifications.ts';
 import * as queries from './queries.ts';
 import { recordFromRow, type RepositoryRow } from './records.ts';
@@ -42,7 +44,7 @@ export interface PostgresStoreOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly limits?: PostgresLimits;
-  /** Connections at most, besides the one that listens. Default 10. */
+  /** Connections at most, besides the one that listens and one for a list of sets. Default 10. */
   readonly poolSize?: number;
 }
 
@@ -74,6 +76,7 @@ class PostgresStore implements ControlStore {
   readonly #config: () => ClientConfig;
   readonly #pool: BoundedPool;
   readonly #listener: Listener;
+  readonly #inSyncSets: PostgresInSyncSets;
   #stopping: Promise<void> | undefined;
 
   constructor(options: PostgresStoreOptions) {
@@ -87,6 +90,12 @@ class PostgresStore implements ControlStore {
       size: poolSize,
       clock,
       logger,
+    });
+    const { listMs } = this.#limits;
+    this.#inSyncSets = new PostgresInSyncSets({
+      config: () => clientConfig(options.connection, { ...this.#limits, callMs: listMs }),
+      clock,
+      listMs,
     });
     this.#listener = new Listener({
       openSession: (signal) => this.#openSession(signal),
@@ -164,6 +173,10 @@ class PostgresStore implements ControlStore {
     return summarizePlacements(counts, query);
   }
 
+  inSyncSets(query: InSyncSetQuery): AsyncIterable<InSyncSetPage> {
+    return this.#inSyncSets.list(query);
+  }
+
   async getIdentity(key: StorageKey): Promise<StorageIdentity | undefined> {
     const [row] = await this.#ask<IdentityRow>(queries.getIdentity(key));
     if (row === undefined) return undefined;
@@ -210,7 +223,7 @@ class PostgresStore implements ControlStore {
   }
 
   async #stop(): Promise<void> {
-    await Promise.all([this.#listener.stop(), this.#pool.stop()]);
+    await Promise.all([this.#listener.stop(), this.#pool.stop(), this.#inSyncSets.stop()]);
   }
 
   #change(statement: QueryConfig, record: RepositoryRecord): Promise<SwapOutcome> {

@@ -174,6 +174,39 @@ export function countPlacements(virtualStorage: string): QueryConfig {
   };
 }
 
+/**
+ * Which storages hold how many repositories in sync, and the first of these by its path, for a cursor of its own.
+ *
+ * A placement begins with the primary, which is no matter here. What follows its first `,[` is equal for equal replicas,
+ * and is much cheaper to find than what its JSON says. A set may come more than once all the same, such as when some of
+ * its repositories have a replica more that is not in sync.
+ *
+ * Reads the whole table: 1,000,000 rows in 500,000 sets take 2 s until the first row comes and 2 s for the others. Paths
+ * are in the rows alone, and to look one up for each set takes four times as long.
+ */
+export function declareInSyncSets(virtualStorage: string): QueryConfig {
+  return {
+    text: `DECLARE in_sync_sets NO SCROLL CURSOR FOR
+           SELECT min(placement) AS placement, count(*)::int AS repositories,
+                  min(relative_path) AS example
+           FROM repositories WHERE virtual_storage = $1
+           GROUP BY substr(placement, strpos(placement, ',['))`,
+    values: [virtualStorage],
+  };
+}
+
+export function fetchInSyncSets(count: number): QueryConfig {
+  return { text: `FETCH ${count} FROM in_sync_sets` };
+}
+
+/** When the transaction began, and so a cursor of it is no older. */
+export function transactionStart(): QueryConfig {
+  return {
+    text: `SELECT (extract(epoch FROM now()) * 1000)::float8 AS at_ms,
+                  pg_is_in_recovery() AS standby`,
+  };
+}
+
 /** Also drops what proxies that are long gone have left behind. */
 export function renewLease(owner: string, durationMs: number): QueryConfig {
   return {

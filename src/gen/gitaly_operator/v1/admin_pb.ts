@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gitaly_operator/v1/admin.proto.
  */
 export const file_gitaly_operator_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("Ch5naXRhbHlfb3BlcmF0b3IvdjEvYWRtaW4ucHJvdG8SEmdpdGFseV9vcGVyYXRvci52MSISChBHZXRTdGF0dXNSZXF1ZXN0IoIBChFHZXRTdGF0dXNSZXNwb25zZRIQCghwcm94eV9pZBgBIAEoCRJCChB2aXJ0dWFsX3N0b3JhZ2VzGAIgAygLMiguZ2l0YWx5X29wZXJhdG9yLnYxLlZpcnR1YWxTdG9yYWdlU3RhdHVzEhcKD3N0b3JlX3JlYWNoYWJsZRgDIAEoCCLUAQoUVmlydHVhbFN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIUCgxyZXBvc2l0b3JpZXMYAiABKAMSGAoQZnVsbHlfcmVwbGljYXRlZBgDIAEoAxIQCghkZWdyYWRlZBgEIAEoAxIPCgdhdF9yaXNrGAUgASgDEhMKC3VuYXZhaWxhYmxlGAYgASgDEjMKCHN0b3JhZ2VzGAcgAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlN0b3JhZ2VTdGF0dXMSEQoJdW5kZWNpZGVkGAggASgDIqUBCg1TdG9yYWdlU3RhdHVzEgwKBG5hbWUYASABKAkSDwoHaGVhbHRoeRgCIAEoCBIQCghyZXBsaWNhcxgDIAEoAxIPCgdpbl9zeW5jGAQgASgDEhEKCXByaW1hcmllcxgFIAEoAxIVCg1oZWFsdGhfcmVhc29uGAYgASgJEigKBWRyYWluGAcgASgLMhkuZ2l0YWx5X29wZXJhdG9yLnYxLkRyYWluIpMBCgVEcmFpbhI2CgpyZXF1ZXN0ZXJzGAEgAygLMiIuZ2l0YWx5X29wZXJhdG9yLnYxLkRyYWluUmVxdWVzdGVyEg8KB3VuYXdhcmUYAiADKAkSMAoFY2FsbHMYAyADKAsyIS5naXRhbHlfb3BlcmF0b3IudjEuRHJhaW5pbmdDYWxscxIPCgdkcmFpbmVkGAQgASgIInsKDkRyYWluUmVxdWVzdGVyEhEKCXJlcXVlc3RlchgBIAEoCRIOCgZyZWFzb24YAiABKAkSFwoPcmVxdWVzdGVkX2F0X21zGAMgASgDEi0KBmdyYWNlcxgEIAMoCzIdLmdpdGFseV9vcGVyYXRvci52MS5DYWxsR3JhY2UiJgoJQ2FsbEdyYWNlEg0KBWNsYXNzGAEgASgJEgoKAm1zGAIgASgDIlsKDURyYWluaW5nQ2FsbHMSDQoFY2xhc3MYASABKAkSDQoFY291bnQYAiABKAMSEQoJb2xkZXN0X21zGAMgASgDEhkKEW9sZGVzdF9yZXBvc2l0b3J5GAQgASgJIngKF0xpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIVCg1vbmx5X2RlZ3JhZGVkGAIgASgIEhUKDXJlbGF0aXZlX3BhdGgYAyABKAkSFgoOb25seV91bmRlY2lkZWQYBCABKAgigAIKEFJlcG9zaXRvcnlTdGF0dXMSCgoCaWQYASABKAMSFwoPdmlydHVhbF9zdG9yYWdlGAIgASgJEhUKDXJlbGF0aXZlX3BhdGgYAyABKAkSFAoMcmVwbGljYV9wYXRoGAQgASgJEg0KBWVwb2NoGAUgASgDEgsKA2xzbhgGIAEoAxIPCgdwcmltYXJ5GAcgASgJEjMKCHJlcGxpY2FzGAggAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcGxpY2FTdGF0dXMSDwoHaW50ZW50cxgJIAEoBRIPCgdmaW5kaW5nGAogASgJEhYKDnZlcmlmaWVkX2F0X21zGAsgASgDIncKDVJlcGxpY2FTdGF0dXMSDwoHc3RvcmFnZRgBIAEoCRILCgNsc24YAiABKAMSDAoEcm9sZRgDIAEoCRIPCgdpbl9zeW5jGAQgASgIEhMKC3JlcGFpcmVkX2J5GAUgASgJEhQKDGxhc3RfZmFpbHVyZRgGIAEoCSJJChdWZXJpZnlSZXBvc2l0b3J5UmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSFQoNcmVsYXRpdmVfcGF0aBgCIAEoCSJrChhWZXJpZnlSZXBvc2l0b3J5UmVzcG9uc2USDwoHb3V0Y29tZRgBIAEoCRIOCgZkZXRhaWwYAiABKAkSLgoFZmxhd3MYAyADKAsyHy5naXRhbHlfb3BlcmF0b3IudjEuUmVwbGljYUZsYXciLAoLUmVwbGljYUZsYXcSDwoHc3RvcmFnZRgBIAEoCRIMCgRmbGF3GAIgASgJIk4KEkZpbmRPcnBoYW5zUmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSDwoHc3RvcmFnZRgCIAEoCRIOCgZyZW1vdmUYAyABKAgiVQoGT3JwaGFuEgwKBHBhdGgYASABKAkSFgoObW9kaWZpZWRfYXRfbXMYAiABKAMSFAoMa2VwdF9iZWNhdXNlGAMgASgJEg8KB3JlbW92ZWQYBCABKAgiPwoTQWNjZXB0Vm9sdW1lUmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSDwoHc3RvcmFnZRgCIAEoCSIkChRBY2NlcHRWb2x1bWVSZXNwb25zZRIMCgRrZXB0GAEgASgDIpEBChNSZXF1ZXN0RHJhaW5SZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIPCgdzdG9yYWdlGAIgASgJEhEKCXJlcXVlc3RlchgDIAEoCRIOCgZyZWFzb24YBCABKAkSLQoGZ3JhY2VzGAUgAygLMh0uZ2l0YWx5X29wZXJhdG9yLnYxLkNhbGxHcmFjZSIWChRSZXF1ZXN0RHJhaW5SZXNwb25zZSJRChJDYW5jZWxEcmFpblJlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEg8KB3N0b3JhZ2UYAiABKAkSEQoJcmVxdWVzdGVyGAMgASgJIhUKE0NhbmNlbERyYWluUmVzcG9uc2UyuwUKDEFkbWluU2VydmljZRJYCglHZXRTdGF0dXMSJC5naXRhbHlfb3BlcmF0b3IudjEuR2V0U3RhdHVzUmVxdWVzdBolLmdpdGFseV9vcGVyYXRvci52MS5HZXRTdGF0dXNSZXNwb25zZRJnChBMaXN0UmVwb3NpdG9yaWVzEisuZ2l0YWx5X29wZXJhdG9yLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0GiQuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcG9zaXRvcnlTdGF0dXMwARJtChBWZXJpZnlSZXBvc2l0b3J5EisuZ2l0YWx5X29wZXJhdG9yLnYxLlZlcmlmeVJlcG9zaXRvcnlSZXF1ZXN0GiwuZ2l0YWx5X29wZXJhdG9yLnYxLlZlcmlmeVJlcG9zaXRvcnlSZXNwb25zZRJTCgtGaW5kT3JwaGFucxImLmdpdGFseV9vcGVyYXRvci52MS5GaW5kT3JwaGFuc1JlcXVlc3QaGi5naXRhbHlfb3BlcmF0b3IudjEuT3JwaGFuMAESYQoMQWNjZXB0Vm9sdW1lEicuZ2l0YWx5X29wZXJhdG9yLnYxLkFjY2VwdFZvbHVtZVJlcXVlc3QaKC5naXRhbHlfb3BlcmF0b3IudjEuQWNjZXB0Vm9sdW1lUmVzcG9uc2USYQoMUmVxdWVzdERyYWluEicuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcXVlc3REcmFpblJlcXVlc3QaKC5naXRhbHlfb3BlcmF0b3IudjEuUmVxdWVzdERyYWluUmVzcG9uc2USXgoLQ2FuY2VsRHJhaW4SJi5naXRhbHlfb3BlcmF0b3IudjEuQ2FuY2VsRHJhaW5SZXF1ZXN0GicuZ2l0YWx5X29wZXJhdG9yLnYxLkNhbmNlbERyYWluUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Ch5naXRhbHlfb3BlcmF0b3IvdjEvYWRtaW4ucHJvdG8SEmdpdGFseV9vcGVyYXRvci52MSISChBHZXRTdGF0dXNSZXF1ZXN0IoIBChFHZXRTdGF0dXNSZXNwb25zZRIQCghwcm94eV9pZBgBIAEoCRJCChB2aXJ0dWFsX3N0b3JhZ2VzGAIgAygLMiguZ2l0YWx5X29wZXJhdG9yLnYxLlZpcnR1YWxTdG9yYWdlU3RhdHVzEhcKD3N0b3JlX3JlYWNoYWJsZRgDIAEoCCLUAQoUVmlydHVhbFN0b3JhZ2VTdGF0dXMSDAoEbmFtZRgBIAEoCRIUCgxyZXBvc2l0b3JpZXMYAiABKAMSGAoQZnVsbHlfcmVwbGljYXRlZBgDIAEoAxIQCghkZWdyYWRlZBgEIAEoAxIPCgdhdF9yaXNrGAUgASgDEhMKC3VuYXZhaWxhYmxlGAYgASgDEjMKCHN0b3JhZ2VzGAcgAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlN0b3JhZ2VTdGF0dXMSEQoJdW5kZWNpZGVkGAggASgDIqUBCg1TdG9yYWdlU3RhdHVzEgwKBG5hbWUYASABKAkSDwoHaGVhbHRoeRgCIAEoCBIQCghyZXBsaWNhcxgDIAEoAxIPCgdpbl9zeW5jGAQgASgDEhEKCXByaW1hcmllcxgFIAEoAxIVCg1oZWFsdGhfcmVhc29uGAYgASgJEigKBWRyYWluGAcgASgLMhkuZ2l0YWx5X29wZXJhdG9yLnYxLkRyYWluIpMBCgVEcmFpbhI2CgpyZXF1ZXN0ZXJzGAEgAygLMiIuZ2l0YWx5X29wZXJhdG9yLnYxLkRyYWluUmVxdWVzdGVyEg8KB3VuYXdhcmUYAiADKAkSMAoFY2FsbHMYAyADKAsyIS5naXRhbHlfb3BlcmF0b3IudjEuRHJhaW5pbmdDYWxscxIPCgdkcmFpbmVkGAQgASgIInsKDkRyYWluUmVxdWVzdGVyEhEKCXJlcXVlc3RlchgBIAEoCRIOCgZyZWFzb24YAiABKAkSFwoPcmVxdWVzdGVkX2F0X21zGAMgASgDEi0KBmdyYWNlcxgEIAMoCzIdLmdpdGFseV9vcGVyYXRvci52MS5DYWxsR3JhY2UiJgoJQ2FsbEdyYWNlEg0KBWNsYXNzGAEgASgJEgoKAm1zGAIgASgDIlsKDURyYWluaW5nQ2FsbHMSDQoFY2xhc3MYASABKAkSDQoFY291bnQYAiABKAMSEQoJb2xkZXN0X21zGAMgASgDEhkKEW9sZGVzdF9yZXBvc2l0b3J5GAQgASgJIngKF0xpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIVCg1vbmx5X2RlZ3JhZGVkGAIgASgIEhUKDXJlbGF0aXZlX3BhdGgYAyABKAkSFgoOb25seV91bmRlY2lkZWQYBCABKAgigAIKEFJlcG9zaXRvcnlTdGF0dXMSCgoCaWQYASABKAMSFwoPdmlydHVhbF9zdG9yYWdlGAIgASgJEhUKDXJlbGF0aXZlX3BhdGgYAyABKAkSFAoMcmVwbGljYV9wYXRoGAQgASgJEg0KBWVwb2NoGAUgASgDEgsKA2xzbhgGIAEoAxIPCgdwcmltYXJ5GAcgASgJEjMKCHJlcGxpY2FzGAggAygLMiEuZ2l0YWx5X29wZXJhdG9yLnYxLlJlcGxpY2FTdGF0dXMSDwoHaW50ZW50cxgJIAEoBRIPCgdmaW5kaW5nGAogASgJEhYKDnZlcmlmaWVkX2F0X21zGAsgASgDIncKDVJlcGxpY2FTdGF0dXMSDwoHc3RvcmFnZRgBIAEoCRILCgNsc24YAiABKAMSDAoEcm9sZRgDIAEoCRIPCgdpbl9zeW5jGAQgASgIEhMKC3JlcGFpcmVkX2J5GAUgASgJEhQKDGxhc3RfZmFpbHVyZRgGIAEoCSIwChVMaXN0UGxhY2VtZW50c1JlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJIoQBChZMaXN0UGxhY2VtZW50c1Jlc3BvbnNlEhAKCGFzX29mX21zGAEgASgDEhAKCHN0b3JhZ2VzGAIgAygJEg0KBXNpemVzGAMgAygNEg8KB21lbWJlcnMYBCADKA0SFAoMcmVwb3NpdG9yaWVzGAUgAygNEhAKCGV4YW1wbGVzGAYgAygJIkkKF1ZlcmlmeVJlcG9zaXRvcnlSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIVCg1yZWxhdGl2ZV9wYXRoGAIgASgJImsKGFZlcmlmeVJlcG9zaXRvcnlSZXNwb25zZRIPCgdvdXRjb21lGAEgASgJEg4KBmRldGFpbBgCIAEoCRIuCgVmbGF3cxgDIAMoCzIfLmdpdGFseV9vcGVyYXRvci52MS5SZXBsaWNhRmxhdyIsCgtSZXBsaWNhRmxhdxIPCgdzdG9yYWdlGAEgASgJEgwKBGZsYXcYAiABKAkiTgoSRmluZE9ycGhhbnNSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIPCgdzdG9yYWdlGAIgASgJEg4KBnJlbW92ZRgDIAEoCCJVCgZPcnBoYW4SDAoEcGF0aBgBIAEoCRIWCg5tb2RpZmllZF9hdF9tcxgCIAEoAxIUCgxrZXB0X2JlY2F1c2UYAyABKAkSDwoHcmVtb3ZlZBgEIAEoCCI/ChNBY2NlcHRWb2x1bWVSZXF1ZXN0EhcKD3ZpcnR1YWxfc3RvcmFnZRgBIAEoCRIPCgdzdG9yYWdlGAIgASgJIiQKFEFjY2VwdFZvbHVtZVJlc3BvbnNlEgwKBGtlcHQYASABKAMikQEKE1JlcXVlc3REcmFpblJlcXVlc3QSFwoPdmlydHVhbF9zdG9yYWdlGAEgASgJEg8KB3N0b3JhZ2UYAiABKAkSEQoJcmVxdWVzdGVyGAMgASgJEg4KBnJlYXNvbhgEIAEoCRItCgZncmFjZXMYBSADKAsyHS5naXRhbHlfb3BlcmF0b3IudjEuQ2FsbEdyYWNlIhYKFFJlcXVlc3REcmFpblJlc3BvbnNlIlEKEkNhbmNlbERyYWluUmVxdWVzdBIXCg92aXJ0dWFsX3N0b3JhZ2UYASABKAkSDwoHc3RvcmFnZRgCIAEoCRIRCglyZXF1ZXN0ZXIYAyABKAkiFQoTQ2FuY2VsRHJhaW5SZXNwb25zZTKmBgoMQWRtaW5TZXJ2aWNlElgKCUdldFN0YXR1cxIkLmdpdGFseV9vcGVyYXRvci52MS5HZXRTdGF0dXNSZXF1ZXN0GiUuZ2l0YWx5X29wZXJhdG9yLnYxLkdldFN0YXR1c1Jlc3BvbnNlEmcKEExpc3RSZXBvc2l0b3JpZXMSKy5naXRhbHlfb3BlcmF0b3IudjEuTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QaJC5naXRhbHlfb3BlcmF0b3IudjEuUmVwb3NpdG9yeVN0YXR1czABEmkKDkxpc3RQbGFjZW1lbnRzEikuZ2l0YWx5X29wZXJhdG9yLnYxLkxpc3RQbGFjZW1lbnRzUmVxdWVzdBoqLmdpdGFseV9vcGVyYXRvci52MS5MaXN0UGxhY2VtZW50c1Jlc3BvbnNlMAESbQoQVmVyaWZ5UmVwb3NpdG9yeRIrLmdpdGFseV9vcGVyYXRvci52MS5WZXJpZnlSZXBvc2l0b3J5UmVxdWVzdBosLmdpdGFseV9vcGVyYXRvci52MS5WZXJpZnlSZXBvc2l0b3J5UmVzcG9uc2USUwoLRmluZE9ycGhhbnMSJi5naXRhbHlfb3BlcmF0b3IudjEuRmluZE9ycGhhbnNSZXF1ZXN0GhouZ2l0YWx5X29wZXJhdG9yLnYxLk9ycGhhbjABEmEKDEFjY2VwdFZvbHVtZRInLmdpdGFseV9vcGVyYXRvci52MS5BY2NlcHRWb2x1bWVSZXF1ZXN0GiguZ2l0YWx5X29wZXJhdG9yLnYxLkFjY2VwdFZvbHVtZVJlc3BvbnNlEmEKDFJlcXVlc3REcmFpbhInLmdpdGFseV9vcGVyYXRvci52MS5SZXF1ZXN0RHJhaW5SZXF1ZXN0GiguZ2l0YWx5X29wZXJhdG9yLnYxLlJlcXVlc3REcmFpblJlc3BvbnNlEl4KC0NhbmNlbERyYWluEiYuZ2l0YWx5X29wZXJhdG9yLnYxLkNhbmNlbERyYWluUmVxdWVzdBonLmdpdGFseV9vcGVyYXRvci52MS5DYW5jZWxEcmFpblJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message gitaly_operator.v1.GetStatusRequest
@@ -484,6 +484,81 @@ export const ReplicaStatusSchema: GenMessage<ReplicaStatus> = /*@__PURE__*/
   messageDesc(file_gitaly_operator_v1_admin, 10);
 
 /**
+ * @generated from message gitaly_operator.v1.ListPlacementsRequest
+ */
+export type ListPlacementsRequest = Message<"gitaly_operator.v1.ListPlacementsRequest"> & {
+  /**
+   * @generated from field: string virtual_storage = 1;
+   */
+  virtualStorage: string;
+};
+
+/**
+ * Describes the message gitaly_operator.v1.ListPlacementsRequest.
+ * Use `create(ListPlacementsRequestSchema)` to create a new message.
+ */
+export const ListPlacementsRequestSchema: GenMessage<ListPlacementsRequest> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 11);
+
+/**
+ * A part of the list: 1000 sets at most. There is at least one part.
+ *
+ * @generated from message gitaly_operator.v1.ListPlacementsResponse
+ */
+export type ListPlacementsResponse = Message<"gitaly_operator.v1.ListPlacementsResponse"> & {
+  /**
+   * What the list is as of, or a little older: in milliseconds since 1970-01-01 UTC, by the store's clock.
+   * In the first part.
+   *
+   * @generated from field: int64 as_of_ms = 1;
+   */
+  asOfMs: bigint;
+
+  /**
+   * Storages that are named for the first time. A storage's index is its place among all names so far.
+   *
+   * @generated from field: repeated string storages = 2;
+   */
+  storages: string[];
+
+  /**
+   * One entry for each set of storages that hold repositories in sync and vote on them: how many they are. A
+   * set has at least one, and may come more than once.
+   *
+   * @generated from field: repeated uint32 sizes = 3;
+   */
+  sizes: number[];
+
+  /**
+   * The storages' indexes, set by set.
+   *
+   * @generated from field: repeated uint32 members = 4;
+   */
+  members: number[];
+
+  /**
+   * For each set: how many repositories are in sync on exactly these storages,
+   *
+   * @generated from field: repeated uint32 repositories = 5;
+   */
+  repositories: number[];
+
+  /**
+   * and the relative path of one of them.
+   *
+   * @generated from field: repeated string examples = 6;
+   */
+  examples: string[];
+};
+
+/**
+ * Describes the message gitaly_operator.v1.ListPlacementsResponse.
+ * Use `create(ListPlacementsResponseSchema)` to create a new message.
+ */
+export const ListPlacementsResponseSchema: GenMessage<ListPlacementsResponse> = /*@__PURE__*/
+  messageDesc(file_gitaly_operator_v1_admin, 12);
+
+/**
  * @generated from message gitaly_operator.v1.VerifyRepositoryRequest
  */
 export type VerifyRepositoryRequest = Message<"gitaly_operator.v1.VerifyRepositoryRequest"> & {
@@ -503,7 +578,7 @@ export type VerifyRepositoryRequest = Message<"gitaly_operator.v1.VerifyReposito
  * Use `create(VerifyRepositoryRequestSchema)` to create a new message.
  */
 export const VerifyRepositoryRequestSchema: GenMessage<VerifyRepositoryRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 11);
+  messageDesc(file_gitaly_operator_v1_admin, 13);
 
 /**
  * @generated from message gitaly_operator.v1.VerifyRepositoryResponse
@@ -536,7 +611,7 @@ export type VerifyRepositoryResponse = Message<"gitaly_operator.v1.VerifyReposit
  * Use `create(VerifyRepositoryResponseSchema)` to create a new message.
  */
 export const VerifyRepositoryResponseSchema: GenMessage<VerifyRepositoryResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 12);
+  messageDesc(file_gitaly_operator_v1_admin, 14);
 
 /**
  * @generated from message gitaly_operator.v1.ReplicaFlaw
@@ -560,7 +635,7 @@ export type ReplicaFlaw = Message<"gitaly_operator.v1.ReplicaFlaw"> & {
  * Use `create(ReplicaFlawSchema)` to create a new message.
  */
 export const ReplicaFlawSchema: GenMessage<ReplicaFlaw> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 13);
+  messageDesc(file_gitaly_operator_v1_admin, 15);
 
 /**
  * @generated from message gitaly_operator.v1.FindOrphansRequest
@@ -589,7 +664,7 @@ export type FindOrphansRequest = Message<"gitaly_operator.v1.FindOrphansRequest"
  * Use `create(FindOrphansRequestSchema)` to create a new message.
  */
 export const FindOrphansRequestSchema: GenMessage<FindOrphansRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 14);
+  messageDesc(file_gitaly_operator_v1_admin, 16);
 
 /**
  * @generated from message gitaly_operator.v1.Orphan
@@ -627,7 +702,7 @@ export type Orphan = Message<"gitaly_operator.v1.Orphan"> & {
  * Use `create(OrphanSchema)` to create a new message.
  */
 export const OrphanSchema: GenMessage<Orphan> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 15);
+  messageDesc(file_gitaly_operator_v1_admin, 17);
 
 /**
  * @generated from message gitaly_operator.v1.AcceptVolumeRequest
@@ -649,7 +724,7 @@ export type AcceptVolumeRequest = Message<"gitaly_operator.v1.AcceptVolumeReques
  * Use `create(AcceptVolumeRequestSchema)` to create a new message.
  */
 export const AcceptVolumeRequestSchema: GenMessage<AcceptVolumeRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 16);
+  messageDesc(file_gitaly_operator_v1_admin, 18);
 
 /**
  * @generated from message gitaly_operator.v1.AcceptVolumeResponse
@@ -668,7 +743,7 @@ export type AcceptVolumeResponse = Message<"gitaly_operator.v1.AcceptVolumeRespo
  * Use `create(AcceptVolumeResponseSchema)` to create a new message.
  */
 export const AcceptVolumeResponseSchema: GenMessage<AcceptVolumeResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 17);
+  messageDesc(file_gitaly_operator_v1_admin, 19);
 
 /**
  * @generated from message gitaly_operator.v1.RequestDrainRequest
@@ -707,7 +782,7 @@ export type RequestDrainRequest = Message<"gitaly_operator.v1.RequestDrainReques
  * Use `create(RequestDrainRequestSchema)` to create a new message.
  */
 export const RequestDrainRequestSchema: GenMessage<RequestDrainRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 18);
+  messageDesc(file_gitaly_operator_v1_admin, 20);
 
 /**
  * @generated from message gitaly_operator.v1.RequestDrainResponse
@@ -720,7 +795,7 @@ export type RequestDrainResponse = Message<"gitaly_operator.v1.RequestDrainRespo
  * Use `create(RequestDrainResponseSchema)` to create a new message.
  */
 export const RequestDrainResponseSchema: GenMessage<RequestDrainResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 19);
+  messageDesc(file_gitaly_operator_v1_admin, 21);
 
 /**
  * @generated from message gitaly_operator.v1.CancelDrainRequest
@@ -747,7 +822,7 @@ export type CancelDrainRequest = Message<"gitaly_operator.v1.CancelDrainRequest"
  * Use `create(CancelDrainRequestSchema)` to create a new message.
  */
 export const CancelDrainRequestSchema: GenMessage<CancelDrainRequest> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 20);
+  messageDesc(file_gitaly_operator_v1_admin, 22);
 
 /**
  * @generated from message gitaly_operator.v1.CancelDrainResponse
@@ -760,7 +835,7 @@ export type CancelDrainResponse = Message<"gitaly_operator.v1.CancelDrainRespons
  * Use `create(CancelDrainResponseSchema)` to create a new message.
  */
 export const CancelDrainResponseSchema: GenMessage<CancelDrainResponse> = /*@__PURE__*/
-  messageDesc(file_gitaly_operator_v1_admin, 21);
+  messageDesc(file_gitaly_operator_v1_admin, 23);
 
 /**
  * @generated from service gitaly_operator.v1.AdminService
@@ -785,6 +860,19 @@ export const AdminService: GenService<{
     methodKind: "server_streaming";
     input: typeof ListRepositoriesRequestSchema;
     output: typeof RepositoryStatusSchema;
+  },
+  /**
+   * Where the repositories of a virtual storage are in sync, all as of one moment: for who plans which
+   * storages may be away together. Reads every record, and so is not for asking every few seconds.
+   * RESOURCE_EXHAUSTED while the proxy makes another such list, UNAVAILABLE if it was not read within 30 s,
+   * INVALID_ARGUMENT if there is no such virtual storage.
+   *
+   * @generated from rpc gitaly_operator.v1.AdminService.ListPlacements
+   */
+  listPlacements: {
+    methodKind: "server_streaming";
+    input: typeof ListPlacementsRequestSchema;
+    output: typeof ListPlacementsResponseSchema;
   },
   /**
    * Compares the replicas of a repository with one another now, as the proxies do in the background.
