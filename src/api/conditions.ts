@@ -48,6 +48,8 @@ export const conditions = {
       UpToDate: 'Everything is as the spec says.',
       PodsStarting: 'Pods are being made or are not ready yet.',
       RollingUpdate: 'Gitaly pods are being replaced, one after the other.',
+      NodesLeaving:
+        'Nodes are cordoned or about to go: their Gitaly pods are drained, one after the other, and may be evicted then.',
       UpdateWaiting: 'Gitaly pods are outdated, and none may be taken down now.',
       UpdateHalted:
         'A new Gitaly pod does not become ready, so no other is replaced until it does or the spec is corrected.',

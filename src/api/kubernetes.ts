@@ -83,6 +83,20 @@ export interface PodDisruptionBudget extends KubeObject {
 /** metav1.LabelSelector. */
 export interface LabelSelector {
   readonly matchLabels: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: 'DoesNotExist';
+  }[];
+}
+
+/** core/v1 Node. */
+export interface Node extends KubeObject {
+  readonly apiVersion: 'v1';
+  readonly kind: 'Node';
+  readonly spec?: {
+    readonly unschedulable?: boolean;
+    readonly taints?: readonly { readonly key: string }[];
+  };
 }
 
 /** apps/v1 StatefulSet. */

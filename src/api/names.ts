@@ -22,7 +22,12 @@ export const labelKeys = {
   virtualStorage: 'gitaly.dev/virtual-storage',
   component: 'app.kubernetes.io/component',
   managedBy: 'app.kubernetes.io/managed-by',
+  /** On a pod that no PodDisruptionBudget of ours holds, as no client would miss it. Whatever its value. */
+  evictable: 'gitaly.dev/evictable',
 } as const;
+
+/** When a pod got {@link labelKeys.evictable} last; it keeps that when it loses the label. RFC 3339. */
+export const evictableSinceKey = 'gitaly.dev/evictable-since';
 
 /** The part that a pod plays, as the value of its component label. */
 export type Component = 'storage' | 'proxy' | 'database';

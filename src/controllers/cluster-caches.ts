@@ -1,11 +1,12 @@
 import { Scope, type Stoppable } from '../base/scope.ts';
 import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
-import type { KubeObject } from '../api/kubernetes.ts';
+import type { KubeObject, Node, Pod } from '../api/kubernetes.ts';
 import { labelKeys } from '../api/names.ts';
 import type { Selection } from '../kube/kube-client.ts';
 import type { ReadonlyObjectStore } from '../kube/object-store.ts';
 import { Reflector, type ReflectorOptions } from '../kube/reflector.ts';
 import { resourceTypes, type ObjectName, type ResourceType } from '../kube/resource-types.ts';
+import type { NodeWatching } from '../reconcilers/leaving-nodes.ts';
 import type { ObservedCluster } from '../reconcilers/observed-cluster.ts';
 
 /** What the caches need. */
@@ -15,6 +16,7 @@ export interface ClusterCachesOptions extends Omit<
 > {
   /** Empty: all. */
   readonly namespaces: readonly string[];
+  readonly nodes: NodeWatching;
   /** Told of each cluster that something changed of, again and again. */
   readonly onChange: (cluster: ObjectName) => void;
 }
@@ -34,6 +36,8 @@ export interface ClusterCaches extends Stoppable {
   find(object: KubeObject): KubeObject | undefined;
   /** The watched objects of a cluster. */
   objectsOf(cluster: ObjectName): WatchedObjects;
+  /** Every node; none if they are not watched. */
+  nodes(): Node[];
 }
 
 /** What of a cluster is watched. */
@@ -94,6 +98,25 @@ export function startClusterCaches(options: ClusterCachesOptions): ClusterCaches
     startChild<KubeObject>(type);
   }
 
+  function startNodes(): ReadonlyObjectStore<Node>[] {
+    if (!options.nodes.areWatched) return [];
+    const reflector = Reflector.start<Node>({
+      ...options,
+      type: resourceTypes.node,
+      selection: {},
+      onChange({ object }) {
+        for (const pod of pods.flatMap((store) => store.list((one) => isOn(one, object)))) {
+          const name = clusterLabel(pod);
+          const { namespace = '' } = pod.metadata;
+          if (name !== undefined) options.onChange({ namespace, name });
+        }
+      },
+    });
+    reflectors.push(scope.own(reflector) as unknown as Reflector<KubeObject>);
+    return [reflector.store];
+  }
+
+  const nodes = startNodes();
   return {
     synced: allSynced(reflectors),
     silentMs: () => Math.max(...reflectors.map((reflector) => reflector.silentMs())),
@@ -108,8 +131,13 @@ export function startClusterCaches(options: ClusterCachesOptions): ClusterCaches
       pods: childrenOf(cluster, pods),
       claims: childrenOf(cluster, claims),
     }),
+    nodes: () => nodes.flatMap((store) => store.list()),
     stop: () => scope.stop(),
   };
+}
+
+function isOn({ spec }: Pod, { metadata }: Node): boolean {
+  return spec.nodeName === metadata.name;
 }
 
 async function allSynced(reflectors: readonly Reflector<KubeObject>[]): Promise<void> {

@@ -77,6 +77,7 @@ function start(): ClusterController {
       random: seededRandom(1),
       logger: recordingLogger,
       namespaces: [],
+      nodes: { areWatched: true, ownTaints: [] },
       defaults: { proxyImage: 'operator:1' },
     }),
   );
@@ -323,6 +324,7 @@ describe('the controller of clusters', () => {
         random: seededRandom(1),
         logger: silentLogger,
         namespaces: [],
+        nodes: { areWatched: true, ownTaints: [] },
         defaults: { proxyImage: 'operator:1' },
       }),
     );

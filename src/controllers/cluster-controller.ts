@@ -8,6 +8,7 @@ import { startControllerLoop, type ReconcileObserver } from '../kube/controller-
 import type { EventRecorder } from '../kube/event-recorder.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { StatusWriter } from '../kube/status-writer.ts';
+import type { NodeWatching } from '../reconcilers/leaving-nodes.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { startClusterCaches } from './cluster-caches.ts';
 import { clusterReconciler, keyOf } from './cluster-reconciler.ts';
@@ -29,6 +30,7 @@ export interface ClusterControllerOptions {
   /** Which namespaces to look after; empty: all. */
   readonly namespaces: readonly string[];
   readonly defaults: SpecDefaults;
+  readonly nodes: NodeWatching;
 }
 
 /** The controller of all clusters. */

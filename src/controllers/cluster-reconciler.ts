@@ -14,6 +14,7 @@ import type { StatusWriter } from '../kube/status-writer.ts';
 import type { ClusterContext } from '../reconcilers/cluster-context.ts';
 import { desiredObjects } from '../reconcilers/desired-objects.ts';
 import type { ApplyOutcome, ObservedCluster } from '../reconcilers/observed-cluster.ts';
+import { leavingNodes, type NodeWatching } from '../reconcilers/leaving-nodes.ts';
 import { refreshIntervalMs } from '../reconcilers/refresh-interval.ts';
 import { observeRoll } from '../reconcilers/rollout/observe-roll.ts';
 import { planRoll } from '../reconcilers/rollout/roll-plan.ts';
@@ -34,9 +35,9 @@ import { executeRoll } from './roll-executor.ts';
 
 /** What reconciling a cluster needs. */
 export interface ClusterReconcilerOptions {
-  readonly caches: Pick<ClusterCaches, 'cluster' | 'clusters' | 'objectsOf'>;
+  readonly caches: Pick<ClusterCaches, 'cluster' | 'clusters' | 'objectsOf' | 'nodes'>;
   readonly applier: ObjectApplier;
-  readonly client: Pick<KubeClient, 'delete'>;
+  readonly client: Pick<KubeClient, 'delete' | 'merge'>;
   readonly secrets: ClusterSecrets;
   readonly proxies: ProxyStatusSource;
   readonly drains: ProxyDrains;
@@ -44,6 +45,7 @@ export interface ClusterReconcilerOptions {
   readonly events: EventRecorder;
   readonly clock: Clock;
   readonly defaults: SpecDefaults;
+  readonly nodes: NodeWatching;
 }
 
 /**
@@ -121,13 +123,14 @@ type ContextOutcome =
   | { readonly kind: 'invalid'; readonly message: string };
 
 function contextOf(
-  { defaults }: ClusterReconcilerOptions,
+  { defaults, nodes }: ClusterReconcilerOptions,
   resource: GitalyCluster,
 ): ContextOutcome {
   const { name, namespace = '', uid = '' } = resource.metadata;
   try {
     const spec = effectiveSpec(resource, defaults);
-    return { kind: 'valid', context: { name, namespace, uid, spec, digest } };
+    const watchesNodes = nodes.areWatched;
+    return { kind: 'valid', context: { name, namespace, uid, spec, watchesNodes, digest } };
   } catch (thrown) {
     return { kind: 'invalid', message: errorMessage(thrown) };
   }
@@ -197,7 +200,13 @@ async function look(options: ClusterReconcilerOptions, context: ClusterContext):
     reachProxies(options, context, before.pods),
   ]);
   // Looked at after the proxies have answered, so that pods are no older than what is said of them.
-  const observed = { ...caches.objectsOf(context), databaseSecret, report: proxies.report };
+  const leaving = leavingNodes(caches.nodes(), options.nodes.ownTaints);
+  const observed = {
+    ...caches.objectsOf(context),
+    databaseSecret,
+    leavingNodes: leaving,
+    report: proxies.report,
+  };
   return { observed, proxies };
 }
 

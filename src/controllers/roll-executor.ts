@@ -1,11 +1,14 @@
+import type { Clock } from '../base/clock.ts';
 import { assertNever, errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { EffectiveSpec } from '../api/effective-spec.ts';
 import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
 import type { EventRecorder, EventText } from '../kube/event-recorder.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
+import { isKubeError } from '../kube/kube-error.ts';
 import { resourceTypes } from '../kube/resource-types.ts';
-import type { RollAction } from '../reconcilers/rollout/roll-plan.ts';
+import { evictionPatch } from '../reconcilers/rollout/eviction-marks.ts';
+import type { RollAction } from '../reconcilers/rollout/roll-action.ts';
 import { drainRequester } from '../reconcilers/rollout/storage-state.ts';
 import { referenceTo } from './cluster-reference.ts';
 import type { ProxyDrains } from './proxy-drains.ts';
@@ -13,7 +16,8 @@ import type { ReachedProxies } from './reach-proxies.ts';
 
 /** What carries out the steps of a roll. */
 export interface RollExecutorOptions {
-  readonly client: Pick<KubeClient, 'delete'>;
+  readonly client: Pick<KubeClient, 'delete' | 'merge'>;
+  readonly clock: Clock;
   readonly drains: ProxyDrains;
   readonly events: EventRecorder;
 }
@@ -47,28 +51,64 @@ export async function executeRoll(options: RollExecutorOptions, run: RollRun): P
 
 /** Why it failed; undefined if it did not. */
 async function attempt(
-  { client, drains }: RollExecutorOptions,
-  { cluster, proxies, grace }: RollRun,
+  options: RollExecutorOptions,
+  run: RollRun,
   action: RollAction,
 ): Promise<string | undefined> {
-  const { kind, virtualStorage, storage, reason } = action;
-  if (kind !== 'deletePod') {
-    if (proxies.token === undefined) return 'the token of the clients is not known';
-    const place = { virtualStorage, storage, requester: drainRequester };
-    const answer = await drains.change(
-      proxies.endpoints,
-      proxies.token,
-      kind === 'cancelDrain' ? { kind, ...place } : { kind, ...place, reason, grace },
-    );
-    return answer.kind === 'failed' ? answer.message : undefined;
+  switch (action.kind) {
+    case 'requestDrain':
+      return changeDrain(options, run, action);
+    case 'cancelDrain':
+      return (
+        (action.uid === undefined
+          ? undefined
+          : await changePod(options, run, { ...action, uid: action.uid })) ??
+        changeDrain(options, run, action)
+      );
+    case 'deletePod':
+    case 'allowEviction':
+    case 'refuseEviction':
+      return changePod(options, run, action);
+    default:
+      return assertNever(action);
   }
+}
+
+type DrainAction = Extract<RollAction, { readonly kind: 'requestDrain' | 'cancelDrain' }>;
+type PodChange = Pick<RollAction, 'kind' | 'storage'> & { readonly uid: string };
+
+async function changeDrain(
+  { drains }: RollExecutorOptions,
+  { proxies, grace }: RollRun,
+  { kind, virtualStorage, storage, reason }: DrainAction,
+): Promise<string | undefined> {
+  if (proxies.token === undefined) return 'the token of the clients is not known';
+  const place = { virtualStorage, storage, requester: drainRequester };
+  const answer = await drains.change(
+    proxies.endpoints,
+    proxies.token,
+    kind === 'cancelDrain' ? { kind, ...place } : { kind, ...place, reason, grace },
+  );
+  return answer.kind === 'failed' ? answer.message : undefined;
+}
+
+async function changePod(
+  { client, clock }: RollExecutorOptions,
+  { cluster }: RollRun,
+  { kind, storage, uid }: PodChange,
+): Promise<string | undefined> {
+  const name = { namespace: cluster.metadata.namespace ?? '', name: storage };
   try {
-    const { namespace = '' } = cluster.metadata;
-    // Another pod of that name, or none, is what is wanted.
-    await client.delete(resourceTypes.pod, { namespace, name: storage }, action.uid);
+    if (kind === 'deletePod') await client.delete(resourceTypes.pod, name, uid);
+    else {
+      const patch = evictionPatch(uid, kind === 'allowEviction', clock.wallMs());
+      await client.merge(resourceTypes.pod, name, patch);
+    }
     return undefined;
   } catch (thrown) {
-    return errorMessage(thrown);
+    // Another pod of that name, or none, is what is wanted.
+    const isGone = isKubeError(thrown, 404) || isKubeError(thrown, 409);
+    return isGone ? undefined : errorMessage(thrown);
   }
 }
 
@@ -90,6 +130,16 @@ function eventOf(action: RollAction): RollEvent {
       return action.cutsCalls
         ? { type: 'Warning', reason: 'DrainDeadlinePassed', note }
         : { type: 'Normal', reason: 'PodReplaced', note };
+    }
+    case 'allowEviction': {
+      const note = `the pod of ${storage} may be evicted: ${reason}`;
+      return action.cutsCalls
+        ? { type: 'Warning', reason: 'DrainDeadlinePassed', note }
+        : { type: 'Normal', reason: 'EvictionAllowed', note };
+    }
+    case 'refuseEviction': {
+      const note = `the pod of ${storage} may not be evicted any more: ${reason}`;
+      return { type: 'Normal', reason: 'EvictionRefused', note };
     }
     default:
       return assertNever(action);

@@ -50,6 +50,7 @@ function startOperator(instance = 'a'): ClusterController {
       random: seededRandom(1),
       logger: silentLogger,
       namespaces: [],
+      nodes: { areWatched: true, ownTaints: [] },
       defaults: { proxyImage: 'operator:1' },
     }),
   );
@@ -123,6 +124,12 @@ const wholeRoll = (revision: string, storages: readonly string[] = roll.storages
 
 const eventPaths = () => server.objects.paths().filter((path) => path.includes('/events/'));
 const events = () => eventPaths().map((path) => server.objects.at(path)?.['reason']);
+
+const isEvictable = (storage: string) => {
+  const pod = server.objects.at(`${namespaced('/api/v1', 'pods')}/${storage}`);
+  const { labels = {} } = (pod?.metadata ?? {}) as { labels?: Readonly<Record<string, string>> };
+  return 'gitaly.dev/evictable' in labels;
+};
 
 const deletions = () => server.requests.filter(({ method }) => method === 'DELETE').length;
 
@@ -205,6 +212,44 @@ describe('a rolling update', () => {
     await until('it says so', () => events().includes('UpdateStepFailed'));
     server.setFault(() => undefined);
     await until('it is done', () => isDone('revision-2'));
+  });
+});
+
+describe('a node that is cordoned', () => {
+  const annotated = () => roll.storages.filter((name) => isEvictable(name));
+
+  test('has its storage drained, and only then evicted', async () => {
+    await readyToRoll();
+    const [, second = ''] = roll.storages;
+    expect(roll.evict(second)).toBe(false);
+    roll.busy.add(second);
+    roll.cordon(second);
+    await until('it is drained', () => cluster()?.status?.message?.includes('1 call left'));
+    expect([cluster()?.status?.reason, roll.evict(second)]).toEqual(['NodesLeaving', false]);
+    roll.busy.clear();
+    await until('it is evicted', () => roll.evict(second));
+    await until('it is back', () => isDone('revision-1') && roll.drained.length === 0);
+    expect(roll.history).toEqual([
+      `requestDrain ${second}`,
+      `${second} is evicted`,
+      `${second} is made from revision-1`,
+      `cancelDrain ${second}`,
+    ]);
+    expect(events()).toEqual(expect.arrayContaining(['DrainRequested', 'EvictionAllowed']));
+    expect([deletions(), annotated()]).toEqual([0, []]);
+  });
+
+  test('and stays after all, gets its clients back, also from another operator', async () => {
+    const operator = await readyToRoll();
+    const [first = ''] = roll.storages;
+    roll.cordon(first);
+    await until('it may be evicted', () => isEvictable(first));
+    await operator.stop();
+    roll.cordon(first, false);
+    startOperator('b');
+    await until('all is as before', () => isDone('revision-1') && roll.drained.length === 0);
+    expect(annotated()).toEqual([]);
+    expect(roll.history).toEqual([`requestDrain ${first}`, `cancelDrain ${first}`]);
   });
 });
 

@@ -2,6 +2,7 @@ import type {
   ConfigMap,
   Deployment,
   KubeObject,
+  Node,
   PersistentVolumeClaim,
   Pod,
   PodDisruptionBudget,
@@ -11,7 +12,7 @@ import type {
 } from '../api/kubernetes.ts';
 import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
 
-/** A kind of namespaced object, as a path names it. The type parameter is what it holds. */
+/** A kind of object, as a path names it. The type parameter is what it holds. */
 export interface ResourceType<T extends KubeObject = KubeObject> {
   readonly apiVersion: string;
   readonly kind: T['kind'];
@@ -49,6 +50,8 @@ export const resourceTypes = {
     'PodDisruptionBudget',
     'poddisruptionbudgets',
   ),
+  /** Not in any namespace. */
+  node: resourceType<Node>('v1', 'Node', 'nodes'),
   lease: resourceType<Lease>('coordination.k8s.io/v1', 'Lease', 'leases'),
   event: resourceType<KubeEvent>('events.k8s.io/v1', 'Event', 'events'),
 } as const;

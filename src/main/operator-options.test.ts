@@ -10,9 +10,12 @@ describe("the operator's options", () => {
       POD_NAME: 'operator-1',
       OPERATOR_IMAGE: 'operator:1',
       LOG_LEVEL: 'debug',
+      WATCH_NODES: 'false',
+      LEAVING_TAINTS: 'example.com/retired',
     });
     expect(options).toEqual({
       namespaces: ['a', 'b'],
+      nodes: { areWatched: false, ownTaints: ['example.com/retired'] },
       leaseNamespace: 'ops',
       httpListen: { host: '0.0.0.0', port: 8080 },
       proxyImage: 'operator:1',

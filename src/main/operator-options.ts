@@ -1,9 +1,12 @@
 import { parseArgs } from 'node:util';
 
+import type { NodeWatching } from '../reconcilers/leaving-nodes.ts';
+
 /** How the operator is run. */
 export interface OperatorOptions {
   /** Which namespaces to look after; empty: all. */
   readonly namespaces: readonly string[];
+  readonly nodes: NodeWatching;
   /** Where the Lease is that replicas compete for; undefined: run alone, and always lead. */
   readonly leaseNamespace: string | undefined;
   /** Address of `/livez`, `/readyz` and `/metrics`. */
@@ -19,6 +22,10 @@ export interface OperatorOptions {
 export const operatorUsage = `operator [flags]
 
   --namespaces a,b        which to look after (WATCH_NAMESPACES); default: all
+  --leaving-taints a,b    keys of taints of nodes that are about to go, beside the
+                          well-known ones (LEAVING_TAINTS)
+  --no-nodes              watch no nodes (WATCH_NODES=false): then evictions are not held up
+                          until storages are drained
   --lease-namespace ns    where replicas elect a leader (POD_NAMESPACE); default: no election
   --http-listen host:port /livez, /readyz and /metrics (HTTP_LISTEN); default 0.0.0.0:8080
   --proxy-image image     for clusters that name none (OPERATOR_IMAGE)
@@ -34,20 +41,29 @@ export function parseOperatorOptions(
     args: [...args],
     options: {
       namespaces: { type: 'string' },
+      'leaving-taints': { type: 'string' },
+      'no-nodes': { type: 'boolean' },
       'lease-namespace': { type: 'string' },
       'http-listen': { type: 'string' },
       'proxy-image': { type: 'string' },
       'log-level': { type: 'string' },
     },
   });
-  const pick = (flag: keyof typeof values, variable: string) =>
-    values[flag] ?? (env[variable] === '' ? undefined : env[variable]);
+  const { 'no-nodes': noNodes, ...texts } = values;
+  const pick = (flag: keyof typeof texts, variable: string) =>
+    texts[flag] ?? (env[variable] === '' ? undefined : env[variable]);
   const proxyImage = pick('proxy-image', 'OPERATOR_IMAGE');
   if (proxyImage === undefined) {
     throw new Error('tell the image of the proxies: set OPERATOR_IMAGE or --proxy-image');
   }
+  const list = (flag: keyof typeof texts, variable: string) =>
+    (pick(flag, variable) ?? '').split(',').filter(Boolean);
   return {
-    namespaces: (pick('namespaces', 'WATCH_NAMESPACES') ?? '').split(',').filter(Boolean),
+    namespaces: list('namespaces', 'WATCH_NAMESPACES'),
+    nodes: {
+      areWatched: noNodes !== true && env['WATCH_NODES'] !== 'false',
+      ownTaints: list('leaving-taints', 'LEAVING_TAINTS'),
+    },
     leaseNamespace: pick('lease-namespace', 'POD_NAMESPACE'),
     httpListen: parseListen(pick('http-listen', 'HTTP_LISTEN') ?? '0.0.0.0:8080'),
     proxyImage,

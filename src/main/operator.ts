@@ -60,6 +60,7 @@ async function main(): Promise<void> {
       random: systemRandom,
       logger,
       namespaces: options.namespaces,
+      nodes: options.nodes,
       defaults: { proxyImage: options.proxyImage },
     }),
   );

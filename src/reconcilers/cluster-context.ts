@@ -7,6 +7,8 @@ export interface ClusterContext {
   readonly namespace: string;
   readonly uid: string;
   readonly spec: EffectiveSpec;
+  /** Whether the operator sees which nodes are about to go, and lets pods be evicted that are drained. */
+  readonly watchesNodes: boolean;
   /** A short text that is the same for the same input, and reveals nothing of it. */
   digest(text: string): string;
 }

@@ -5,6 +5,7 @@ import { clusterContext } from '../../test/support/gitaly-cluster.ts';
 import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
 import type { KubeObject, PersistentVolumeClaim, Secret } from '../api/kubernetes.ts';
 import { desiredObjects } from './desired-objects.ts';
+import { gitalyDisruptionBudget } from './gitaly-objects.ts';
 
 const nothing = { statefulSets: [], claims: [], pods: [] };
 
@@ -53,6 +54,14 @@ describe('the desired objects', () => {
       expect(dump(object, { noRefs: true })).toMatchSnapshot();
     },
   );
+
+  test('let one storage be evicted at a time where nobody sees which nodes are about to go', () => {
+    const context = { ...clusterContext(), watchesNodes: false };
+    const [virtualStorage] = context.spec.virtualStorages;
+    if (!virtualStorage) throw new Error('there is no virtual storage');
+    const { spec } = gitalyDisruptionBudget(context, virtualStorage);
+    expect([spec.maxUnavailable, spec.selector.matchExpressions]).toEqual([1, undefined]);
+  });
 
   test('never repeat the token outside of a Secret', () => {
     const leaky = desired().filter((object) => JSON.stringify(object).includes('secret-token'));

@@ -1,6 +1,6 @@
 import type { EffectiveVirtualStorage } from '../api/effective-spec.ts';
 import type { PodDisruptionBudget, Secret, Service } from '../api/kubernetes.ts';
-import { grpcPort, grpcTlsPort, httpPort, objectNames } from '../api/names.ts';
+import { grpcPort, grpcTlsPort, httpPort, labelKeys, objectNames } from '../api/names.ts';
 import { toBase64 } from './base64.ts';
 import { storagesOf, type ClusterContext } from './cluster-context.ts';
 import { gitalyConfig } from './gitaly-config.ts';
@@ -61,7 +61,11 @@ export function gitalyService(
   };
 }
 
-/** At most one storage of a virtual storage may be evicted at a time. */
+/**
+ * No storage may be evicted that a client would miss: it holds all pods but those that the operator has marked as
+ * evictable. Where nodes are not watched nothing is marked, and one storage of a virtual storage may be evicted at a
+ * time.
+ */
 export function gitalyDisruptionBudget(
   context: ClusterContext,
   virtualStorage: EffectiveVirtualStorage,
@@ -72,10 +76,15 @@ export function gitalyDisruptionBudget(
     kind: 'PodDisruptionBudget',
     metadata: ownedMeta(context, part, objectNames.storages(context.name, virtualStorage.name)),
     spec: {
-      maxUnavailable: 1,
+      maxUnavailable: context.watchesNodes ? 0 : 1,
       // A pod that is not ready protects nothing, and must not keep a node from being drained.
       unhealthyPodEvictionPolicy: 'AlwaysAllow',
-      selector: selectorOf(context, part),
+      selector: {
+        ...selectorOf(context, part),
+        ...(context.watchesNodes && {
+          matchExpressions: [{ key: labelKeys.evictable, operator: 'DoesNotExist' as const }],
+        }),
+      },
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Deployment, PersistentVolumeClaim, Pod, StatefulSet } from '../api/kubernetes.ts';
+import type { LeavingNodes } from './leaving-nodes.ts';
 import type { ProxyReport } from './proxy-report.ts';
 
 /** What exists of a cluster, and what its proxies say. */
@@ -8,6 +9,7 @@ export interface ObservedCluster {
   readonly pods: readonly Pod[];
   readonly claims: readonly PersistentVolumeClaim[];
   readonly databaseSecret: SecretState;
+  readonly leavingNodes: LeavingNodes;
   readonly report: ProxyReport;
 }
 

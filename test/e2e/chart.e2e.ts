@@ -27,12 +27,26 @@ describe('the chart', () => {
     return answer.trim() === 'yes';
   }
 
+  /** The objects that the chart makes with a value set. */
+  async function render(value: string) {
+    const command = ['template', 'x', 'charts/gitaly-operator', '--set', value];
+    const objects = loadAll(await cluster.helm(command)) as (Rendered | null)[];
+    const metadataOf = (kind: string) =>
+      objects.flatMap((object) => (object?.kind === kind ? [object.metadata] : []));
+    return {
+      namesOf: (kind: string) => metadataOf(kind).map(({ name }) => name),
+      namespacesOf: (kind: string) => metadataOf(kind).map(({ namespace }) => namespace),
+    };
+  }
+
   test.each([
     ['patch', 'statefulsets.apps'],
     ['create', 'secrets'],
     ['get', 'secrets'],
     ['patch', 'persistentvolumeclaims'],
     ['delete', 'pods'],
+    ['patch', 'pods'],
+    ['watch', 'nodes'],
     ['patch', 'gitalyclusters.gitaly.dev:status'],
   ])('lets the operator %s %s', async (verb, resource) => {
     expect(await operatorMay(verb, resource)).toBe(true);
@@ -46,6 +60,7 @@ describe('the chart', () => {
     ['delete', 'statefulsets.apps'],
     ['create', 'pods'],
     ['create', 'pods:exec'],
+    ['patch', 'nodes'],
     ['patch', 'gitalyclusters.gitaly.dev'],
     ['create', 'clusterroles.rbac.authorization.k8s.io'],
     ['update', 'leases.coordination.k8s.io'],
@@ -60,17 +75,15 @@ describe('the chart', () => {
   });
 
   test('gives rights in the watched namespaces only, if some are named', async () => {
-    const render = ['template', 'x', 'charts/gitaly-operator', '--set', 'watchNamespaces={a,b}'];
-    const objects = loadAll(await cluster.helm(render)) as (Rendered | null)[];
-    const kinds = (kind: string) => objects.filter((object) => object?.kind === kind);
-    expect(kinds('ClusterRoleBinding')).toEqual([]);
-    expect(kinds('RoleBinding').map((object) => object?.metadata.namespace)).toEqual(
-      expect.arrayContaining(['a', 'b']),
-    );
+    const { namesOf, namespacesOf } = await render('watchNamespaces={a,b}');
+    // Nodes are in no namespace.
+    expect(namesOf('ClusterRoleBinding')).toEqual([expect.stringMatching(/-nodes$/)]);
+    expect(namespacesOf('RoleBinding')).toEqual(expect.arrayContaining(['a', 'b']));
+    const withoutNodes = await render('watchNamespaces={a,b},nodes.watch=false');
+    expect(withoutNodes.namesOf('ClusterRoleBinding')).toEqual([]);
   });
 
   test('refuses values that it does not know', async () => {
-    const render = ['template', 'x', 'charts/gitaly-operator', '--set', 'replica=3'];
-    await expect(cluster.helm(render)).rejects.toThrow('replica');
+    await expect(render('replica=3')).rejects.toThrow('replica');
   });
 });

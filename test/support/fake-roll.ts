@@ -65,6 +65,21 @@ export class FakeRoll {
     this.#objects.put(path, { ...set, status });
   }
 
+  /** Cordons the node that a storage's pod is on, or uncordons it. */
+  cordon(storage: string, unschedulable = true): void {
+    const name = this.#pod(storage)?.spec.nodeName ?? '';
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { unschedulable } };
+    this.#objects.put(`/api/v1/nodes/${name}`, node);
+  }
+
+  /** Tries to evict a storage's pod, which is ready; returns whether the PodDisruptionBudget let it go. */
+  evict(storage: string): boolean {
+    if (this.#pod(storage)?.metadata.labels?.['gitaly.dev/evictable'] === undefined) return false;
+    this.history.push(`${storage} is evicted`);
+    this.#objects.remove(`${pods}/${storage}`);
+    return true;
+  }
+
   /** What Kubernetes does, as soon as it is asked for. */
   kubernetesActs(): void {
     for (const name of this.storages) if (!this.#pod(name)) this.#makePod(name);
@@ -134,7 +149,8 @@ export class FakeRoll {
     const status = this.#bad.has(this.#revision)
       ? { containerStatuses: [{ name: 'gitaly', state: { waiting } }] }
       : made.status;
-    const pod = { ...made, metadata: { ...made.metadata, uid, labels }, status };
+    const spec = { ...made.spec, nodeName: `node-${this.#made}` };
+    const pod = { ...made, metadata: { ...made.metadata, uid, labels }, spec, status };
     this.#objects.put(`${pods}/${name}`, pod);
   }
 

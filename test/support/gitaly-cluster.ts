@@ -28,6 +28,7 @@ export function clusterContext(spec: Partial<GitalyCluster['spec']> = {}): Clust
     namespace: cluster.metadata.namespace ?? '',
     uid: cluster.metadata.uid ?? '',
     spec: effectiveSpec(cluster, { proxyImage: 'gitaly-operator:1' }),
+    watchesNodes: true,
     digest: (text) => `${text.length}`,
   };
 }

@@ -48,6 +48,7 @@ export function readyCluster(context: ClusterContext): ObservedCluster {
       kind: 'present',
       keys: ['host', 'port', 'dbname', 'username', 'password'],
     },
+    leavingNodes: new Map(),
     report: answered(Object.fromEntries(virtualStorages.map(({ name }) => [name, {}]))),
   };
 }

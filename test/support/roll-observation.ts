@@ -37,7 +37,15 @@ export function storageOf(
     pod:
       typeof pod === 'string'
         ? { kind: pod }
-        : { kind: 'present', uid: `uid-of-${name}`, outdated: [], readiness: ready, ...pod },
+        : {
+            kind: 'present',
+            uid: `uid-of-${name}`,
+            outdated: [],
+            leaving: undefined,
+            eviction: { isAllowed: false, sinceMs: undefined },
+            readiness: ready,
+            ...pod,
+          },
     report:
       report === 'unknown'
         ? undefined

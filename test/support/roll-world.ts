@@ -1,6 +1,7 @@
 import { assertNever } from '../../src/base/errors.ts';
 import type { DrainReport } from '../../src/reconcilers/proxy-report.ts';
-import { planRoll, type RollAction } from '../../src/reconcilers/rollout/roll-plan.ts';
+import type { RollAction } from '../../src/reconcilers/rollout/roll-action.ts';
+import { planRoll } from '../../src/reconcilers/rollout/roll-plan.ts';
 import type {
   ObservedPod,
   ObservedStorage,
@@ -18,6 +19,9 @@ export type RollEvent =
   | { readonly kind: 'proxiesSilent'; readonly isOn: boolean }
   | { readonly kind: 'proxyAway'; readonly isOn: boolean }
   | { readonly kind: 'paused'; readonly isOn: boolean }
+  | { readonly kind: 'nodeLeaves'; readonly storage: number; readonly isOn: boolean }
+  /** Somebody tries to evict the pod. */
+  | { readonly kind: 'evictorTries'; readonly storage: number }
   | { readonly kind: 'timePasses'; readonly ms: number }
   /** A step of the StatefulSet's controller, the kubelet, or the health checks. */
   | { readonly kind: 'kubernetesActs'; readonly storage: number }
@@ -37,6 +41,8 @@ interface Pod {
   readonly revision: number;
   phase: 'starting' | 'ready' | 'failing' | 'stopping';
   changedMs: number;
+  isEvictable: boolean;
+  evictableSinceMs: number | undefined;
 }
 
 interface Storage {
@@ -50,6 +56,8 @@ interface Storage {
   othersDrain: boolean;
   /** Whether every proxy has taken note of its drains. */
   noted: boolean;
+  /** Whether the node of its pod is about to go. */
+  leaving: boolean;
 }
 
 const replicas = 10;
@@ -62,6 +70,7 @@ const deadlineMs = 600_000;
 export class RollWorld {
   readonly violations: string[] = [];
   deletions = 0;
+  evictions = 0;
   readonly #storages: Storage[];
   #nowMs = 1_000_000;
   #revision = 1;
@@ -83,6 +92,7 @@ export class RollWorld {
       drainedSinceMs: undefined,
       othersDrain: false,
       noted: false,
+      leaving: false,
     }));
   }
 
@@ -96,6 +106,7 @@ export class RollWorld {
     return this.#storages.flatMap((storage) => [
       ...(storage.pod?.revision === this.#revision ? [] : [`${storage.name} is outdated`]),
       ...(storage.drainedSinceMs === undefined ? [] : [`${storage.name} is drained`]),
+      ...(storage.pod?.isEvictable === true ? [`${storage.name} may be evicted`] : []),
     ]);
   }
 
@@ -105,8 +116,16 @@ export class RollWorld {
 
   /** Lets everything go well until nothing is left to do, or for so long that nothing will come any more. */
   settle(): void {
+    for (const storage of this.#storages.keys()) {
+      this.play({ kind: 'nodeLeaves', storage, isOn: false });
+    }
+    this.play({ kind: 'newRevision', isGood: true });
+    this.goOn();
+  }
+
+  /** Lets all but nodes go well for a long time, while somebody clears the nodes of some storages that are leaving. */
+  goOn(evicted: readonly number[] = []): void {
     this.playAll([
-      { kind: 'newRevision', isGood: true },
       { kind: 'proxiesSilent', isOn: false },
       { kind: 'proxyAway', isOn: false },
       { kind: 'paused', isOn: false },
@@ -120,7 +139,10 @@ export class RollWorld {
         this.play({ kind: 'allGoesWell', storage });
       }
       this.play({ kind: 'operatorActs', done: Infinity });
-      this.play({ kind: 'timePasses', ms: 1000 });
+      for (const storage of evicted) {
+        if (this.#storages[storage]?.leaving === true) this.play({ kind: 'evictorTries', storage });
+      }
+      this.play({ kind: 'timePasses', ms: 5000 });
     }
   }
 
@@ -158,6 +180,14 @@ export class RollWorld {
       case 'paused':
         this.#paused = event.isOn;
         break;
+      case 'nodeLeaves':
+        this.#at(event.storage, (storage) => {
+          storage.leaving = event.isOn;
+        });
+        break;
+      case 'evictorTries':
+        this.#at(event.storage, (storage) => this.#evict(storage));
+        break;
       case 'timePasses':
         this.#nowMs += event.ms;
         break;
@@ -193,7 +223,7 @@ export class RollWorld {
         this.#act(planRoll(this.#observe()).actions.slice(0, event.done));
         break;
       case 'watchStalls':
-        this.#stalePods = this.#storages.map(({ pod }) => this.#observedPod(pod));
+        this.#stalePods = this.#storages.map((storage) => this.#observedPod(storage));
         break;
       case 'watchGoesOn':
         this.#stalePods = undefined;
@@ -210,7 +240,14 @@ export class RollWorld {
 
   #newPod(phase: Pod['phase']): Pod {
     this.#uids += 1;
-    return { uid: `uid-${this.#uids}`, revision: this.#revision, phase, changedMs: this.#nowMs };
+    return {
+      uid: `uid-${this.#uids}`,
+      revision: this.#revision,
+      phase,
+      changedMs: this.#nowMs,
+      isEvictable: false,
+      evictableSinceMs: undefined,
+    };
   }
 
   #crash(storage: Storage): void {
@@ -223,6 +260,7 @@ export class RollWorld {
     const { pod } = storage;
     if (!pod) {
       storage.pod = this.#newPod('starting');
+      storage.leaving = false;
       return;
     }
     switch (pod.phase) {
@@ -255,6 +293,7 @@ export class RollWorld {
           storage.drainedSinceMs ??= this.#nowMs;
           break;
         case 'cancelDrain':
+          this.#refuse(storage, action.uid);
           if (this.#silent) break;
           storage.drainedSinceMs = undefined;
           if (!isDrainAsked(storage)) storage.noted = false;
@@ -262,10 +301,42 @@ export class RollWorld {
         case 'deletePod':
           this.#delete(storage, action.uid);
           break;
+        case 'allowEviction':
+          this.#allow(storage, action.uid);
+          break;
+        case 'refuseEviction':
+          this.#refuse(storage, action.uid);
+          break;
         default:
           assertNever(action);
       }
     }
+  }
+
+  #allow(storage: Storage, uid: string): void {
+    const { pod } = storage;
+    if (pod?.uid !== uid) return;
+    if (storage.healthy && pod.phase === 'ready') this.#checkServing(storage);
+    const marked = this.#storages.filter((one) => one !== storage && one.pod?.isEvictable === true);
+    for (const { name } of marked)
+      this.violations.push(`${storage.name} may go together with ${name}`);
+    Object.assign(pod, { isEvictable: true, evictableSinceMs: this.#nowMs });
+  }
+
+  #refuse({ pod }: Storage, uid: string | undefined): void {
+    if (pod && pod.uid === uid) pod.isEvictable = false;
+  }
+
+  /** As the API server does with our PodDisruptionBudget. */
+  #evict(storage: Storage): void {
+    const { pod } = storage;
+    if (!pod || pod.phase === 'stopping') return;
+    if (pod.phase === 'ready') {
+      if (!pod.isEvictable) return;
+      if (storage.healthy) this.#checkUnused(storage);
+    }
+    this.evictions += 1;
+    this.#stop(storage, pod);
   }
 
   #delete(storage: Storage, uid: string): void {
@@ -273,23 +344,32 @@ export class RollWorld {
     if (pod?.uid !== uid || pod.phase === 'stopping') return;
     this.deletions += 1;
     if (pod.revision === this.#revision) this.violations.push(`${name} was not outdated`);
+    if (this.#paused) this.violations.push(`${name} went while the update was paused`);
     if (storage.healthy) this.#checkServing(storage);
+    this.#stop(storage, pod);
+  }
+
+  #stop(storage: Storage, pod: Pod): void {
     pod.phase = 'stopping';
     Object.assign(storage, { healthy: false, calls: 0, behind: storage.behind + 1 });
   }
 
   #checkServing(storage: Storage): void {
-    const { name, drainedSinceMs } = storage;
-    const isOverdue = drainedSinceMs !== undefined && this.#nowMs - drainedSinceMs >= deadlineMs;
-    if (!storage.noted) this.violations.push(`${name} went before the proxies had taken note`);
-    if (storage.calls > 0 && !isOverdue) this.violations.push(`${name} went under a call`);
+    const { name } = storage;
+    this.#checkUnused(storage);
     if (this.#away || this.#silent) this.violations.push(`${name} went unseen`);
-    if (this.#paused) this.violations.push(`${name} went while the update was paused`);
     for (const other of this.#storages) {
       const isMissed = !other.healthy || other.behind > 0 || other.pod?.phase !== 'ready';
       if (other !== storage && isMissed)
         this.violations.push(`${name} went while ${other.name} is missed`);
     }
+  }
+
+  #checkUnused(storage: Storage): void {
+    const { name, drainedSinceMs } = storage;
+    const isOverdue = drainedSinceMs !== undefined && this.#nowMs - drainedSinceMs >= deadlineMs;
+    if (!storage.noted) this.violations.push(`${name} went before the proxies had taken note`);
+    if (storage.calls > 0 && !isOverdue) this.violations.push(`${name} went under a call`);
   }
 
   #observe(): RollObservation {
@@ -315,7 +395,7 @@ export class RollWorld {
     const inSync = Math.max(0, replicas - behind);
     return {
       name,
-      pod: this.#stalePods?.[ordinal] ?? this.#observedPod(storage.pod),
+      pod: this.#stalePods?.[ordinal] ?? this.#observedPod(storage),
       report: this.#silent
         ? undefined
         : {
@@ -330,14 +410,17 @@ export class RollWorld {
     };
   }
 
-  #observedPod(pod: Pod | undefined): ObservedPod {
+  #observedPod({ pod, name, leaving }: Storage): ObservedPod {
     if (!pod) return { kind: 'absent' };
-    const { uid, phase, revision, changedMs } = pod;
+    const { uid, phase, revision, changedMs, isEvictable, evictableSinceMs } = pod;
     if (phase === 'stopping') return { kind: 'stopping' };
+    const template = revision === this.#revision ? [] : (['image', 'configuration'] as const);
     return {
       kind: 'present',
       uid,
-      outdated: revision === this.#revision ? [] : ['image', 'configuration'],
+      outdated: leaving ? [...template, 'node'] : template,
+      leaving: leaving ? `the node of ${name} is cordoned` : undefined,
+      eviction: { isAllowed: isEvictable, sinceMs: evictableSinceMs },
       readiness:
         phase === 'ready'
           ? { kind: 'ready' }

@@ -48,10 +48,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 - apiGroups: ['']
   resources: [secrets]
   verbs: [get, create, patch]
-# To replace outdated Gitaly pods, each when it is drained.
+# To replace outdated Gitaly pods, and to mark those that may be evicted, each when it is drained.
 - apiGroups: ['']
   resources: [pods]
-  verbs: [get, list, watch, delete]
+  verbs: [get, list, watch, patch, delete]
 # To let volumes grow. The StatefulSet controller makes them; nothing here may delete one.
 - apiGroups: ['']
   resources: [persistentvolumeclaims]

@@ -475,11 +475,11 @@ export interface StorageStatus {
    */
   outdated?: boolean;
   /**
-   * Where the storage is in an update; absent if it is up to date. `Outdated`: its turn comes. `Draining`: calls of clients come to their ends. `Drained`: no client is left. `Restarting`: its pod is replaced. `Returning`: it copies what it has missed. `Failed`: its new pod does not become ready.
+   * Where the storage is in an update; absent if it is up to date. `Outdated`: its turn comes. `Draining`: calls of clients come to their ends. `Drained`: no client is left. `Restarting`: its pod is replaced. `Returning`: it copies what it has missed. `Failed`: its new pod does not become ready. `Leaving`: its pod is not outdated, but its node is about to go, and its turn comes; once it is drained it may be evicted.
    */
-  update?: 'Outdated' | 'Draining' | 'Drained' | 'Restarting' | 'Returning' | 'Failed';
+  update?: 'Outdated' | 'Leaving' | 'Draining' | 'Drained' | 'Restarting' | 'Returning' | 'Failed';
   /**
-   * Why it is outdated, or what its update waits for.
+   * Why it is outdated or drained, or what its update or its eviction waits for.
    */
   updateMessage?: string;
   drain?: DrainStatus;

@@ -72,6 +72,23 @@ describe('what a roll is decided from', () => {
     });
   });
 
+  test('has the nodes that are about to go as a reason, and the marks of pods', () => {
+    const pod = podOf(context, 'gitaly-default-0', { component: 'storage' });
+    const at = '2026-01-01T12:00:00.000Z';
+    const annotations = { 'gitaly.dev/evictable-since': at };
+    const labels = { ...pod.metadata.labels, 'gitaly.dev/evictable': 'true' };
+    const marked = { ...pod, metadata: { ...pod.metadata, labels, annotations } };
+    const leavingNodes = new Map([[pod.spec.nodeName ?? '', 'it is cordoned']]);
+    expect(observe({ pods: [marked], leavingNodes }).virtualStorages[0]?.storages[0]?.pod).toEqual({
+      kind: 'present',
+      uid: 'uid-of-gitaly-default-0',
+      outdated: ['node'],
+      leaving: 'it is cordoned',
+      eviction: { isAllowed: true, sinceMs: Date.parse(at) },
+      readiness: { kind: 'ready' },
+    });
+  });
+
   test('counts the repositories that lack replicas, and those that refuse writes', () => {
     const report = answered({ default: { degraded: 1, atRisk: 2, unavailable: 3 } });
     expect(observe({ report }).virtualStorages).toMatchObject([{ short: 6, refusing: 5 }]);

@@ -13,7 +13,9 @@ import {
   readinessSinceMs,
 } from '../status/pod-state.ts';
 import { podsOf } from '../status/pods-of.ts';
-import { outdatedReasons } from './outdated-reasons.ts';
+import type { LeavingNodes } from '../leaving-nodes.ts';
+import { evictionOf } from './eviction-marks.ts';
+import { outdatedReasons, type OutdatedReason } from './outdated-reasons.ts';
 import type {
   ObservedPod,
   ObservedProxies,
@@ -24,7 +26,7 @@ import type {
 /** What the roll of a cluster is decided from. */
 export interface RollInput {
   readonly context: ClusterContext;
-  readonly observed: Pick<ObservedCluster, 'pods' | 'statefulSets' | 'report'>;
+  readonly observed: Pick<ObservedCluster, 'pods' | 'statefulSets' | 'leavingNodes' | 'report'>;
   readonly outcome: ApplyOutcome;
   /** Milliseconds since 1970-01-01 UTC. */
   readonly nowMs: number;
@@ -75,7 +77,7 @@ function observedVirtualStorage(
     refusing: atRisk + unavailable,
     storages: storagesOf(context, virtualStorage).map((storage) => ({
       name: storage.name,
-      pod: observedPod(byName(observed.pods, storage.name), set),
+      pod: observedPod(byName(observed.pods, storage.name), set, observed.leavingNodes),
       report: isCurrent(observed.report)
         ? report?.storages.find((one) => one.name === storage.name)
         : undefined,
@@ -88,14 +90,22 @@ function isCurrent(report: ProxyReport): boolean {
   return report.kind === 'answered' && report.storeReachable;
 }
 
-function observedPod(pod: Pod | undefined, set: StatefulSet | undefined): ObservedPod {
+function observedPod(
+  pod: Pod | undefined,
+  set: StatefulSet | undefined,
+  leavingNodes: LeavingNodes,
+): ObservedPod {
   if (!pod) return { kind: 'absent' };
   const { uid, deletionTimestamp } = pod.metadata;
   if (deletionTimestamp !== undefined || uid === undefined) return { kind: 'stopping' };
+  const leaving = leavingNodes.get(pod.spec.nodeName ?? '');
+  const node: readonly OutdatedReason[] = leaving === undefined ? [] : ['node'];
   return {
     kind: 'present',
     uid,
-    outdated: outdatedReasons(pod, set),
+    outdated: outdatedReasons(pod, set)?.concat(node),
+    leaving,
+    eviction: evictionOf(pod),
     readiness: isPodReady(pod)
       ? { kind: 'ready' }
       : {

@@ -7,13 +7,20 @@ export type OutdatedReason =
   /** Gitaly's configuration has changed, or the token of the storages. */
   | 'configuration'
   /** Anything else in the pod's template: resources, placement, volumes. */
-  | 'template';
+  | 'template'
+  /** Its node is about to go: see LeavingNodes. */
+  | 'node';
 
 /** The annotation of a pod that changes with Gitaly's configuration. */
 export const configChecksumKey = 'gitaly.dev/config-checksum';
 
+/** Whether a pod with these reasons was made from another template than the one wanted. */
+export function isOldTemplate(reasons: readonly OutdatedReason[]): boolean {
+  return reasons.some((reason) => reason !== 'node');
+}
+
 /**
- * Why the pod of a storage is to be replaced; empty if it was made from the template that is wanted.
+ * Why the pod of a storage is to be replaced, by its template; empty if it was made from the template that is wanted.
  * Undefined while Kubernetes has not looked at the template, or has not said what it makes pods from.
  */
 export function outdatedReasons(

@@ -60,8 +60,18 @@ export type ObservedPod =
       readonly uid: string;
       /** Why it is to be replaced; empty if it is not; undefined while Kubernetes has not looked at the template. */
       readonly outdated: readonly OutdatedReason[] | undefined;
+      /** Why its node is about to go, for a person; undefined if it stays. */
+      readonly leaving: string | undefined;
+      readonly eviction: PodEviction;
       readonly readiness: PodReadiness;
     };
+
+/** Whether the API server lets a pod be evicted that is ready. */
+export interface PodEviction {
+  readonly isAllowed: boolean;
+  /** When it was allowed last, by the operator's clock; undefined if it never was. */
+  readonly sinceMs: number | undefined;
+}
 
 /** Whether a pod that is there is ready. */
 export type PodReadiness =

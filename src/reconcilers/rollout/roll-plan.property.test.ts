@@ -15,6 +15,8 @@ const fault: fc.Arbitrary<RollEvent> = fc.oneof(
   fc.record({ kind: fc.constant('proxiesSilent' as const), isOn: mostly(false) }),
   fc.record({ kind: fc.constant('proxyAway' as const), isOn: mostly(false) }),
   fc.record({ kind: fc.constant('paused' as const), isOn: mostly(false) }),
+  fc.record({ kind: fc.constant('nodeLeaves' as const), storage, isOn: mostly(true) }),
+  fc.record({ kind: fc.constant('evictorTries' as const), storage }),
   fc.record({ kind: fc.constant('timePasses' as const), ms: fc.nat(400_000) }),
   fc.constant<RollEvent>({ kind: 'watchStalls' }),
 );
@@ -62,6 +64,23 @@ describe('a roll, whatever happens and wherever the operator dies', () => {
         expect(world.unfinished()).toEqual([]);
       }),
       { numRuns: 200 },
+    );
+  });
+
+  test('lets whoever clears a node evict its pod in the end, and others stay', () => {
+    fc.assert(
+      fc.property(events, storage, fc.subarray([0, 1, 2]), (history, evicted, others) => {
+        const world = new RollWorld(3);
+        world.playAll(history);
+        world.settle();
+        for (const one of [evicted, ...others]) {
+          world.play({ kind: 'nodeLeaves', storage: one, isOn: true });
+        }
+        const before = world.evictions;
+        world.goOn([evicted]);
+        expect([world.evictions - before, world.violations]).toEqual([1, []]);
+      }),
+      { numRuns: 100 },
     );
   });
 

@@ -1,7 +1,8 @@
 import type { JudgedStorage } from './judged-storage.ts';
+import { isOldTemplate, type OutdatedReason } from './outdated-reasons.ts';
 import type { RollObservation } from './roll-observation.ts';
 import { describeState } from './roll-text.ts';
-import { ownDrainOf } from './storage-state.ts';
+import { isLeftToEviction, ownDrainOf } from './storage-state.ts';
 
 /** How far the roll of a cluster is. */
 export type RollProgress =
@@ -9,6 +10,8 @@ export type RollProgress =
   | { readonly kind: 'upToDate' }
   /** A pod is being replaced. */
   | { readonly kind: 'rolling'; readonly message: string }
+  /** Nodes are about to go, and their storages are drained, or wait for that, or for their eviction. */
+  | { readonly kind: 'clearingNodes'; readonly message: string }
   /** Pods are outdated, and none may go now. */
   | { readonly kind: 'waiting'; readonly message: string }
   | { readonly kind: 'paused'; readonly message: string }
@@ -36,12 +39,16 @@ export function rollProgress(input: RollProgressInput): RollProgress {
   const { observation, storages, step } = input;
   const replaced = storages.find(isBeingReplaced);
   const subject = replaced ?? input.current;
-  const isOutdated = storages.some(({ pod }) => isPodOutdated(pod));
-  if (!isOutdated && !subject) return { kind: 'upToDate' };
+  const reasons = storages.flatMap(({ pod }) => reasonsOf(pod));
+  if (reasons.length === 0 && !subject) return { kind: 'upToDate' };
   const isDone = ({ state: { kind } }: JudgedStorage) => kind === 'upToDate' || kind === 'back';
   const count = `${storages.filter(isDone).length} of ${storages.length} storages are up to date`;
   const failed = storages.find(({ state }) => state.kind === 'failed');
-  if (failed) return { kind: 'halted', message: haltedMessage(count, failed) };
+  if (failed && (subject ?? isOldTemplate(reasons)))
+    return { kind: 'halted', message: haltedMessage(count, failed) };
+  if (!replaced && isOnlyForNodes(input)) {
+    return { kind: 'clearingNodes', message: clearingMessage(input) };
+  }
   if (observation.policy.paused && !replaced) {
     const message = `${count}; set spec.update.paused to false to go on`;
     return { kind: 'paused', message };
@@ -64,13 +71,32 @@ export function isBeingReplaced({ state: { kind }, report }: JudgedStorage): boo
   return isAway.includes(kind) && ownDrainOf(report) !== undefined;
 }
 
-function isPodOutdated(pod: JudgedStorage['pod']): boolean {
-  return pod.kind === 'present' && pod.outdated !== undefined && pod.outdated.length > 0;
+/** Whether what moves or waits does so for its node alone: not for a roll, or that is paused. */
+function isOnlyForNodes({ observation, storages, current }: RollProgressInput): boolean {
+  const { policy } = observation;
+  const concerned = current ? [current] : storages;
+  return isLeftToEviction(
+    concerned.flatMap(({ pod }) => reasonsOf(pod)),
+    policy,
+  );
+}
+
+/** Without how many are up to date, as it changes nothing about that. */
+function clearingMessage({ storages, current, step }: RollProgressInput): string {
+  const subject = current ?? storages.find(({ pod }) => pod.kind === 'present' && pod.leaving);
+  const wait = step.kind === 'wait' ? `, and waits: ${step.why}` : '';
+  return subject
+    ? `${subject.name} ${describeState(subject)}${wait}`
+    : `nodes are about to go${wait}`;
+}
+
+function reasonsOf(pod: JudgedStorage['pod']): readonly OutdatedReason[] {
+  return (pod.kind === 'present' ? pod.outdated : undefined) ?? [];
 }
 
 function haltedMessage(count: string, failed: JudgedStorage): string {
   return (
     `${count}; ${failed.name} ${describeState(failed)}. No other pod is replaced. Correct the spec: ` +
-    'the correction is applied to this pod first'
+    'the correction is applied to this pod first. If it has no node, as one is cordoned, uncordon that'
   );
 }

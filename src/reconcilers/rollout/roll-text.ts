@@ -2,20 +2,22 @@ import { assertNever } from '../../base/errors.ts';
 import { listOf } from '../../base/list-of.ts';
 import type { DrainReport, DrainRequester } from '../proxy-report.ts';
 import type { JudgedStorage } from './judged-storage.ts';
-import type { OutdatedReason } from './outdated-reasons.ts';
+import { isOldTemplate, type OutdatedReason } from './outdated-reasons.ts';
 import { missingReplicas } from './storage-state.ts';
 
 /**
  * Where a storage is in its update, such that its name can go before it: `starts: the pod is not ready yet`.
  * Without calls that come and go, so that it does not change all the time.
  */
-export function describeState({ state, report }: JudgedStorage): string {
+export function describeState({ state, pod, report }: JudgedStorage): string {
   const { kind } = state;
   switch (kind) {
     case 'upToDate':
       return 'is up to date';
     case 'outdated':
-      return `is outdated: ${describeReasons(state.reasons)}`;
+      return isOldTemplate(state.reasons)
+        ? `is outdated: ${describeReasons(state.reasons)}`
+        : `is to be drained, as ${leavingOf(pod)}`;
     case 'broken':
       return `is outdated and not ready: ${state.message}`;
     case 'draining':
@@ -24,6 +26,8 @@ export function describeState({ state, report }: JudgedStorage): string {
       return `drains for too long: ${report?.drain ? describeDrain(report.drain) : 'nobody says what is left'}`;
     case 'drained':
       return 'is drained';
+    case 'evictable':
+      return `may be evicted, as ${leavingOf(pod)}: ${report?.drain ? describeDrain(report.drain) : 'it is drained'}`;
     case 'stopping':
       return 'stops';
     case 'absent':
@@ -45,8 +49,18 @@ export function describeState({ state, report }: JudgedStorage): string {
 
 /** `image and configuration`. */
 export function describeReasons(reasons: readonly OutdatedReason[]): string {
-  const names = { image: 'image', configuration: 'configuration', template: 'pod template' };
+  const names = {
+    image: 'image',
+    configuration: 'configuration',
+    template: 'pod template',
+    node: 'leaving node',
+  };
   return listOf(reasons.map((reason) => names[reason]));
+}
+
+/** Why the pod's node is about to go. */
+export function leavingOf(pod: JudgedStorage['pod']): string {
+  return (pod.kind === 'present' ? pod.leaving : undefined) ?? 'its node is about to go';
 }
 
 /** What a drain waits for: proxies that have not taken note, then calls. */

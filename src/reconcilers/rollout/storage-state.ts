@@ -1,5 +1,5 @@
 import type { DrainReport } from '../proxy-report.ts';
-import type { OutdatedReason } from './outdated-reasons.ts';
+import { isOldTemplate, type OutdatedReason } from './outdated-reasons.ts';
 import type { ObservedStorage, RollObservation } from './roll-observation.ts';
 
 /** Who the operator is when it asks for a drain. */
@@ -24,6 +24,8 @@ export type StorageState =
   /** Only calls are left, for longer than they may. */
   | { readonly kind: 'overdue'; readonly reasons: readonly OutdatedReason[] }
   | { readonly kind: 'drained'; readonly reasons: readonly OutdatedReason[] }
+  /** It was drained or overdue, and its pod goes as soon as somebody evicts it. Calls may have begun since. */
+  | { readonly kind: 'evictable'; readonly reasons: readonly OutdatedReason[] }
   /** The pod was told to stop. */
   | { readonly kind: 'stopping' }
   /** There is no pod. */
@@ -57,16 +59,32 @@ export function storageState(
     const { message, sinceMs, isRunning } = readiness;
     const isFailing =
       readiness.isFailing || (sinceMs !== undefined && nowMs - sinceMs >= policy.readyDeadlineMs);
-    if (outdated.length === 0) return { kind: isFailing ? 'failed' : 'starting', message };
+    // Nothing holds up an eviction of a pod that is not ready, so that a node alone is no reason here.
+    if (!isOldTemplate(outdated)) return { kind: isFailing ? 'failed' : 'starting', message };
     const mayServe = report ? report.healthy || isDisputed(report) : isRunning;
     if (!mayServe) return { kind: 'broken', reasons: outdated, message, isFailing };
   }
   if (outdated.length > 0) {
     if (!drain) return { kind: 'outdated', reasons: outdated };
+    const isAware = drain.unaware.length === 0;
+    if (pod.eviction.isAllowed && isAware && isLeftToEviction(outdated, policy)) {
+      return { kind: 'evictable', reasons: outdated };
+    }
     return { kind: drainState(drain, nowMs - policy.drainDeadlineMs), reasons: outdated };
   }
   if (proxies.kind === 'answered' && !isWhole(report)) return { kind: 'returning' };
   return { kind: drain ? 'back' : 'upToDate' };
+}
+
+/**
+ * Whether the pod, once it is drained, is left to whoever clears its node: the operator itself has no reason to
+ * replace it, or may not.
+ */
+export function isLeftToEviction(
+  reasons: readonly OutdatedReason[],
+  { paused }: RollObservation['policy'],
+): boolean {
+  return reasons.includes('node') && (paused || !isOldTemplate(reasons));
 }
 
 /** The drain of a storage, if the operator is among those who have asked for it. */

@@ -11,6 +11,7 @@ import { grpcPort, grpcTlsPort, objectNames } from '../../api/names.ts';
 import type { ClusterContext } from '../cluster-context.ts';
 import type { ApplyOutcome } from '../observed-cluster.ts';
 import { proxyPart } from '../proxy-objects.ts';
+import { isOldTemplate } from '../rollout/outdated-reasons.ts';
 import { available } from './available.ts';
 import { dataOf, dataSafe } from './data-safe.ts';
 import { databaseReady } from './database-ready.ts';
@@ -142,7 +143,7 @@ function phaseOf(verdicts: Verdicts, outcome: ApplyOutcome, wasInService: boolea
 
 function updatedOf({ storages }: StatusInput['roll']): string {
   const updated = storages.filter(
-    ({ pod }) => pod.kind === 'present' && pod.outdated?.length === 0,
+    ({ pod }) => pod.kind === 'present' && pod.outdated && !isOldTemplate(pod.outdated),
   );
   return `${updated.length}/${storages.length}`;
 }

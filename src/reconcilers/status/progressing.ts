@@ -66,6 +66,9 @@ function rollMoving({ roll: { progress } }: ConditionInput): Verdict {
   if (progress.kind === 'rolling') {
     return { type, status: 'True', reason: 'RollingUpdate', message: progress.message };
   }
+  if (progress.kind === 'clearingNodes') {
+    return { type, status: 'True', reason: 'NodesLeaving', message: progress.message };
+  }
   if (progress.kind === 'halted') {
     return { type, status: 'False', reason: 'UpdateHalted', message: progress.message };
   }

@@ -33,16 +33,19 @@ function pod(name: string, revision: 'old' | 'new', status?: Pod['status']): Pod
 
 interface Situation {
   readonly pods: readonly Pod[];
+  readonly leavingNodes?: ReadonlyMap<string, string>;
   readonly reports?: Readonly<Record<string, Partial<StorageReport>>>;
   readonly degraded?: number;
   readonly spec?: Partial<GitalyCluster['spec']>;
 }
 
-function statusOf({ pods, reports = {}, degraded = 0, spec = {} }: Situation): GitalyClusterStatus {
+function statusOf(situation: Situation): GitalyClusterStatus {
+  const { pods, reports = {}, degraded = 0, spec = {}, leavingNodes = new Map() } = situation;
   const ready = readyCluster(context);
   const observed = {
     ...ready,
     statefulSets: [setOf(context, 'gitaly-default', 'revision-2')],
+    leavingNodes,
     pods: [...ready.pods.filter(({ metadata }) => !names.includes(metadata.name)), ...pods],
     report: withReports(answered({ default: { degraded } }), reports),
   };
@@ -104,6 +107,21 @@ describe('the status of a roll', () => {
     const status = statusOf({ pods, reports: { [first]: { drain: byAlice } } });
     expect(status).toMatchObject({ phase: 'Ready', updated: '3/3' });
     expect(storageOf(status, first)?.drain?.requesters).toEqual(['alice']);
+  });
+
+  test('shows a storage whose node is about to go, which is not outdated for that', () => {
+    const pods = names.map((name) => pod(name, 'new'));
+    const leavingNodes = new Map([[`node-of-${second}`, 'node n-2 is cordoned']]);
+    const status = statusOf({ pods, leavingNodes });
+    expect(status).toMatchObject({ reason: 'NodesLeaving', updated: '3/3' });
+    expect(storageOf(status, second)).toMatchObject({
+      update: 'Leaving',
+      updateMessage: 'is to be drained, as node n-2 is cordoned',
+    });
+    expect(storageOf(status, second)).not.toHaveProperty('outdated');
+    const drained = statusOf({ pods, leavingNodes, reports: { [second]: { drain } } });
+    expect(storageOf(drained, second)).toMatchObject({ update: 'Drained' });
+    expect(refreshIntervalMs(drained)).toBe(refreshIntervalMs(status));
   });
 
   test('says that it is paused, and that the cluster is well all the same', () => {

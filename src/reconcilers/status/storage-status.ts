@@ -5,6 +5,7 @@ import { storagesOf, type ClusterContext } from '../cluster-context.ts';
 import { repositoriesClaimName } from '../gitaly-stateful-set.ts';
 import { byName, type ObservedCluster } from '../observed-cluster.ts';
 import type { JudgedStorage } from '../rollout/judged-storage.ts';
+import { isOldTemplate } from '../rollout/outdated-reasons.ts';
 import { isBeingReplaced } from '../rollout/roll-progress.ts';
 import { describeDrain, describeRequester, describeState } from '../rollout/roll-text.ts';
 import type { StatusInput } from './status-input.ts';
@@ -79,7 +80,7 @@ function updateOf(judged: JudgedStorage | undefined): Partial<StorageStatus> {
   const update = updateWord(judged);
   const drain = report?.drain;
   return {
-    ...(pod.kind === 'present' && (pod.outdated?.length ?? 0) > 0 && { outdated: true }),
+    ...(pod.kind === 'present' && isOldTemplate(pod.outdated ?? []) && { outdated: true }),
     ...(update !== undefined && { update, updateMessage: describeState(judged) }),
     ...(drain && {
       drain: {
@@ -94,12 +95,14 @@ function updateOf(judged: JudgedStorage | undefined): Partial<StorageStatus> {
 function updateWord(judged: JudgedStorage): StorageStatus['update'] {
   switch (judged.state.kind) {
     case 'outdated':
+      return isOldTemplate(judged.state.reasons) ? 'Outdated' : 'Leaving';
     case 'broken':
       return 'Outdated';
     case 'draining':
     case 'overdue':
       return 'Draining';
     case 'drained':
+    case 'evictable':
       return 'Drained';
     case 'stopping':
     case 'absent':

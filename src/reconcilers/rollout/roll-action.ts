@@ -1,0 +1,30 @@
+/** What to do next. */
+export type RollAction =
+  | (StorageAction & { readonly kind: 'requestDrain' })
+  | (StorageAction & {
+      readonly kind: 'cancelDrain';
+      /** The storage's pod, if there is one. Its eviction is refused first, whatever the view of it says. */
+      readonly uid: string | undefined;
+    })
+  | (PodAction & {
+      readonly kind: 'deletePod';
+      /** Whether clients lose calls: the drain deadline has passed. */
+      readonly cutsCalls: boolean;
+    })
+  | (PodAction & {
+      readonly kind: 'allowEviction';
+      /** Whether clients lose calls when it is evicted: the drain deadline has passed. */
+      readonly cutsCalls: boolean;
+    })
+  | (PodAction & { readonly kind: 'refuseEviction' });
+
+interface StorageAction {
+  readonly virtualStorage: string;
+  readonly storage: string;
+  /** Why, for a person. */
+  readonly reason: string;
+}
+
+interface PodAction extends StorageAction {
+  readonly uid: string;
+}
