@@ -45,6 +45,7 @@ const layers = {
     'src/base',
   ],
   'src/proxy/drain': ['src/proxy/routing', 'src/proxy/store', 'src/base'],
+  'src/proxy/placement': ['src/proxy/routing', 'src/proxy/store', 'src/base'],
   'src/proxy/verification': [
     'src/proxy/routing',
     'src/proxy/transactions',

@@ -24,3 +24,26 @@ export function seededRandom(seed: number): Random {
 export function pick<T>(random: Random, items: readonly T[]): T | undefined {
   return items[Math.floor(random.next() * items.length)];
 }
+
+/**
+ * A random element: one that weighs twice as much as another is taken twice as often, and one that weighs nothing only
+ * if all do. Then each is as likely. Undefined if there is none.
+ *
+ * @param weightOf 0 or more
+ */
+export function pickWeighted<T>(
+  random: Random,
+  items: readonly T[],
+  weightOf: (item: T) => number,
+): T | undefined {
+  const weighty = items.filter((item) => weightOf(item) > 0);
+  if (weighty.length === 0) return pick(random, items);
+  const total = weighty.reduce((sum, item) => sum + weightOf(item), 0);
+  let left = random.next() * total;
+  for (const item of weighty) {
+    left -= weightOf(item);
+    if (left < 0) return item;
+  }
+  // Sums of fractions are not exact.
+  return weighty.at(-1);
+}

@@ -8,6 +8,7 @@ import type {
 import type { ServerInfoResponse } from '../gen/gitaly/server_pb.ts';
 import { drainText, requestersText } from './drain-view.ts';
 import { count, formatFields, formatTable } from './table.ts';
+import { freeText, weightText } from './weight-commands.ts';
 
 /** The cluster in a few lines: what people should know first stands first. */
 export function renderStatus(status: GetStatusResponse): string {
@@ -21,6 +22,8 @@ export function renderStatus(status: GetStatusResponse): string {
       String(storage.replicas),
       String(storage.inSync),
       String(storage.primaries),
+      weightText(storage),
+      freeText(storage),
       storage.healthReason,
       ...(hasDrains ? [drainCell(storage)] : []),
     ]),
@@ -116,6 +119,8 @@ const storageColumns = [
   { heading: 'REPLICAS', align: 'right' },
   { heading: 'IN SYNC', align: 'right' },
   { heading: 'PRIMARIES', align: 'right' },
+  { heading: 'WEIGHT', align: 'right' },
+  { heading: 'FREE', align: 'right' },
   { heading: 'REASON' },
 ] as const;
 

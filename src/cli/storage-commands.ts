@@ -12,6 +12,7 @@ import { formatJson, withSession, type Session } from './session.ts';
 import { parseStorageName, type StorageName } from './storage-name.ts';
 import { storageStatusOf } from './storage-status.ts';
 import { count } from './table.ts';
+import { addWeightCommand } from './weight-commands.ts';
 
 interface AcceptFlags {
   readonly yes?: boolean;
@@ -21,6 +22,7 @@ interface AcceptFlags {
 export function addStorageCommands(program: Command, io: CliIo): void {
   const storage = program.command('storage').description('work with storages');
   addDrainCommands(storage, io);
+  addWeightCommand(storage, io);
   addOrphans(storage, io);
   storage
     .command('accept-volume')

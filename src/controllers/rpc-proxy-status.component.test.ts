@@ -95,6 +95,10 @@ describe('what the proxies say', () => {
       replicas: 3n,
       inSync: 3n,
       primaries: 1n,
+      weight: 100,
+      full: false,
+      freeBytes: 0n,
+      totalBytes: 0n,
     } as const;
     const virtualStorage = {
       $typeName: 'gitaly_operator.v1.VirtualStorageStatus',

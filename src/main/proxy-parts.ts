@@ -12,6 +12,8 @@ import { Forwarder } from '../proxy/relay/forwarder.ts';
 import type { ServerCall } from '../proxy/relay/server-call.ts';
 import { SidechannelRegistry } from '../proxy/relay/sidechannel-registry.ts';
 import { voteMethods } from '../proxy/relay/vote-service.ts';
+import { DiskWatch } from '../proxy/placement/disk-watch.ts';
+import { WeightWatch } from '../proxy/placement/weight-watch.ts';
 import { RepairLoop } from '../proxy/replication/repair-loop.ts';
 import { Settler } from '../proxy/replication/settler.ts';
 import { VolumeGuard } from '../proxy/replication/volume-guard.ts';
@@ -94,6 +96,8 @@ export interface Relay {
   readonly view: RepositoryView;
   readonly membership: Membership;
   readonly drains: DrainWatch;
+  readonly weights: WeightWatch;
+  readonly disks: DiskWatch;
   readonly repairLoop: RepairLoop;
   readonly verificationLoop: VerificationLoop;
   readonly volumes: VolumeGuard;
@@ -171,6 +175,8 @@ export function createRelay(
     runningCalls: () => dispatcher.running,
     onCut: (callClass) => metrics.cutForDrain(callClass),
   });
+  const weights = new WeightWatch({ ...common, table: store.weights, storages });
+  const disks = new DiskWatch({ ...common, storages });
   const repairLoop = new RepairLoop({
     ...repair,
     settler,
@@ -179,7 +185,17 @@ export function createRelay(
     metrics,
     ...(parallel === undefined ? {} : { parallel }),
   });
-  return { dispatcher, view, membership, drains, repairLoop, verificationLoop, volumes };
+  return {
+    dispatcher,
+    view,
+    membership,
+    drains,
+    weights,
+    disks,
+    repairLoop,
+    verificationLoop,
+    volumes,
+  };
 }
 
 function sha256(text: string): Uint8Array {

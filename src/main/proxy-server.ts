@@ -67,7 +67,8 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     });
     const serving = new ServingState();
     const relay = createRelay(options, base, store, serving);
-    const { dispatcher, view, membership, drains, repairLoop, verificationLoop, volumes } = relay;
+    const { dispatcher, view, membership, drains, weights, disks } = relay;
+    const { repairLoop, verificationLoop, volumes } = relay;
     await untilAvailable(waiting, () => view.start());
     scope.own(view);
     // Owned before it has started: a lease that was taken by a call whose answer was lost is given back.
@@ -76,11 +77,15 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     // After the lease: whoever waits for a drain finds this proxy alive, or it finds the drain.
     scope.own(drains);
     await untilAvailable(waiting, () => drains.start());
-    // Without connections the repairs under way end, which may have gone on for an hour.
+    scope.own(weights);
+    await untilAvailable(waiting, () => weights.start());
+    // Without connections all that waits for storages ends. A repair may have gone on for an hour.
+    scope.own(disks);
     scope.own(repairLoop);
     scope.own(verificationLoop);
     scope.own(volumes);
     scope.own(base.storages).start(volumes);
+    disks.start();
     repairLoop.start();
     verificationLoop.start();
     const listener = scope.own(

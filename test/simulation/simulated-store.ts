@@ -14,6 +14,7 @@ import type { DrainBoard } from '../../src/proxy/store/drain-board.ts';
 import type { InSyncSetQuery } from '../../src/proxy/store/in-sync-sets.ts';
 import { createMemoryStore, type MemoryStore } from '../../src/proxy/store/memory-store.ts';
 import type { StorageIdentity, StorageKey } from '../../src/proxy/store/storage-identity.ts';
+import type { WeightTable } from '../../src/proxy/store/weight-table.ts';
 import type { VerificationQueue } from '../../src/proxy/store/verification-queue.ts';
 import type { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
@@ -39,6 +40,7 @@ const neverMs = 1e9;
 export class SimulatedStore implements ControlStore {
   readonly verifications: VerificationQueue;
   readonly drains: DrainBoard;
+  readonly weights: WeightTable;
   readonly #memory: MemoryStore;
   readonly #options: SimulatedStoreOptions;
   readonly #process: SimulatedProcess;
@@ -64,13 +66,17 @@ export class SimulatedStore implements ControlStore {
       return this.#wayMs(message);
     };
     this.#memory = createMemoryStore({ clock, database, delayMs });
-    const { verifications, drains } = this.#memory;
+    const { verifications, drains, weights } = this.#memory;
     this.drains = {
       request: (request) => this.#limited(drains.request(request)),
       cancel: (key, requester) => this.#limited(drains.cancel(key, requester)),
       list: () => this.#limited(drains.list()),
       report: (owner, reports) => this.#limited(drains.report(owner, reports)),
       reports: () => this.#limited(drains.reports()),
+    };
+    this.weights = {
+      set: (key, weight) => this.#limited(weights.set(key, weight)),
+      list: () => this.#limited(weights.list()),
     };
     this.verifications = {
       take: (query) => this.#limited(verifications.take(query)),

@@ -5,6 +5,7 @@ import type {
   Replica,
   RepositoryRecord,
 } from '../../src/proxy/routing/repository-record.ts';
+import type { ReplicationPolicy } from '../../src/proxy/routing/route.ts';
 import type { RecordChange } from '../../src/proxy/transactions/record-change.ts';
 
 /** A repository on `a`, `b` and `c` in which all is well, except for what `parts` say. */
@@ -80,6 +81,11 @@ export const anyRecord: fc.Arbitrary<RepositoryRecord> = fc
       .map((replicas) => recordWith({ primary, replicas }));
   });
 
+/** Any policy that makes sense. */
+export const anyPolicy: fc.Arbitrary<ReplicationPolicy> = fc
+  .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }))
+  .map(([a, b]) => ({ replicationFactor: Math.max(a, b), minInSyncReplicas: Math.min(a, b) }));
+
 /** Any state of the storages that a proxy may see; one may be unknown to it. */
 export const anyNodes: fc.Arbitrary<NodeView> = fc
   .subarray([...someStorages], { minLength: someStorages.length - 1 })
@@ -94,6 +100,8 @@ export const anyNodes: fc.Arbitrary<NodeView> = fc
           failsWrites: fc.boolean(),
           isDraining: fc.boolean(),
           isSteady: fc.boolean(),
+          weight: fc.constantFrom(0, 50, 100, 400),
+          isFull: fc.boolean(),
         }),
       ),
     ),

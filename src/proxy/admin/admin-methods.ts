@@ -5,6 +5,7 @@ import {
   type AcceptVolumeResponseSchema,
   type GetStatusResponseSchema,
   type RepositoryStatusSchema,
+  type StorageStatusSchema,
   type VerifyRepositoryResponseSchema,
   type VirtualStorageStatusSchema,
 } from '../../gen/gitaly_operator/v1/admin_pb.ts';
@@ -18,6 +19,7 @@ import {
 } from '../relay/local-method.ts';
 import { repositoryNotFound } from '../relay/target.ts';
 import type { VolumeGuard } from '../replication/volume-guard.ts';
+import type { NodeStatus } from '../routing/node-view.ts';
 import { isInSync, type RepositoryRecord } from '../routing/repository-record.ts';
 import {
   StoreUnavailableError,
@@ -25,7 +27,7 @@ import {
   type RepositoryKey,
   type StoreSummary,
 } from '../store/control-store.ts';
-import { isSameStorage } from '../store/storage-identity.ts';
+import { isSameStorage, type StorageKey } from '../store/storage-identity.ts';
 import type { Finding, VerificationState } from '../store/verification-queue.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { VerificationLoop } from '../verification/verification-loop.ts';
@@ -34,7 +36,9 @@ import { allRepositories } from './all-repositories.ts';
 import { describeDrain, drainsInProgress } from './drain-methods.ts';
 import { listOrphans } from './orphan-methods.ts';
 import { listPlacements } from './placement-methods.ts';
+import { storageKeyOf } from './storage-key.ts';
 import { summarize } from './summary.ts';
+import { describeWeight } from './weight-methods.ts';
 
 const findingsPage = 200;
 
@@ -73,15 +77,11 @@ export function adminMethods(
 }
 
 async function acceptVolume(
-  { virtualStorage, storage }: { readonly virtualStorage: string; readonly storage: string },
+  request: StorageKey,
   { storages }: RelayContext,
   volumes: VolumeAcceptance,
 ): Promise<MessageInitShape<typeof AcceptVolumeResponseSchema>> {
-  if (!storages.get(virtualStorage)?.nodes().has(storage)) {
-    const message = `there is no storage ${storage} in a virtual storage ${virtualStorage}`;
-    throw new LocalCallError(statusCodes.INVALID_ARGUMENT, message);
-  }
-  const outcome = await volumes.accept({ virtualStorage, storage });
+  const outcome = await volumes.accept(storageKeyOf(request, storages));
   if (outcome.kind === 'refused') {
     throw new LocalCallError(statusCodes.FAILED_PRECONDITION, outcome.reason);
   }
@@ -158,20 +158,30 @@ function describe(
     atRisk: BigInt(summary?.atRisk ?? 0),
     unavailable: BigInt(summary?.unavailable ?? 0),
     undecided: BigInt(summary?.undecided ?? 0),
-    storages: [...virtualStorage.nodes().values()].map(({ storage, healthy, reason }) => {
-      const counts = summary?.storages.get(storage);
-      const key = { virtualStorage: virtualStorage.name, storage };
-      const drain = drains.find((it) => isSameStorage(it, key));
-      return {
-        name: storage,
-        healthy,
-        healthReason: reason ?? '',
-        replicas: BigInt(counts?.replicas ?? 0),
-        inSync: BigInt(counts?.inSync ?? 0),
-        primaries: BigInt(counts?.primaries ?? 0),
-        drain: drain && describeDrain(drain),
-      };
-    }),
+    storages: [...virtualStorage.nodes().values()].map((node) =>
+      describeStorage(node, virtualStorage, summary, drains),
+    ),
+  };
+}
+
+function describeStorage(
+  { storage, healthy, reason }: NodeStatus,
+  virtualStorage: VirtualStorage,
+  summary: Counts | undefined,
+  drains: readonly DrainProgress[],
+): MessageInitShape<typeof StorageStatusSchema> {
+  const counts = summary?.storages.get(storage);
+  const key = { virtualStorage: virtualStorage.name, storage };
+  const drain = drains.find((it) => isSameStorage(it, key));
+  return {
+    name: storage,
+    healthy,
+    healthReason: reason ?? '',
+    replicas: BigInt(counts?.replicas ?? 0),
+    inSync: BigInt(counts?.inSync ?? 0),
+    primaries: BigInt(counts?.primaries ?? 0),
+    ...(drain && { drain: describeDrain(drain) }),
+    ...describeWeight(virtualStorage.weighing(storage)),
   };
 }
 

@@ -10,6 +10,7 @@ import type { RelayContext } from '../relay/context.ts';
 import { LocalCallError, unaryMethod, type LocalMethod } from '../relay/local-method.ts';
 import type { ControlStore } from '../store/control-store.ts';
 import { callClasses, type CallClass, type Graces } from '../store/drain-board.ts';
+import { storageKeyOf } from './storage-key.ts';
 
 /** What people read in a table may have so many characters. */
 const maxRequesterLength = 63;
@@ -21,9 +22,10 @@ const maxGraceMs = 604_800_000;
 export function drainMethods(context: RelayContext): readonly LocalMethod[] {
   return [
     unaryMethod(AdminService.method.requestDrain, async (request) => {
-      const { virtualStorage, storage, requester, reason } = checked(request, context);
+      const key = storageKeyOf(request, context.storages);
+      const { requester, reason } = checked(request);
       const graces = readGraces(request.graces);
-      await context.store.drains.request({ virtualStorage, storage, requester, reason, graces });
+      await context.store.drains.request({ ...key, requester, reason, graces });
       return {};
     }),
     unaryMethod(AdminService.method.cancelDrain, async (request) => {
@@ -35,18 +37,13 @@ export function drainMethods(context: RelayContext): readonly LocalMethod[] {
 }
 
 interface Request {
-  readonly virtualStorage: string;
-  readonly storage: string;
   readonly requester: string;
   readonly reason: string;
 }
 
 /** @throws LocalCallError INVALID_ARGUMENT */
-function checked<T extends Request>(request: T, { storages }: RelayContext): T {
-  const { virtualStorage, storage, requester, reason } = request;
-  if (!storages.get(virtualStorage)?.nodes().has(storage)) {
-    throw invalid(`there is no storage ${storage} in a virtual storage ${virtualStorage}`);
-  }
+function checked<T extends Request>(request: T): T {
+  const { requester, reason } = request;
   if (requester.length < 1 || requester.length > maxRequesterLength) {
     throw invalid(`the requester needs a name of 1 to ${maxRequesterLength} characters`);
   }

@@ -1,6 +1,6 @@
 import { Gauge } from 'prom-client';
 import type { Storage } from '../upstream/storage.ts';
-import type { StorageDirectory } from '../upstream/storage-directory.ts';
+import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 
 interface StorageGauge {
   readonly name: string;
@@ -8,7 +8,7 @@ interface StorageGauge {
   /** How the values of several workers are put together. Default: their sum. */
   readonly aggregator?: 'min' | 'max';
   /** Undefined leaves the storage out. */
-  valueOf(storage: Storage): number | undefined;
+  valueOf(storage: Storage, virtualStorage: VirtualStorage): number | undefined;
 }
 
 const gauges: readonly StorageGauge[] = [
@@ -38,6 +38,25 @@ const gauges: readonly StorageGauge[] = [
     valueOf: ({ calls }) => calls.waiting,
   },
   {
+    name: 'gitaly_proxy_storage_weight',
+    help: 'How often new repositories go to a storage; 100 is as often as to most.',
+    // Each worker measures for itself, a minute apart at most.
+    aggregator: 'min',
+    valueOf: ({ name }, virtualStorage) => virtualStorage.weighing(name).weight,
+  },
+  {
+    name: 'gitaly_proxy_storage_free_bytes',
+    help: "What is free on a storage's disk.",
+    aggregator: 'min',
+    valueOf: ({ disk }) => disk?.freeBytes,
+  },
+  {
+    name: 'gitaly_proxy_storage_total_bytes',
+    help: "The size of a storage's disk.",
+    aggregator: 'min',
+    valueOf: ({ disk }) => disk?.totalBytes,
+  },
+  {
     name: 'gitaly_proxy_storage_certificate_not_after_seconds',
     help: 'When the certificate ends that a storage showed when this proxy connected.',
     aggregator: 'min',
@@ -54,11 +73,13 @@ export function storageGauges(storages: StorageDirectory): readonly Gauge[] {
         labelNames: ['virtual_storage', 'storage'],
         registers: [],
         collect() {
-          for (const { name, storages: members } of storages.all) {
-            for (const storage of members) {
-              const value = valueOf(storage);
+          // What nobody knows any more is not to stay.
+          this.reset();
+          for (const virtualStorage of storages.all) {
+            for (const storage of virtualStorage.storages) {
+              const value = valueOf(storage, virtualStorage);
               if (value === undefined) continue;
-              this.set({ virtual_storage: name, storage: storage.name }, value);
+              this.set({ virtual_storage: virtualStorage.name, storage: storage.name }, value);
             }
           }
         },

@@ -1,6 +1,7 @@
-import { sleep, type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import { Repeated } from '../../base/repeated.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import type { CallClass, DrainBoard, DrainReport, DrainRequest } from '../store/drain-board.ts';
 import type { StorageKey } from '../store/storage-identity.ts';
@@ -44,15 +45,22 @@ export interface DrainWatchOptions {
  */
 export class DrainWatch implements Stoppable {
   readonly #options: DrainWatchOptions;
-  readonly #stopping = new AbortController();
+  readonly #looks: Repeated;
   /** When each drain was noted first, by storage (monotonic). */
   #notedMs: ReadonlyMap<string, number> = new Map();
   /** Those that end with what was decided go on for a while. */
   readonly #cut = new WeakSet<CuttableCall>();
-  #running: Promise<void> | undefined;
 
   constructor(options: DrainWatchOptions) {
+    const { clock, logger, intervalMs = 750 } = options;
     this.#options = options;
+    this.#looks = new Repeated(() => this.#look(), {
+      clock,
+      intervalMs,
+      // Others tell that the store is away.
+      onFailed: (error) =>
+        logger.debug({ err: errorMessage(error) }, 'drains cannot be looked up or reported'),
+    });
   }
 
   /**
@@ -60,29 +68,12 @@ export class DrainWatch implements Stoppable {
    *
    * @throws StoreUnavailableError if the board cannot be read
    */
-  async start(): Promise<void> {
-    await this.#look();
-    this.#running = this.#lookForever();
+  start(): Promise<void> {
+    return this.#looks.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
-  }
-
-  async #lookForever(): Promise<void> {
-    const { clock, logger, intervalMs = 750 } = this.#options;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      await sleep(clock, intervalMs, signal).catch(() => {});
-      if (signal.aborted) return;
-      try {
-        await this.#look();
-      } catch (error) {
-        // Others tell that the store is away.
-        logger.debug({ err: errorMessage(error) }, 'drains cannot be looked up or reported');
-      }
-    }
+  stop(): Promise<void> {
+    return this.#looks.stop();
   }
 
   async #look(): Promise<void> {

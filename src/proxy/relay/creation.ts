@@ -2,12 +2,8 @@ import { sleep } from '../../base/clock.ts';
 import { statusCodes } from '../../rpc/status.ts';
 import { homeAmong } from '../routing/home.ts';
 import { isDraining } from '../routing/node-view.ts';
-import {
-  placeBeside,
-  placeRepository,
-  primaryFirst,
-  type PlacementRoute,
-} from '../routing/route.ts';
+import { placeBeside, placeRepository, type PlacementRoute } from '../routing/placement.ts';
+import { primaryFirst } from '../routing/route.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';

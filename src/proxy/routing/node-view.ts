@@ -9,6 +9,10 @@ export interface NodeStatus {
   readonly failsWrites?: boolean;
   /** Whether it is about to go: clients are kept away from it as far as others can serve them. Default false. */
   readonly isDraining?: boolean;
+  /** How often new replicas go there: see `placement-weight.ts`. Default: as often as to most others. */
+  readonly weight?: number;
+  /** Whether hardly anything is free on its disk. Default false. */
+  readonly isFull?: boolean;
   /** Whether it has been healthy for a while, so that primaries may come back to it. Default false. */
   readonly isSteady?: boolean;
   /** Calls that this proxy has running there. */

@@ -4,19 +4,15 @@ import { seededRandom } from '../../base/random.ts';
 import { homeOf } from './home.ts';
 import { isDraining, isHealthy, type NodeView } from './node-view.ts';
 import { inSyncVoters } from './repository-record.ts';
+import { callsForCompany, routeMaintenance, routeRead, routeWrite } from './route.ts';
 import {
-  callsForCompany,
-  placeRepository,
-  routeMaintenance,
-  routeRead,
-  routeWrite,
-} from './route.ts';
-import { anyNodes, anyRecord, someStorages } from '../../../test/support/repository-records.ts';
+  anyNodes,
+  anyPolicy,
+  anyRecord,
+  someStorages,
+} from '../../../test/support/repository-records.ts';
 
 const anyRandom = fc.integer().map(seededRandom);
-const anyPolicy = fc
-  .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }))
-  .map(([a, b]) => ({ replicationFactor: Math.max(a, b), minInSyncReplicas: Math.min(a, b) }));
 
 /** Those that are not being drained. */
 const stayingOf = (nodes: NodeView, storages: readonly string[]) =>
@@ -154,33 +150,6 @@ describe('whatever the record and the storages are like', () => {
         if (!('to' in route)) return;
         const moved = routeWrite({ ...record, primary: route.to }, nodes, policy);
         expect(moved).toMatchObject({ kind: 'write', primary: route.to });
-      }),
-    );
-  });
-
-  it('a new repository is placed on distinct storages, healthy ones first, up to its factor', () => {
-    fc.assert(
-      fc.property(anyNodes, anyPolicy, anyRandom, (nodes, policy, random) => {
-        const healthy = healthyOf(nodes, [...nodes.keys()]);
-        const placement = placeRepository(nodes, policy, random);
-        if (placement.kind === 'unavailable') {
-          expect(healthy.length).toBeLessThan(policy.minInSyncReplicas);
-          return;
-        }
-        const { primary, voters, absent } = placement;
-        expect(voters[0]).toBe(primary);
-        expect(healthyOf(nodes, voters)).toEqual(voters);
-        const staying = stayingOf(nodes, voters);
-        expect(voters.slice(0, staying.length)).toEqual(staying);
-        if (staying.length < voters.length) {
-          expect(staying).toHaveLength(stayingOf(nodes, healthy).length);
-        }
-        expect(voters).toHaveLength(Math.min(policy.replicationFactor, healthy.length));
-        expect(voters.length).toBeGreaterThanOrEqual(policy.minInSyncReplicas);
-        expect(healthyOf(nodes, absent)).toEqual([]);
-        const placed = [...voters, ...absent];
-        expect(new Set(placed).size).toBe(placed.length);
-        expect(placed).toHaveLength(Math.min(policy.replicationFactor, nodes.size));
       }),
     );
   });

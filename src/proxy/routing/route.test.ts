@@ -4,8 +4,6 @@ import {
   callsForCompany,
   isMendable,
   nodesHolding,
-  placeBeside,
-  placeRepository,
   routeMaintenance,
   routeRead,
   routeWrite,
@@ -261,83 +259,6 @@ describe('a repository whose primary is being drained', () => {
       const route = routeRead(record, nodes, { ...read, primaryOnly });
       expect(route).toEqual({ kind: 'read', storage: 'a' });
     }
-  });
-});
-
-describe('a new repository', () => {
-  it('begins elsewhere than on a storage that is being drained, which gets a replica all the same', () => {
-    const nodes = nodesOf(['a', 'b', 'c'], { b: { isDraining: true } });
-    const placement = placeRepository(nodes, policy, seededRandom(1));
-    expect(placement).toMatchObject({
-      kind: 'place',
-      voters: [expect.anything(), expect.anything(), 'b'],
-    });
-    const beside = placeBeside(recordWith({ primary: 'b' }), nodes, policy);
-    expect(beside).toMatchObject({ kind: 'place', primary: 'a', voters: ['a', 'c', 'b'] });
-  });
-
-  it('is placed on any of the healthy storages, with any of them as primary', () => {
-    const random = seededRandom(1);
-    const nodes = nodesOf(['a', 'b', 'c', 'd']);
-    const placements = Array.from({ length: 100 }, () => placeRepository(nodes, policy, random));
-    const primaries = new Set(
-      placements.map((it) => (it.kind === 'place' ? it.primary : it.reason)),
-    );
-    expect(primaries).toEqual(new Set(['a', 'b', 'c', 'd']));
-  });
-
-  it('gets the replicas that it lacks on storages that cannot be reached now', () => {
-    const nodes = nodesOf(['a', 'b', 'c'], { c: { healthy: false } });
-    const placement = placeRepository(nodes, policy, seededRandom(1));
-    expect(placement).toMatchObject({ kind: 'place', absent: ['c'] });
-  });
-
-  it('is refused with fewer storages than have to hold it', () => {
-    const nodes = nodesOf(['a', 'b', 'c'], { b: { healthy: false }, c: { healthy: false } });
-    expect(placeRepository(nodes, policy, seededRandom(1))).toEqual({
-      kind: 'unavailable',
-      reason: 'a new repository needs 2 storages, and 1 of 3 can be reached',
-    });
-  });
-});
-
-describe('a new repository that shares objects with another', () => {
-  it('goes where that one is, with the same primary', () => {
-    const other = recordWith({ primary: 'b' });
-    expect(placeBeside(other, nodesOf(['a', 'b', 'c', 'd', 'e']), policy)).toEqual({
-      kind: 'place',
-      primary: 'b',
-      voters: ['b', 'a', 'c'],
-      absent: [],
-    });
-  });
-
-  it('gets its replica by repair where that one is behind or cannot be reached', () => {
-    const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 5n), replica('d', 5n)];
-    const nodes = nodesOf(['a', 'b', 'c', 'd'], { a: { healthy: false } });
-    expect(placeBeside(recordWith({ replicas }), nodes, policy)).toEqual({
-      kind: 'place',
-      primary: 'c',
-      voters: ['c', 'd'],
-      absent: ['a', 'b'],
-    });
-  });
-
-  it('is not made where that one is leaving', () => {
-    const replicas = [replica('a', 5n), replica('b', 5n), replica('c', 5n, 'leaving')];
-    expect(placeBeside(recordWith({ replicas }), all, policy)).toMatchObject({
-      voters: ['a', 'b'],
-      absent: [],
-    });
-  });
-
-  it('is refused while too few of its storages can be reached, whatever others could', () => {
-    const nodes = nodesOf(['a', 'b', 'c', 'd'], { a: { healthy: false }, b: { healthy: false } });
-    expect(placeBeside(recordWith(), nodes, policy)).toEqual({
-      kind: 'unavailable',
-      reason:
-        'a new repository needs 2 storages with a.git, and 1 of 3 are in sync and can be reached',
-    });
   });
 });
 

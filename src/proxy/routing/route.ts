@@ -209,86 +209,8 @@ export function nodesHolding(nodes: NodeView, opened: RepositoryRecord): NodeVie
   );
 }
 
-export type PlacementRoute =
-  | {
-      readonly kind: 'place';
-      readonly primary: string;
-      /** Primary first. */
-      readonly voters: readonly string[];
-      /** Storages out of reach that make up what is missing; they get their replicas by repair. */
-      readonly absent: readonly string[];
-    }
-  | Unavailable;
-
-/**
- * Where a new repository goes: `replicationFactor` storages at random, healthy ones first, and among these those
- * first that are not being drained.
- */
-export function placeRepository(
-  nodes: NodeView,
-  policy: ReplicationPolicy,
-  random: Random,
-): PlacementRoute {
-  const all = shuffled([...nodes.values()], random);
-  const healthy = stayingFirst(
-    all.filter((node) => node.healthy).map((node) => node.storage),
-    nodes,
-  );
-  const voters = healthy.slice(0, policy.replicationFactor);
-  const [primary] = voters;
-  if (primary === undefined || voters.length < policy.minInSyncReplicas) {
-    return {
-      kind: 'unavailable',
-      reason:
-        `a new repository needs ${policy.minInSyncReplicas} storages, ` +
-        `and ${healthy.length} of ${nodes.size} can be reached`,
-    };
-  }
-  const unhealthy = all.filter((node) => !node.healthy).map((node) => node.storage);
-  const absent = unhealthy.slice(0, policy.replicationFactor - voters.length);
-  return { kind: 'place', primary, voters, absent };
-}
-
-/**
- * Where a new repository goes that shares objects with `other`: on the same storages. Where that one
- * is in sync and healthy, the new one is made at once, its primary first.
- */
-export function placeBeside(
-  other: RepositoryRecord,
-  nodes: NodeView,
-  policy: ReplicationPolicy,
-): PlacementRoute {
-  const healthy = inSyncVoters(other).filter((storage) => isHealthy(nodes, storage));
-  const voters = stayingFirst(primaryFirst(healthy, other.primary), nodes);
-  const [primary] = voters;
-  if (primary === undefined || voters.length < policy.minInSyncReplicas) {
-    return {
-      kind: 'unavailable',
-      reason:
-        `a new repository needs ${policy.minInSyncReplicas} storages with ${other.relativePath}, ` +
-        `and ${voters.length} of ${other.replicas.length} are in sync and can be reached`,
-    };
-  }
-  const absent = other.replicas
-    .filter(({ storage, role }) => role !== 'leaving' && !voters.includes(storage))
-    .map(({ storage }) => storage);
-  return { kind: 'place', primary, voters, absent };
-}
-
 /** The same storages, the primary before the others if it is one of them. */
 export function primaryFirst(storages: readonly string[], primary: string): readonly string[] {
   if (!storages.includes(primary)) return storages;
   return [primary, ...storages.filter((storage) => storage !== primary)];
-}
-
-/** The same storages, those that are being drained last. */
-function stayingFirst(storages: readonly string[], nodes: NodeView): readonly string[] {
-  return storages.toSorted((a, b) => Number(isDraining(nodes, a)) - Number(isDraining(nodes, b)));
-}
-
-function shuffled<T>(items: readonly T[], random: Random): readonly T[] {
-  return items
-    .map((item) => ({ item, rank: random.next() }))
-    .toSorted((a, b) => a.rank - b.rank)
-    .map(({ item }) => item);
 }

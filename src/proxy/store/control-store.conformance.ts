@@ -8,6 +8,7 @@ import { describeRecords } from './conformance/records.ts';
 import type { Harness } from './conformance/support.ts';
 import { describeVerifications } from './conformance/verifications.ts';
 import { describeWatching } from './conformance/watching.ts';
+import { describeWeights } from './conformance/weights.ts';
 
 /** Every promise of `ControlStore`, as tests that each implementation must pass. */
 export function describeControlStore(name: string, harness: Harness): void {
@@ -20,5 +21,6 @@ export function describeControlStore(name: string, harness: Harness): void {
     describeIdentities(harness);
     describeVerifications(harness);
     describeDrains(harness);
+    describeWeights(harness);
   });
 }

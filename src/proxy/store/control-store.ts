@@ -4,6 +4,7 @@ import type { DrainBoard } from './drain-board.ts';
 import type { InSyncSetPage, InSyncSetQuery } from './in-sync-sets.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 import type { VerificationQueue } from './verification-queue.ts';
+import type { WeightTable } from './weight-table.ts';
 
 /**
  * The one place where control state lives. All coordination between proxies goes through it; it is
@@ -69,6 +70,9 @@ export interface ControlStore extends Stoppable {
 
   /** Which storages are to have no clients. */
   readonly drains: DrainBoard;
+
+  /** How often new repositories go to storages, as people have set it. */
+  readonly weights: WeightTable;
 
   /** Begins to report changes; resolves when nothing that happens from now on will be missed. */
   watch(events: WatchEvents): Promise<Stoppable>;

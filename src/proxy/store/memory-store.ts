@@ -33,6 +33,7 @@ import {
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 import type { VerificationQueue } from './verification-queue.ts';
 import { Watchers } from './watchers.ts';
+import type { WeightTable } from './weight-table.ts';
 
 export interface MemoryStoreOptions {
   /** For leases and delays. */
@@ -72,6 +73,7 @@ const nothingHeard = Promise.resolve();
 class InMemoryStore implements MemoryStore {
   readonly verifications: VerificationQueue;
   readonly drains: DrainBoard;
+  readonly weights: WeightTable;
   readonly #clock: Clock;
   readonly #database: MemoryDatabase;
   readonly #delayMs: NonNullable<MemoryStoreOptions['delayMs']>;
@@ -98,13 +100,17 @@ class InMemoryStore implements MemoryStore {
     this.#clock = clock;
     this.#database = database ?? new MemoryDatabase({ clock });
     this.#delayMs = delayMs ?? (() => 0);
-    const { verifications, drains } = this.#database;
+    const { verifications, drains, weights } = this.#database;
     this.drains = {
       request: (request) => this.#call(() => drains.request(request)),
       cancel: (key, requester) => this.#call(() => drains.cancel(key, requester)),
       list: () => this.#call(() => drains.list()),
       report: (owner, reports) => this.#call(() => drains.report(owner, reports)),
       reports: () => this.#call(() => drains.reports()),
+    };
+    this.weights = {
+      set: (key, weight) => this.#call(() => weights.set(key, weight)),
+      list: () => this.#call(() => weights.list()),
     };
     this.verifications = {
       take: (query) => this.#call(() => verifications.take(query)),

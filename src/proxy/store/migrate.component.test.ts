@@ -13,6 +13,7 @@ const applied = [
   '0003_verifications',
   '0004_repositories_behind',
   '0005_drains',
+  '0006_storage_weights',
 ];
 
 describe('migratePostgres', () => {

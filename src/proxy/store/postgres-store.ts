@@ -33,6 +33,7 @@ import { BoundedPool } from './pool.ts';
 import { PostgresDrains } from './postgres-drains.ts';
 import { PostgresInSyncSets } from './postgres-in-sync-sets.ts';
 import { PostgresVerifications } from './postgres-verifications.ts';
+import { PostgresWeights } from './postgres-weights.ts';
 import * as queries from './queries.ts';
 import { recordFromRow, type RepositoryRow } from './records.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
@@ -71,6 +72,7 @@ export async function connectPostgresStore(options: PostgresStoreOptions): Promi
 class PostgresStore implements ControlStore {
   readonly verifications = new PostgresVerifications((query) => this.#ask(query));
   readonly drains = new PostgresDrains((query) => this.#ask(query));
+  readonly weights = new PostgresWeights((query) => this.#ask(query));
   readonly #options: PostgresStoreOptions;
   readonly #limits: Required<PostgresLimits>;
   readonly #config: () => ClientConfig;

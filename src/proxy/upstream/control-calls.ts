@@ -18,6 +18,7 @@ import {
 } from '../../gen/gitaly/server_pb.ts';
 import { Health, HealthCheckResponse_ServingStatus } from '../../gen/grpc/health/v1/health_pb.ts';
 import { statusCodes } from '../../rpc/status.ts';
+import type { DiskSpace } from '../routing/placement-weight.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { StorageCalls } from './storage-calls.ts';
 import type { TokenVerdict } from './storage-token.ts';
@@ -253,6 +254,14 @@ export class ControlCalls {
       if (error instanceof UpstreamError && error.code === UNIMPLEMENTED) return '';
       throw error;
     }
+  }
+
+  /** Undefined if the storage does not tell. */
+  async diskSpace(): Promise<DiskSpace | undefined> {
+    const { storageStatuses } = await this.diskStatistics();
+    const own = storageStatuses.find(({ storageName }) => storageName === this.#options.storage);
+    if (own === undefined || own.available + own.used <= 0n) return undefined;
+    return { freeBytes: Number(own.available), totalBytes: Number(own.available + own.used) };
   }
 
   diskStatistics(): Promise<DiskStatisticsResponse> {

@@ -1,12 +1,22 @@
 import type { Stoppable } from '../../base/scope.ts';
 import type { WriteEvidence } from '../health/write-failures.ts';
 import type { NodeStatus, NodeView } from '../routing/node-view.ts';
+import {
+  placementWeights,
+  typicalWeight,
+  type DiskSpace,
+  type PlacementWeight,
+  type WeighedStorage,
+} from '../routing/placement-weight.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { ControlCalls, ReplicationSource } from './control-calls.ts';
 import type { StorageCalls } from './storage-calls.ts';
 import type { Storage } from './storage.ts';
 import type { VolumeVerdict } from './storage-volume.ts';
+
+/** What a storage weighs, and why. */
+export type StorageWeighing = PlacementWeight & Pick<WeighedStorage, 'configuredWeight' | 'disk'>;
 
 /** A storage name that GitLab knows, and the Gitaly storages behind it. */
 export class VirtualStorage {
@@ -17,6 +27,7 @@ export class VirtualStorage {
   readonly #storages: ReadonlyMap<string, Storage>;
   readonly #authorities: ReadonlyMap<string, HeaderField>;
   readonly #nodes: NodeView;
+  #weights: ReadonlyMap<string, PlacementWeight> = new Map();
 
   constructor(name: string, policy: ReplicationPolicy, storages: readonly Storage[]) {
     this.name = name;
@@ -26,7 +37,10 @@ export class VirtualStorage {
     this.#authorities = new Map(
       storages.map((storage) => [storage.name, headerField(':authority', storage.name)]),
     );
-    this.#nodes = new Map(storages.map((storage) => [storage.name, new LiveStatus(storage)]));
+    const weightOf = (storage: string) => this.#weights.get(storage) ?? typical;
+    this.#nodes = new Map(
+      storages.map((storage) => [storage.name, new LiveStatus(storage, weightOf)]),
+    );
   }
 
   get storages(): readonly Storage[] {
@@ -41,6 +55,36 @@ export class VirtualStorage {
   /** From now on clients are kept away from these storages, and from these only. */
   keepAwayFrom(storages: ReadonlySet<string>): void {
     for (const storage of this.#storages.values()) storage.isDraining = storages.has(storage.name);
+  }
+
+  /** From now on these weights count that people have set, and these only. */
+  setWeights(weights: ReadonlyMap<string, number>): void {
+    for (const storage of this.#storages.values()) {
+      storage.configuredWeight = weights.get(storage.name) ?? 'auto';
+    }
+    this.#weigh();
+  }
+
+  /**
+   * So much is free on a storage's disk, or nobody knows.
+   *
+   * @throws Error if the virtual storage has no such storage
+   */
+  setDisk(storage: string, disk: DiskSpace | undefined): void {
+    const measured = this.#storage(storage);
+    if (measured.disk === disk) return;
+    measured.disk = disk;
+    this.#weigh();
+  }
+
+  /** @throws Error if the virtual storage has no such storage */
+  weighing(storage: string): StorageWeighing {
+    const { configuredWeight, disk } = this.#storage(storage);
+    return { configuredWeight, disk, ...(this.#weights.get(storage) ?? typical) };
+  }
+
+  #weigh(): void {
+    this.#weights = placementWeights(this.storages);
   }
 
   /** Whether some storage has not been heard of yet: this proxy has just started. */
@@ -105,14 +149,19 @@ export class VirtualStorage {
   }
 }
 
+/** As long as nothing is known. */
+const typical: PlacementWeight = { weight: typicalWeight, isFull: false };
+
 /** What a storage tells when it is asked. */
 class LiveStatus implements NodeStatus {
   readonly storage: string;
   readonly #storage: Storage;
+  readonly #weightOf: (storage: string) => PlacementWeight;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, weightOf: (storage: string) => PlacementWeight) {
     this.storage = storage.name;
     this.#storage = storage;
+    this.#weightOf = weightOf;
   }
 
   get healthy(): boolean {
@@ -137,6 +186,14 @@ class LiveStatus implements NodeStatus {
 
   get isDraining(): boolean {
     return this.#storage.isDraining;
+  }
+
+  get weight(): number {
+    return this.#weightOf(this.storage).weight;
+  }
+
+  get isFull(): boolean {
+    return this.#weightOf(this.storage).isFull;
   }
 
   get isSteady(): boolean {

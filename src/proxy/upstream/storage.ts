@@ -5,6 +5,7 @@ import type { Stoppable } from '../../base/scope.ts';
 import { HealthMonitor } from '../health/monitor.ts';
 import type { NodeHealth } from '../health/node-health.ts';
 import { WriteWatch } from '../health/write-watch.ts';
+import type { ConfiguredWeight, DiskSpace } from '../routing/placement-weight.ts';
 import type { SessionEvents } from '../wire/http2/session.ts';
 import type { SidechannelStream } from '../wire/backchannel.ts';
 import type { Transport } from '../wire/transport.ts';
@@ -46,6 +47,10 @@ export class Storage implements Stoppable {
   readonly writes: WriteWatch;
   /** See {@link NodeStatus.isDraining}. */
   isDraining = false;
+  /** What people have set. */
+  configuredWeight: ConfiguredWeight = 'auto';
+  /** As it was measured last; undefined if that was too long ago. */
+  disk: DiskSpace | undefined;
   readonly #connection: StorageConnection;
   readonly #further: FurtherConnections;
   readonly #monitor: HealthMonitor;
