@@ -16,6 +16,7 @@ import { desiredObjects } from '../reconcilers/desired-objects.ts';
 import type { ApplyOutcome, ObservedCluster } from '../reconcilers/observed-cluster.ts';
 import { leavingNodes, type NodeWatching } from '../reconcilers/leaving-nodes.ts';
 import { refreshIntervalMs } from '../reconcilers/refresh-interval.ts';
+import { databaseEviction } from '../reconcilers/rollout/database-eviction.ts';
 import { observeRoll } from '../reconcilers/rollout/observe-roll.ts';
 import { planRoll } from '../reconcilers/rollout/roll-plan.ts';
 import {
@@ -58,7 +59,7 @@ export interface ClusterReconcilerOptions {
  * 5. Apply every object, in order; stop at the first that is refused.
  * 6. Ask the proxies, and judge what is observed.
  * 7. Write the status if it changed, and an event for each condition that did.
- * 8. Take the next step of the roll of outdated pods, if there is one: see RollPlan.
+ * 8. Take the next step of the roll, and what it takes to clear nodes, if there is one: see RollPlan.
  * 9. Look again in a few seconds, as the proxies are asked and not watched.
  */
 export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile {
@@ -96,7 +97,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
       const { grace } = context.context.spec.update;
       await executeRoll(options, {
         cluster: cached,
-        actions: roll.actions,
+        actions: [...roll.actions, ...databaseEviction(context.context, observed)],
         grace,
         proxies,
         logger,

@@ -5,7 +5,7 @@ import { clusterContext } from '../../test/support/gitaly-cluster.ts';
 import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
 import type { KubeObject, PersistentVolumeClaim, Secret } from '../api/kubernetes.ts';
 import { desiredObjects } from './desired-objects.ts';
-import { gitalyDisruptionBudget } from './gitaly-objects.ts';
+import { markedOnlyBudget } from './disruption-budget.ts';
 
 const nothing = { statefulSets: [], claims: [], pods: [] };
 
@@ -21,6 +21,7 @@ describe('the desired objects', () => {
   test('are these, in this order, for a cluster with a managed database', () => {
     expect(titles(desired())).toEqual([
       'Service gitaly-database',
+      'PodDisruptionBudget gitaly-database',
       'StatefulSet gitaly-database',
       'Secret gitaly-default-config',
       'Service gitaly-default',
@@ -57,9 +58,7 @@ describe('the desired objects', () => {
 
   test('let one storage be evicted at a time where nobody sees which nodes are about to go', () => {
     const context = { ...clusterContext(), watchesNodes: false };
-    const [virtualStorage] = context.spec.virtualStorages;
-    if (!virtualStorage) throw new Error('there is no virtual storage');
-    const { spec } = gitalyDisruptionBudget(context, virtualStorage);
+    const { spec } = markedOnlyBudget(context, { component: 'storage' }, 'gitaly-default');
     expect([spec.maxUnavailable, spec.selector.matchExpressions]).toEqual([1, undefined]);
   });
 

@@ -1,9 +1,15 @@
 import type { KubeObject } from '../api/kubernetes.ts';
 import { objectNames } from '../api/names.ts';
 import type { ClusterContext } from './cluster-context.ts';
-import { gitalyConfigSecret, gitalyDisruptionBudget, gitalyService } from './gitaly-objects.ts';
+import { markedOnlyBudget } from './disruption-budget.ts';
+import { gitalyConfigSecret, gitalyService, storagePart } from './gitaly-objects.ts';
 import { gitalyStatefulSet, repositoriesClaimName } from './gitaly-stateful-set.ts';
-import { databaseClaimName, databaseService, databaseStatefulSet } from './managed-database.ts';
+import {
+  databaseClaimName,
+  databasePart,
+  databaseService,
+  databaseStatefulSet,
+} from './managed-database.ts';
 import { byName, type ObservedCluster } from './observed-cluster.ts';
 import { proxyDeployment } from './proxy-deployment.ts';
 import {
@@ -36,7 +42,11 @@ export function desiredObjects(input: DesiredObjectsInput): KubeObject[] {
     ...context.spec.virtualStorages.flatMap((virtualStorage) => [
       gitalyConfigSecret(context, virtualStorage, input.gitalyToken),
       gitalyService(context, virtualStorage),
-      gitalyDisruptionBudget(context, virtualStorage),
+      markedOnlyBudget(
+        context,
+        storagePart(virtualStorage),
+        objectNames.storages(context.name, virtualStorage.name),
+      ),
       gitalyStatefulSet({
         context,
         virtualStorage,
@@ -57,8 +67,12 @@ function databaseObjects(input: DesiredObjectsInput): KubeObject[] {
   const { context } = input;
   const { database } = context.spec;
   if (database.kind === 'external') return [];
-  const current = currentSet(input, objectNames.database(context.name));
-  return [databaseService(context), databaseStatefulSet(context, database, current)];
+  const name = objectNames.database(context.name);
+  return [
+    databaseService(context),
+    markedOnlyBudget(context, databasePart, name),
+    databaseStatefulSet(context, database, currentSet(input, name)),
+  ];
 }
 
 function growingClaims({ context, observed }: DesiredObjectsInput): KubeObject[] {

@@ -1,10 +1,10 @@
 import type { EffectiveVirtualStorage } from '../api/effective-spec.ts';
-import type { PodDisruptionBudget, Secret, Service } from '../api/kubernetes.ts';
-import { grpcPort, grpcTlsPort, httpPort, labelKeys, objectNames } from '../api/names.ts';
+import type { Secret, Service } from '../api/kubernetes.ts';
+import { grpcPort, grpcTlsPort, httpPort, objectNames } from '../api/names.ts';
 import { toBase64 } from './base64.ts';
 import { storagesOf, type ClusterContext } from './cluster-context.ts';
 import { gitalyConfig } from './gitaly-config.ts';
-import { ownedMeta, selectorLabels, selectorOf, type Part } from './object-meta.ts';
+import { ownedMeta, selectorLabels, type Part } from './object-meta.ts';
 
 /** The part of a cluster that a virtual storage's objects belong to. */
 export function storagePart(virtualStorage: Pick<EffectiveVirtualStorage, 'name'>): Part {
@@ -57,34 +57,6 @@ export function gitalyService(
           : [{ name: 'tls-gitaly', port: grpcTlsPort, targetPort: 'grpc-tls' }]),
         { name: 'http-metrics', port: httpPort, targetPort: 'http' },
       ],
-    },
-  };
-}
-
-/**
- * No storage may be evicted that a client would miss: it holds all pods but those that the operator has marked as
- * evictable. Where nodes are not watched nothing is marked, and one storage of a virtual storage may be evicted at a
- * time.
- */
-export function gitalyDisruptionBudget(
-  context: ClusterContext,
-  virtualStorage: EffectiveVirtualStorage,
-): PodDisruptionBudget {
-  const part = storagePart(virtualStorage);
-  return {
-    apiVersion: 'policy/v1',
-    kind: 'PodDisruptionBudget',
-    metadata: ownedMeta(context, part, objectNames.storages(context.name, virtualStorage.name)),
-    spec: {
-      maxUnavailable: context.watchesNodes ? 0 : 1,
-      // A pod that is not ready protects nothing, and must not keep a node from being drained.
-      unhealthyPodEvictionPolicy: 'AlwaysAllow',
-      selector: {
-        ...selectorOf(context, part),
-        ...(context.watchesNodes && {
-          matchExpressions: [{ key: labelKeys.evictable, operator: 'DoesNotExist' as const }],
-        }),
-      },
     },
   };
 }

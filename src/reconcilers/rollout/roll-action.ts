@@ -19,7 +19,9 @@ export type RollAction =
   | (PodAction & { readonly kind: 'refuseEviction' });
 
 interface StorageAction {
+  /** Empty for the managed database. */
   readonly virtualStorage: string;
+  /** Also its pod's name. */
   readonly storage: string;
   /** Why, for a person. */
   readonly reason: string;

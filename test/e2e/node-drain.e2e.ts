@@ -1,0 +1,218 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Scope } from '../../src/base/scope.ts';
+import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
+import { externalDatabaseSpec, installExternalDatabase } from '../scenario/external-database.ts';
+import { exampleManifest, GitalyClusterUnderTest } from '../scenario/gitaly-cluster.ts';
+import { installGitlab } from '../scenario/gitlab.ts';
+import { podsOf, warningsSince } from '../scenario/pods.ts';
+import { freshNamespace } from '../scenario/product.ts';
+import { reach } from '../scenario/reach.ts';
+import { waitFor } from '../scenario/wait-for.ts';
+import { goProgram, goProgramLimitMs } from '../support/go-program.ts';
+import { SteadyGoClient } from '../support/steady-go-client.ts';
+import { callTasks, patience, SteadyLoad } from '../support/steady-load.ts';
+import { openCluster, type Cluster } from '../testbed/cluster.ts';
+import { lineProgress } from '../testbed/progress.ts';
+import { gitTasks, loadTarget, underLoad } from './load-check.ts';
+
+const namespace = 'gitaly-node-drain';
+const managedNamespace = 'gitaly-node-drain-managed';
+const port = 8075;
+const storageSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=storage';
+const proxySelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=proxy';
+const databaseSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=database';
+
+jest.setTimeout(900_000);
+
+/** The volumes of the testbed stay on their node: a storage that was evicted comes back when that is uncordoned. */
+describe('the nodes of a cluster, each drained and uncordoned under load', () => {
+  const scope = new Scope();
+  let cluster: Cluster;
+  let underTest: GitalyClusterUnderTest;
+  let nodes: readonly string[];
+  let client: GitalyClient;
+  let address: string;
+  let token: string;
+
+  beforeAll(async () => {
+    await goProgram('steady');
+    cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
+    const names = await cluster.kubectl([
+      'get',
+      'nodes',
+      '-o',
+      'jsonpath={.items[*].metadata.name}',
+    ]);
+    nodes = names.split(' ');
+    await freshNamespace(cluster, namespace);
+    await installGitlab(cluster, namespace);
+    await installExternalDatabase(cluster, namespace, nodes[0] ?? '');
+    underTest = scope.own(new GitalyClusterUnderTest(cluster, namespace));
+    const manifest = await exampleManifest(cluster, namespace);
+    manifest.spec['database'] = externalDatabaseSpec;
+    await underTest.apply(manifest);
+    token = await underTest.token('client-token');
+    const service = { namespace, kind: 'service', name: 'gitaly-proxy' } as const;
+    const reached = scope.own(await reach(cluster, service, port));
+    address = `${reached.host}:${reached.port}`;
+    client = scope.own(createGitalyClient({ address: `tcp://${address}`, token, ...patience }));
+  }, goProgramLimitMs + 600_000);
+
+  afterAll(async () => {
+    for (const node of nodes) await cluster.kubectl(['uncordon', node]);
+    await scope.stop();
+  });
+
+  test('let each storage go when no client is on it, and nobody notices', async () => {
+    const startedAt = new Date();
+    const plain = await startGoClient();
+    const tasks = [
+      ...callTasks('own', client, await loadTarget(client, 'own.git')),
+      ...(await gitTasks(await underTest.git(), await loadTarget(client, 'git.git'))),
+    ];
+    const loaded = underLoad(tasks, async (more) => {
+      for (const node of nodes) {
+        const before = await storagesOn(node);
+        expect(before).toHaveLength(1);
+        const beganAt = performance.now();
+        await drain(cluster, node);
+        process.stderr.write(`${node} was drained in ${secondsSince(beganAt)} s\n`);
+        expect(await storagesOn(node)).toEqual([]);
+        await more();
+        await cluster.kubectl(['uncordon', node]);
+        await waitUntilUndrained();
+        process.stderr.write(`${node} was in use again after ${secondsSince(beganAt)} s\n`);
+        const after = await storagesOn(node);
+        expect(after.map(({ name }) => name)).toEqual(before.map(({ name }) => name));
+        expect(after.map(({ uid }) => uid)).not.toEqual(before.map(({ uid }) => uid));
+      }
+    });
+    const [outcome] = await Promise.allSettled([loaded]);
+    const report = await plain.finish();
+    process.stderr.write(`calls of the client in Go: ${JSON.stringify(report)}\n`);
+    process.stderr.write(await warningsSince(cluster, namespace, proxySelector, startedAt));
+    process.stderr.write(`${await eventsOf()}\n${await underTest.table()}\n`);
+    expect(outcome).toEqual({ status: 'fulfilled' });
+    expect(report.failures).toEqual([]);
+  });
+
+  test('give a storage its clients back that were cordoned and stay', async () => {
+    const [node = ''] = nodes;
+    const [storage] = await storagesOn(node);
+    await cluster.kubectl(['cordon', node]);
+    await waitFor('its storage to be evictable', 120_000, async () => {
+      const { reason, message = '' } = await underTest.status();
+      return reason === 'NodesLeaving' && message.includes('may be evicted') ? undefined : message;
+    });
+    await cluster.kubectl(['uncordon', node]);
+    await waitUntilUndrained();
+    expect(await storagesOn(node)).toEqual([storage]);
+    await expect(evict(storage?.name ?? '')).rejects.toThrow('disruption budget');
+  });
+
+  /** As whoever gives no sign on the node. */
+  async function evict(pod: string): Promise<void> {
+    const eviction = {
+      apiVersion: 'policy/v1',
+      kind: 'Eviction',
+      metadata: { name: pod, namespace },
+    };
+    const path = `/api/v1/namespaces/${namespace}/pods/${pod}/eviction`;
+    const input = JSON.stringify(eviction);
+    await cluster.kubectl(['create', '--raw', path, '-f', '-'], { input });
+  }
+
+  /** The storages' pods that run there. */
+  async function storagesOn(node: string) {
+    const pods = await podsOf(cluster, namespace, storageSelector);
+    return pods.filter((pod) => pod.node === node);
+  }
+
+  async function waitUntilUndrained(): Promise<void> {
+    await waitFor('every storage to be used again', 240_000, async () => {
+      const { phase, data, reason, message } = await underTest.status();
+      const { virtualStorages } = await client.admin.getStatus({});
+      const isUndrained = virtualStorages.every(({ storages }) =>
+        storages.every((storage) => storage.drain === undefined),
+      );
+      const isDone = phase === 'Ready' && data === 'Safe' && isUndrained;
+      return isDone ? undefined : `${reason}: ${message}`;
+    });
+  }
+
+  /** It tries nothing twice but what gRPC in Go tries by itself. */
+  async function startGoClient(): Promise<SteadyGoClient> {
+    const { repository, commit } = await loadTarget(client, 'go.git');
+    const { relativePath, storageName: storage } = repository;
+    const where = { target: `passthrough:///${address}`, token, storage, relativePath };
+    return scope.own(await SteadyGoClient.start({ ...where, commit, prefix: 'go' }));
+  }
+
+  /** What a person reads with `kubectl describe`. */
+  async function eventsOf(): Promise<string> {
+    const path = ['-n', namespace, 'get', 'events', '--field-selector'];
+    return cluster.kubectl([...path, 'involvedObject.kind=GitalyCluster']);
+  }
+});
+
+/** What `kubectl drain` does of a node's pods, in the time that a person would give it. */
+async function drain(cluster: Cluster, node: string): Promise<void> {
+  const what = ['--ignore-daemonsets', '--delete-emptydir-data', '--timeout=300s'];
+  await cluster.kubectl(['drain', node, ...what], { limitMs: 310_000 });
+}
+
+function secondsSince(beganAtMs: number): number {
+  return Math.round((performance.now() - beganAtMs) / 1000);
+}
+
+/** Its pod is one, and its volume stays on the node. So writes stop; but not the drain, and not reads. */
+describe('the node of the managed database', () => {
+  const scope = new Scope();
+  let cluster: Cluster;
+  let underTest: GitalyClusterUnderTest;
+  let client: GitalyClient;
+  let node = '';
+
+  beforeAll(async () => {
+    cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
+    await freshNamespace(cluster, managedNamespace);
+    underTest = scope.own(new GitalyClusterUnderTest(cluster, managedNamespace));
+    const { spec, ...manifest } = await exampleManifest(cluster, managedNamespace);
+    const { gitlab: _gitlab, ...plain } = spec;
+    await underTest.apply({ ...manifest, spec: plain });
+    client = await underTest.client();
+    const [database] = await podsOf(cluster, managedNamespace, databaseSelector);
+    node = database?.node ?? '';
+  }, 600_000);
+
+  afterAll(async () => {
+    await cluster.kubectl(['uncordon', node]);
+    await scope.stop();
+  });
+
+  test('is cleared of its storage first, and then of the database', async () => {
+    const target = await loadTarget(client, 'own.git');
+    const [reads, writes] = callTasks('own', client, target);
+    if (!reads || !writes) throw new Error('there is nothing to do');
+    const pauseMs = 100;
+    const reading = new SteadyLoad([reads], { pauseMs });
+    const writing = new SteadyLoad([writes], { pauseMs });
+    try {
+      await drain(cluster, node);
+      expect(reading.failures).toEqual([]);
+      await cluster.kubectl(['uncordon', node]);
+      const beganAt = performance.now();
+      const [done = 0] = writing.done.values();
+      await waitFor('writes to go on', 120_000, async () =>
+        ([...writing.done.values()][0] ?? 0) > done ? undefined : 'none was done',
+      );
+      process.stderr.write(`writes went on ${secondsSince(beganAt)} s after the uncordon\n`);
+      await underTest.waitUntilSafe();
+    } finally {
+      await reading.stop();
+      await writing.stop();
+    }
+    expect(reading.failures).toEqual([]);
+    process.stderr.write(`${await underTest.table()}\n`);
+  });
+});
