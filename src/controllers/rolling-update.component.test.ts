@@ -239,6 +239,19 @@ describe('a node that is cordoned', () => {
     expect([deletions(), annotated()]).toEqual([0, []]);
   });
 
+  test('is cleared at the drain deadline, if calls go on that nothing else can serve', async () => {
+    await readyToRoll();
+    const [first = ''] = roll.storages;
+    putCluster({ update: { drainDeadlineSeconds: 1 } });
+    await seen();
+    roll.busy.add(first);
+    roll.cordon(first);
+    await until('it is evicted', () => roll.evict(first));
+    expect(events()).toContain('DrainDeadlinePassed');
+    await until('it is back', () => isDone('revision-1') && roll.drained.length === 0);
+    expect(roll.history.filter((step) => step.startsWith('requestDrain'))).toHaveLength(1);
+  });
+
   test('and stays after all, gets its clients back, also from another operator', async () => {
     const operator = await readyToRoll();
     const [first = ''] = roll.storages;
