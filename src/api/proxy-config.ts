@@ -78,9 +78,11 @@ export interface VirtualStorageConfig {
 }
 
 /** One Gitaly storage. */
-interface StorageConfig {
+export interface StorageConfig {
   /** Its name in Gitaly's own configuration. Unique in its virtual storage. */
   readonly name: string;
   /** `tcp://host:port`, `tls://host:port` or `unix:/path`. A certificate has to be for `host`. */
   readonly address: string;
+  /** Whether it is to hold nothing: its replicas move to the others. Default false. */
+  readonly decommissioned?: boolean;
 }

@@ -5,6 +5,7 @@ import { localMethods } from '../proxy/admin/local-methods.ts';
 import { DrainWatch } from '../proxy/drain/drain-watch.ts';
 import { ProxyMetrics } from '../proxy/admin/metrics.ts';
 import { logCall } from '../proxy/relay/call-log.ts';
+import type { StorageConfig } from '../api/proxy-config.ts';
 import type { ServingState } from '../proxy/admin/serving-state.ts';
 import type { RelayContext } from '../proxy/relay/context.ts';
 import { Dispatcher } from '../proxy/relay/dispatcher.ts';
@@ -52,9 +53,11 @@ export function createStorages(options: ProxyServerOptions): StorageSide {
   const readBuffer = createReadBuffer();
   const writes = new WriteRegistry();
   const sidechannels = new SidechannelRegistry({ clock, logger });
-  const createStorage = (member: { readonly name: string; readonly address: string }) =>
+  const createStorage = ({ name, address: where, decommissioned = false }: StorageConfig) =>
     new Storage({
-      ...member,
+      name,
+      address: where,
+      isDecommissioned: decommissioned,
       connect: (address, signal, onVerified) =>
         connectTransport({
           address: readAddress(address),

@@ -25,6 +25,8 @@ export interface ClusterShape {
   readonly replicas?: number;
   /** Between two looks for something to repair. Default: the product's. */
   readonly repairIntervalMs?: number;
+  /** Between two looks for misplaced replicas. Default: the product's. */
+  readonly fullRepairIntervalMs?: number;
   /** Between two verifications. Default: none. */
   readonly verificationIntervalMs?: number;
   /** How far the wall clocks of proxies are off, at most. */
@@ -49,6 +51,7 @@ export class Cluster {
   readonly storages: ReadonlyMap<string, SimulatedStorage>;
   readonly proxies: SimulatedProxy[] = [];
   readonly shape: ClusterShape;
+  readonly #decommissioned = new Set<string>();
   readonly #transactions = new Map<string, Transaction>();
   /** What was wrong the first time that anything was. */
   #violation: unknown;
@@ -117,7 +120,10 @@ export class Cluster {
   /** Whether nothing is left to repair. */
   get isSettled(): boolean {
     return this.records.every(
-      (record) => isSettled(record) && record.replicas.length >= this.shape.replicationFactor,
+      (record) =>
+        isSettled(record) &&
+        record.replicas.length >= this.shape.replicationFactor &&
+        !record.replicas.some(({ storage }) => this.#decommissioned.has(storage)),
     );
   }
 
@@ -155,12 +161,14 @@ export class Cluster {
       storages,
       policy: shape,
       repairIntervalMs: shape.repairIntervalMs,
+      fullRepairIntervalMs: shape.fullRepairIntervalMs,
       verificationIntervalMs: shape.verificationIntervalMs,
       lostAnswers: () => (this.#isFaulty ? 0.02 : 0),
       onCommit: (what, storage) => this.#onCommit(proxy, what, storage),
       onTransaction: (name, transaction) => this.#transactions.set(name, transaction),
       clockError: this.#clockError(),
     });
+    for (const link of proxy.links) link.isDecommissioned = this.#decommissioned.has(link.name);
     this.proxies.push(proxy);
     timeline.tell(() => `${proxy.name} starts`);
     void proxy.start();
@@ -184,6 +192,19 @@ export class Cluster {
     if (!storage.process.hasCrashed) return;
     this.timeline.tell(() => `${storage.name} restarts`);
     storage.restart();
+  }
+
+  /** A storage is to hold nothing: the proxies that run hear of it, each in its own time, and all that come later. */
+  decommission(name: string): void {
+    const { timeline } = this;
+    timeline.tell(() => `${name} is decommissioned`);
+    this.#decommissioned.add(name);
+    for (const link of this.proxies.flatMap(({ links }) => links)) {
+      if (link.name !== name) continue;
+      timeline.after(timeline.between(1, 1000), () => {
+        link.isDecommissioned = true;
+      });
+    }
   }
 
   /** The storage is down for a moment and comes back with another volume: an empty one by default. */

@@ -137,6 +137,18 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'decommission',
+    shape: { ...three, storages: 4, fullRepairIntervalMs: 1000 },
+    begin(run) {
+      run.cluster.decommission('a');
+      run.write('p1', { class: writeClasses.voting, changes: [main('w1')] });
+      for (const ms of [1500, 3000]) {
+        const changes = [main(`w${ms}`), own(`topic-${ms}`)];
+        run.after(ms, () => run.write('p2', { class: writeClasses.push, changes }));
+      }
+    },
+  },
+  {
     name: 'creation',
     shape: three,
     begin: (run) => run.create('p1'),

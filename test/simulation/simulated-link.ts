@@ -50,6 +50,7 @@ export class SimulatedLink {
   readonly writes: WriteWatch;
   readonly token = { secret: '', authorization: () => unsigned };
   isDraining = false;
+  isDecommissioned = false;
   readonly #proxy: SimulatedProcess;
   readonly #storage: SimulatedStorage;
   readonly #registry: WriteRegistry;

@@ -47,6 +47,7 @@ export interface SimulatedProxyOptions extends SimulatedStoreOptions {
   readonly storages: ReadonlyMap<string, SimulatedStorage>;
   readonly policy: ReplicationPolicy;
   readonly repairIntervalMs: number | undefined;
+  readonly fullRepairIntervalMs: number | undefined;
   /** Default: nothing is verified. */
   readonly verificationIntervalMs: number | undefined;
   readonly onCommit: OnCommit;
@@ -110,7 +111,7 @@ export class SimulatedProxy {
     const volumes = new VolumeGuard({ ...common, view, metrics: noVolumeMetrics, random });
     const settler = new Settler(repair);
     const metrics = { repairStarted: () => () => {} };
-    const { repairIntervalMs: intervalMs } = options;
+    const { repairIntervalMs: intervalMs, fullRepairIntervalMs: fullIntervalMs } = options;
     this.#repairLoop = new RepairLoop({
       ...repair,
       settler,
@@ -118,6 +119,7 @@ export class SimulatedProxy {
       repair,
       metrics,
       ...(intervalMs !== undefined && { intervalMs }),
+      ...(fullIntervalMs !== undefined && { fullIntervalMs }),
     });
     const { verificationIntervalMs } = options;
     if (verificationIntervalMs !== undefined) {

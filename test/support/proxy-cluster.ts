@@ -34,6 +34,8 @@ export interface ProxyClusterOptions {
   readonly replicationFactor?: number;
   /** Default 2. */
   readonly minInSyncReplicas?: number;
+  /** Storages that are to hold nothing. Default: none. */
+  readonly decommissioned?: readonly string[];
   /** Opens a store for one proxy. Default: memory that all share. */
   openStore?(): Promise<ControlStore>;
   readonly logger?: Logger;
@@ -88,11 +90,11 @@ export class ProxyCluster implements Stoppable {
 
   /** Adds a proxy, with other options if need be, and returns it when it serves. */
   async startProxy(
-    other: Pick<ProxyClusterOptions, 'replicationFactor'> = {},
+    other: Pick<ProxyClusterOptions, 'replicationFactor' | 'decommissioned'> = {},
   ): Promise<ProxyServer> {
     const options = { ...this.#options, ...other };
     const { minInSyncReplicas = 2, logger = silentLogger } = options;
-    const { replicationFactor = this.nodes.length } = options;
+    const { replicationFactor = this.nodes.length, decommissioned = [] } = options;
     const proxy = await startInProcessProxy({
       storages: this.nodes.map(({ name, address, tlsAddress }) => ({
         name,
@@ -100,6 +102,7 @@ export class ProxyCluster implements Stoppable {
           tlsAddress === undefined
             ? `tcp://${this.#relays.get(name)?.address ?? address}`
             : `tls://${tlsAddress}`,
+        decommissioned: decommissioned.includes(name),
       })),
       replicationFactor,
       minInSyncReplicas,

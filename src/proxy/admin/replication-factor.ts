@@ -77,9 +77,10 @@ function checkCount(count: number, { policy, storages }: VirtualStorage): void {
   }
 }
 
-/** Healthy storages first, otherwise by chance. */
+/** Healthy storages first, otherwise by chance; none that is decommissioned. */
 function byPreference(virtualStorage: VirtualStorage, chance: () => number): readonly string[] {
   return [...virtualStorage.nodes().values()]
+    .filter((node) => node.isDecommissioned !== true)
     .map(({ storage, healthy }) => ({ storage, rank: chance() + (healthy ? 0 : 1) }))
     .toSorted((a, b) => a.rank - b.rank)
     .map(({ storage }) => storage);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { replica } from '../../../test/support/repository-records.ts';
+import { nodesOf, replica } from '../../../test/support/repository-records.ts';
 import type { RepairClaim } from '../routing/repository-record.ts';
 import { changeReplicaCount } from '../transactions/replica-count.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
@@ -37,6 +37,16 @@ describe('a replica that is leaving', () => {
     });
     await removal();
     expect([answer, storagesOf(current())]).toEqual(['commit', ['a', 'b']]);
+  });
+
+  it('is only struck out where the storage is decommissioned, also if that one is away', async () => {
+    const removed: string[] = [];
+    const { current, options, removal } = await start(async () => void removed.push('c'));
+    const [virtualStorage] = options.storages.all as [VirtualStorage];
+    const nodes = nodesOf(['a', 'b', 'c'], { c: { isDecommissioned: true, healthy: false } });
+    virtualStorage.nodes = () => nodes;
+    await removal();
+    expect([removed, storagesOf(current())]).toEqual([[], ['a', 'b']]);
   });
 
   it('is not removed by a storage that comes to it when the call is over', async () => {

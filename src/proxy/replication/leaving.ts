@@ -1,3 +1,4 @@
+import { isDecommissioned } from '../routing/node-view.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import { takeCopyVotes } from '../transactions/copy-votes.ts';
 import { releaseRepair } from '../transactions/record-changes.ts';
@@ -17,7 +18,8 @@ export type RemovalOptions = Pick<
  * 1. It is claimed, as for a repair: no other proxy removes it as long as this one's lease lasts.
  * 2. No proxy reads from it any more.
  * 3. The storage removes it. It votes before it does so, and is refused when the call is over or the lease may have run
- *    out: by then there may be a new replica in the same place, in sync.
+ *    out: by then there may be a new replica in the same place, in sync. A storage that is decommissioned keeps it: forks
+ *    may still borrow from it there, and it is gone with the volume.
  * 4. It is struck out.
  *
  * @throws UpstreamError if the storage fails, StoreUnavailableError, Error if others have claimed it; it is to be tried
@@ -42,13 +44,13 @@ export async function removeLeaving(
     if (claimed.kind === 'removed') return;
     if (claimed.kind === 'refused') throw new Error(`it cannot be removed: ${claimed.reason}`);
     await view.departuresKnown(claimed.record);
-    await storages
-      .get(record.virtualStorage)
-      ?.control(storage)
-      .remove(record.replicaPath, transaction);
+    const virtualStorage = storages.get(record.virtualStorage);
+    if (virtualStorage && !isDecommissioned(virtualStorage.nodes(), storage)) {
+      await virtualStorage.control(storage).remove(record.replicaPath, transaction);
+    }
     await view.change(view.latest(claimed.record), (current) => dropReplica(current, claim));
     const { id, relativePath } = record;
-    logger.info({ id, relativePath, storage }, 'a replica that was too many was removed');
+    logger.info({ id, relativePath, storage }, 'a replica has left');
   } finally {
     end();
     await view.change(view.latest(record), (current) => releaseRepair(current, claim));

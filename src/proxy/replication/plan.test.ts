@@ -44,6 +44,61 @@ describe('a repository in which all is well', () => {
   });
 });
 
+describe('a repository on a storage that is decommissioned', () => {
+  const nodes = nodesOf(['a', 'b', 'c', 'd'], { a: { isDecommissioned: true } });
+  const four = ['a', 'b', 'c', 'd'].map((storage) => replica(storage, 5n));
+
+  it('gets a replica elsewhere first, copied from one that stays', () => {
+    const step = { kind: 'bringInSync', storage: 'd' };
+    expect(plan(recordWith(), nodes)).toMatchObject(step);
+    const isDraining = { a: { isDecommissioned: true, isDraining: true } };
+    expect(plan(recordWith(), nodesOf(['a', 'b', 'c', 'd'], isDraining))).toMatchObject({
+      ...step,
+      source: 'b',
+    });
+  });
+
+  it('then moves its primary, gives up the replica there, and strikes it out', () => {
+    const moving = recordWith({ replicas: four });
+    expect(plan(moving, nodes)).toEqual({ kind: 'movePrimary', to: 'b' });
+    expect(plan({ ...moving, primary: 'b' }, nodes)).toEqual({
+      kind: 'retireReplica',
+      storage: 'a',
+    });
+    const replicas = [replica('a', 5n, 'leaving'), ...four.slice(1)];
+    const leaving = recordWith({ replicas, primary: 'b' });
+    expect(plan(leaving, nodes)).toEqual({ kind: 'removeReplica', storage: 'a' });
+  });
+
+  it('does so also if that storage cannot be reached', () => {
+    const away = nodesOf(['a', 'b', 'c', 'd'], { a: { isDecommissioned: true, healthy: false } });
+    const moving = recordWith({ replicas: four, primary: 'b' });
+    expect(plan(moving, away)).toEqual({ kind: 'retireReplica', storage: 'a' });
+    const replicas = [replica('a', 5n, 'leaving'), ...four.slice(1)];
+    const leaving = recordWith({ replicas, primary: 'b' });
+    expect(plan(leaving, away)).toEqual({ kind: 'removeReplica', storage: 'a' });
+  });
+
+  it('keeps its replica there while too few others are in sync, or can be reached', () => {
+    const replicas = [replica('a', 5n), replica('b', 5n), replica('c', 5n), replica('d', 4n)];
+    expect(plan(recordWith({ replicas }), nodes)).toMatchObject({ kind: 'bringInSync' });
+    const away = nodesOf(['a', 'b', 'c', 'd'], {
+      a: { isDecommissioned: true },
+      d: { healthy: false },
+    });
+    expect(plan(recordWith({ replicas: four }), away)).toMatchObject({ kind: 'blocked' });
+    expect(plan(recordWith(), away)).toMatchObject({ kind: 'blocked' });
+  });
+
+  it('is not repaired there', () => {
+    const replicas = [replica('a', 4n), ...four.slice(1)];
+    expect(plan(recordWith({ replicas, primary: 'b' }), nodes)).toEqual({
+      kind: 'retireReplica',
+      storage: 'a',
+    });
+  });
+});
+
 describe('writes whose owner is gone', () => {
   it('come before a replica that is behind', () => {
     const intents = [intentOf('t1'), intentOf('t2', gone)];

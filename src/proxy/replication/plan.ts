@@ -1,4 +1,4 @@
-import { isDraining, isHealthy, type NodeView } from '../routing/node-view.ts';
+import { isDecommissioned, isDraining, isHealthy, type NodeView } from '../routing/node-view.ts';
 import {
   inSyncVoters,
   type Intent,
@@ -16,7 +16,11 @@ export type RepairStep =
   | { readonly kind: 'settleAbandoned' }
   /** A replica is behind, or missing. */
   | { readonly kind: 'bringInSync'; readonly storage: string; readonly source: string }
-  /** A replica is too many. */
+  /** The primary is where no replica is to stay. */
+  | { readonly kind: 'movePrimary'; readonly to: string }
+  /** A replica is where none is to stay, and enough others are in sync. */
+  | { readonly kind: 'retireReplica'; readonly storage: string }
+  /** A replica is leaving. */
   | { readonly kind: 'removeReplica'; readonly storage: string }
   /** Something is to be done, and cannot be now. */
   | { readonly kind: 'blocked'; readonly reason: string };
@@ -50,7 +54,8 @@ export function planRepair(
     return { kind: 'removeReplica', storage: leaving };
   }
   const behind = replicaToMend(record, nodes, policy, isAbandoned, room);
-  if (behind.kind !== 'bringInSync') return behind;
+  if (behind.kind === 'nothing') return evacuation(record, nodes, policy);
+  if (behind.kind === 'blocked') return behind;
   const sources = sourcesFor(record, nodes);
   if (sources.length === 0) return { kind: 'blocked', reason: 'no in-sync replica can be reached' };
   const source = sources.find((storage) => room.hasRoomFrom(storage));
@@ -59,9 +64,34 @@ export function planRepair(
     : { ...behind, source };
 }
 
+/** Moves a repository away from decommissioned storages, when others hold as many replicas as there are to be. */
+function evacuation(
+  record: RepositoryRecord,
+  nodes: NodeView,
+  { replicationFactor }: ReplicationPolicy,
+): RepairStep {
+  const replica = record.replicas.find(
+    ({ storage, role }) => role !== 'leaving' && isDecommissioned(nodes, storage),
+  );
+  if (replica === undefined) return { kind: 'nothing' };
+  const others = inSyncVoters(record).filter(
+    (storage) => isHealthy(nodes, storage) && !isDecommissioned(nodes, storage),
+  );
+  const [successor] = others;
+  if (successor === undefined || others.length < replicationFactor) {
+    return {
+      kind: 'blocked',
+      reason: `too few storages besides ${replica.storage} can be reached`,
+    };
+  }
+  return isDecommissioned(nodes, record.primary)
+    ? { kind: 'movePrimary', to: successor }
+    : { kind: 'retireReplica', storage: replica.storage };
+}
+
 /**
  * Not while a write or a copy may still go there, and not before enough others can be had: it may be
- * the last that is left.
+ * the last that is left. A decommissioned storage need not be there for it: it keeps what it has.
  */
 function replicaToRemove(
   record: RepositoryRecord,
@@ -75,7 +105,7 @@ function replicaToRemove(
     ({ storage, role, repair }) =>
       role === 'leaving' &&
       (repair === undefined || isAbandoned(repair)) &&
-      isHealthy(nodes, storage),
+      (isHealthy(nodes, storage) || isDecommissioned(nodes, storage)),
   )?.storage;
 }
 
@@ -84,7 +114,10 @@ type Mending =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'blocked'; readonly reason: string };
 
-/** Existing replicas that are behind come first; a missing one is made on a storage without any. */
+/**
+ * Existing replicas that are behind come first; a missing one is made on a storage without any. Those on
+ * decommissioned storages are as good as missing.
+ */
 function replicaToMend(
   record: RepositoryRecord,
   nodes: NodeView,
@@ -93,9 +126,10 @@ function replicaToMend(
   room: RepairRoom,
 ): Mending {
   const inSync = inSyncVoters(record);
-  const behind = record.replicas.filter(
-    (replica) => replica.role !== 'leaving' && !inSync.includes(replica.storage),
+  const staying = record.replicas.filter(
+    ({ role, storage }) => role !== 'leaving' && !isDecommissioned(nodes, storage),
   );
+  const behind = staying.filter(({ storage }) => !inSync.includes(storage));
   const isFree = ({ repair }: Replica) => repair === undefined || isAbandoned(repair);
   const reachable = behind.filter(
     (replica) => isFree(replica) && isHealthy(nodes, replica.storage),
@@ -104,10 +138,11 @@ function replicaToMend(
   if (next !== undefined) return { kind: 'bringInSync', storage: next.storage };
   if (reachable.length > 0) return { kind: 'blocked', reason: 'repairs there have to wait' };
 
-  if (inSync.length + behind.length < policy.replicationFactor) {
+  if (staying.length < policy.replicationFactor) {
     const holders = new Set(record.replicas.map((replica) => replica.storage));
     const free = [...nodes.values()].filter(
-      ({ storage, healthy }) => healthy && !holders.has(storage) && room.hasRoomTo(storage),
+      ({ storage, healthy, isDecommissioned: goes = false }) =>
+        healthy && !goes && !holders.has(storage) && room.hasRoomTo(storage),
     );
     const [emptiest] = free.toSorted((a, b) => a.outstanding - b.outstanding);
     if (emptiest !== undefined) return { kind: 'bringInSync', storage: emptiest.storage };

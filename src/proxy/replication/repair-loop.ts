@@ -9,7 +9,8 @@ import type { ControlStore, Placement } from '../store/control-store.ts';
 import { placementOf } from '../store/placement.ts';
 import type { StoreOutage } from '../store/store-outage.ts';
 import { hasBarrier, lowerBarrier } from '../transactions/barrier-changes.ts';
-import { abandonIntent, releaseRepair } from '../transactions/record-changes.ts';
+import { abandonIntent, movePrimary, releaseRepair } from '../transactions/record-changes.ts';
+import { retireReplica } from '../transactions/replica-count.ts';
 import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';
@@ -172,7 +173,7 @@ export class RepairLoop implements Stoppable {
     const slot = slotFor(urgencyOf(placement, nodes, policy));
     const room = this.#roomFor(example, this.#slots[slot], slot === 'urgent');
     const { kind } = planRepair(example, nodes, policy, () => false, room);
-    return kind === 'bringInSync' || kind === 'removeReplica';
+    return kind !== 'nothing' && kind !== 'blocked';
   }
 
   /** Undefined if nothing can be done now, even if there were room. */
@@ -288,6 +289,11 @@ export class RepairLoop implements Stoppable {
       case 'lowerBarrier':
         await view.change(record, (current) => lowerBarrier(current, step.barrier));
         return;
+      case 'movePrimary':
+        await view.change(record, (current) => movePrimary(current, step.to));
+        return;
+      case 'retireReplica':
+        return this.#retire(record, step.storage);
       case 'removeReplica':
         return removeLeaving(record, step.storage, repair);
       case 'bringInSync':
@@ -301,6 +307,17 @@ export class RepairLoop implements Stoppable {
       default:
         assertNever(step);
     }
+  }
+
+  async #retire(record: RepositoryRecord, storage: string): Promise<void> {
+    const { storages, repair, logger } = this.#options;
+    const { replicationFactor = 1 } = storages.get(record.virtualStorage)?.policy ?? {};
+    const outcome = await repair.view.change(record, (current) =>
+      retireReplica(current, storage, replicationFactor),
+    );
+    if (outcome.kind !== 'changed') return;
+    const { id, relativePath } = record;
+    logger.info({ id, relativePath, storage }, 'a replica leaves a storage that is decommissioned');
   }
 
   /** @throws Error with what is in the way, besides what {@link bringInSync} rejects with */

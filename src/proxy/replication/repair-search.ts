@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
+import { isDecommissioned } from '../routing/node-view.ts';
 import type { Replica, RepositoryRecord } from '../routing/repository-record.ts';
-import type { ReplicationPolicy } from '../routing/route.ts';
 import type { ControlStore, Placement } from '../store/control-store.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 import { compareUrgency, urgencyOf, type Urgency } from './urgency.ts';
@@ -10,8 +10,8 @@ export interface RepairSearchOptions {
   readonly storages: Pick<StorageDirectory, 'all'>;
   readonly clock: Clock;
   /**
-   * Between looks for repositories that have too few replicas though all are in sync, the first of which is at the
-   * start: the configuration may ask for more than before. Default 30 s.
+   * Between looks for repositories that have too few replicas, or misplaced ones, though all are in sync, the first of
+   * which is at the start: the configuration may ask for other ones than before. Default 30 s.
    */
   readonly fullIntervalMs?: number;
 }
@@ -21,11 +21,13 @@ const pageSize = 500;
 /** Of each placement, and in all, that are read because they are urgent. */
 const [groupPageSize, maxUrgent] = [100, 400];
 const maxPlacements = 1000;
+/** What waits for room is looked for again after that, rather than when all is looked through the next time. */
+const waitingIntervalMs = 2000;
 
 interface Walk {
   /** Where the next page begins. */
   readonly afterId: bigint;
-  /** Whether some record had too few replicas. */
+  /** Whether some record had too few replicas, or misplaced ones. */
   readonly hasFound: boolean;
 }
 
@@ -43,7 +45,8 @@ interface Group extends Urgency {
  * 1. A page of those that are not settled. If that is all, nothing else is to be looked for.
  * 2. If there are more, it goes on with the next page in the next look, and comes round to each. What is most urgent
  *    is read besides, by its placement, where something can be done about it.
- * 3. Now and then it looks whether any placement has too few replicas, and only if one has, goes through all records.
+ * 3. Now and then it looks whether any placement has too few replicas, or some where none is to be, and only then
+ *    goes through all records.
  */
 export class RepairSearch {
   readonly #options: RepairSearchOptions;
@@ -118,33 +121,42 @@ export class RepairSearch {
     // Storages that were not heard of yet get no replica; the next full look is far.
     const isSettling = storages.all.some((virtualStorage) => virtualStorage.isSettling());
     if (!isSettling && clock.monotonicMs() >= this.#fullLookAtMs) {
+      let isWaiting = false;
       for (const virtualStorage of storages.all) {
-        await this.#lookForMissing(virtualStorage, isWorthwhile);
+        isWaiting = (await this.#lookForMisplaced(virtualStorage, isWorthwhile)) || isWaiting;
       }
-      this.#fullLookAtMs = clock.monotonicMs() + fullIntervalMs;
+      const pauseMs = isWaiting ? Math.min(waitingIntervalMs, fullIntervalMs) : fullIntervalMs;
+      this.#fullLookAtMs = clock.monotonicMs() + pauseMs;
     }
     const found: RepositoryRecord[] = [];
     for (const virtualStorage of storages.all) found.push(...(await this.#walkOn(virtualStorage)));
     return found;
   }
 
-  async #lookForMissing(virtualStorage: VirtualStorage, isWorthwhile: IsWorthwhile): Promise<void> {
-    const { name, policy } = virtualStorage;
-    if (this.#walks.has(name)) return;
+  /** @returns whether there is something to be done that cannot be done now */
+  async #lookForMisplaced(
+    virtualStorage: VirtualStorage,
+    isWorthwhile: IsWorthwhile,
+  ): Promise<boolean> {
+    const { name } = virtualStorage;
+    if (this.#walks.has(name)) return false;
     const query = { virtualStorage: name, limit: maxPlacements };
     const placements = await this.#options.store.placements(query);
+    const misplaced = placements.filter((placement) => isMisplaced(placement, virtualStorage));
     const isNeeded =
       placements.length === maxPlacements ||
-      placements.some((it) => hasTooFew(it, policy) && isWorthwhile(virtualStorage, it));
+      misplaced.some((placement) => isWorthwhile(virtualStorage, placement));
     if (isNeeded) this.#walks.set(name, { afterId: 0n, hasFound: false });
+    return !isNeeded && misplaced.length > 0;
   }
 
-  async #walkOn({ name, policy }: VirtualStorage): Promise<readonly RepositoryRecord[]> {
+  async #walkOn(virtualStorage: VirtualStorage): Promise<readonly RepositoryRecord[]> {
+    const { name } = virtualStorage;
     const walk = this.#walks.get(name);
     if (walk === undefined) return [];
     const { afterId } = walk;
     const page = await this.#options.store.list({ virtualStorage: name, afterId, limit: pageSize });
-    const hasFound = walk.hasFound || page.some((record) => hasTooFew(record, policy));
+    const hasFound = walk.hasFound || page.some((record) => isMisplaced(record, virtualStorage));
     const next = nextAfter(page, pageSize);
     if (next !== 0n) {
       this.#walks.set(name, { afterId: next, hasFound });
@@ -157,11 +169,17 @@ export class RepairSearch {
   }
 }
 
-function hasTooFew(
-  { replicas }: { readonly replicas: readonly Pick<Replica, 'role'>[] },
-  { replicationFactor }: ReplicationPolicy,
+/** Whether there are too few replicas, or some where none is to be. */
+function isMisplaced(
+  { replicas }: { readonly replicas: readonly Pick<Replica, 'role' | 'storage'>[] },
+  virtualStorage: VirtualStorage,
 ): boolean {
-  return replicas.filter(({ role }) => role !== 'leaving').length < replicationFactor;
+  const nodes = virtualStorage.nodes();
+  const assigned = replicas.filter(({ role }) => role !== 'leaving');
+  return (
+    assigned.length < virtualStorage.policy.replicationFactor ||
+    assigned.some(({ storage }) => isDecommissioned(nodes, storage))
+  );
 }
 
 /** Where to go on after a page: at the beginning if it was the last. */

@@ -36,6 +36,14 @@ describe('the urgency of a repair', () => {
     ]);
   });
 
+  it('is that of a missing or surplus replica where a storage is decommissioned', () => {
+    const nodes = nodesOf(['a', 'b', 'c', 'd'], { c: { isDecommissioned: true } });
+    const moved = recordWith({ replicas: [...fine.replicas, replica('d', 5n)] });
+    expect(of(fine, nodes)).toEqual({ priority: 'missing', inSync: 3 });
+    expect(of(behind, nodes)).toEqual({ priority: 'missing', inSync: 2 });
+    expect(of(moved, nodes)).toEqual({ priority: 'surplus', inSync: 4 });
+  });
+
   it('counts only the in-sync replicas that can be reached', () => {
     const nodes = nodesOf(['a', 'b', 'c'], { b: { healthy: false } });
     expect(of(behind, nodes)).toEqual({ priority: 'refusesWrites', inSync: 1 });

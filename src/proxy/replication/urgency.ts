@@ -1,6 +1,6 @@
-import { isHealthy, type NodeView } from '../routing/node-view.ts';
+import { isDecommissioned, isHealthy, type NodeView } from '../routing/node-view.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
-import type { Placement } from '../store/control-store.ts';
+import type { PlacedReplica, Placement } from '../store/control-store.ts';
 
 /** What repair is for, the most urgent first. */
 export const repairPriorities = [
@@ -10,7 +10,7 @@ export const repairPriorities = [
   'behind',
   /** There are fewer replicas than the virtual storage asks for. */
   'missing',
-  /** A replica is too many. */
+  /** A replica is too many, or is where none is to be. */
   'surplus',
 ] as const;
 
@@ -28,10 +28,12 @@ export function urgencyOf(
   nodes: NodeView,
   { minInSyncReplicas, replicationFactor }: ReplicationPolicy,
 ): Urgency | undefined {
-  const staying = replicas.filter(({ role }) => role !== 'leaving');
-  const voters = staying.filter(({ role, inSync }) => role === 'voter' && inSync);
-  const inSync = voters.filter(({ storage }) => isHealthy(nodes, storage)).length;
-  const isBehind = voters.length < staying.length;
+  const isVoter = ({ role, inSync: isInSync }: PlacedReplica) => role === 'voter' && isInSync;
+  const inSync = replicas.filter((one) => isVoter(one) && isHealthy(nodes, one.storage)).length;
+  const staying = replicas.filter(
+    ({ role, storage }) => role !== 'leaving' && !isDecommissioned(nodes, storage),
+  );
+  const isBehind = !staying.every(isVoter);
   const isMissing = staying.length < replicationFactor;
   if ((isBehind || isMissing) && inSync < minInSyncReplicas) {
     return { priority: 'refusesWrites', inSync };

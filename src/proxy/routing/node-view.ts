@@ -13,6 +13,11 @@ export interface NodeStatus {
   readonly weight?: number;
   /** Whether hardly anything is free on its disk. Default false. */
   readonly isFull?: boolean;
+  /**
+   * Whether it is to hold nothing in the end: its replicas move elsewhere, and no new one is made there. It is
+   * draining too. Default false.
+   */
+  readonly isDecommissioned?: boolean;
   /** Whether it has been healthy for a while, so that primaries may come back to it. Default false. */
   readonly isSteady?: boolean;
   /** Calls that this proxy has running there. */
@@ -30,6 +35,11 @@ export type NodeView = ReadonlyMap<string, NodeStatus>;
 /** Whether clients are to be kept away from the storage. */
 export function isDraining(nodes: NodeView, storage: string): boolean {
   return nodes.get(storage)?.isDraining ?? false;
+}
+
+/** Whether replicas are to move away from the storage. */
+export function isDecommissioned(nodes: NodeView, storage: string): boolean {
+  return nodes.get(storage)?.isDecommissioned ?? false;
 }
 
 export function isHealthy(nodes: NodeView, storage: string): boolean {

@@ -34,6 +34,21 @@ describe('a new repository', () => {
     expect(placement).toMatchObject({ kind: 'place', absent: ['c'] });
   });
 
+  it('gets no replica on a storage that is decommissioned, not even an absent one', () => {
+    const nodes = nodesOf(['a', 'b', 'c', 'd'], {
+      c: { healthy: false },
+      d: { isDecommissioned: true },
+    });
+    const route = placeRepository(nodes, policy, seededRandom(1));
+    expect(route).toMatchObject({ kind: 'place', absent: ['c'] });
+    expect(new Set(route.kind === 'place' ? route.voters : [])).toEqual(new Set(['a', 'b']));
+    const tooFew = nodesOf(['a', 'b'], { b: { isDecommissioned: true } });
+    expect(placeRepository(tooFew, policy, seededRandom(1))).toEqual({
+      kind: 'unavailable',
+      reason: 'a new repository needs 2 storages, and 1 of 1 can be reached',
+    });
+  });
+
   it('is refused with fewer storages than have to hold it', () => {
     const nodes = nodesOf(['a', 'b', 'c'], { b: { healthy: false }, c: { healthy: false } });
     expect(placeRepository(nodes, policy, seededRandom(1))).toEqual({

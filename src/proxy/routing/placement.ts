@@ -18,7 +18,8 @@ export type PlacementRoute =
 /**
  * Where a new repository goes: to `replicationFactor` storages, healthy ones first, which are chosen as
  * {@link chooseStorages} says. `minInSyncReplicas` of them stay if so many do, so that it can be written while
- * the others are away. Weights never refuse a repository: who has set one to zero does not want an outage.
+ * the others are away. None goes to a storage that is decommissioned. Weights never refuse a repository: who has
+ * set one to zero does not want an outage.
  */
 export function placeRepository(
   nodes: NodeView,
@@ -26,7 +27,7 @@ export function placeRepository(
   random: Random,
 ): PlacementRoute {
   const { replicationFactor, minInSyncReplicas } = policy;
-  const all = [...nodes.values()];
+  const all = [...nodes.values()].filter((node) => node.isDecommissioned !== true);
   const healthy = all.filter((node) => node.healthy);
   const chosen = chooseStorages(healthy, replicationFactor, { staying: minInSyncReplicas, random });
   const voters = stayingFirst(chosen.map(nameOf), nodes);
@@ -36,7 +37,7 @@ export function placeRepository(
       kind: 'unavailable',
       reason:
         `a new repository needs ${minInSyncReplicas} storages, ` +
-        `and ${healthy.length} of ${nodes.size} can be reached`,
+        `and ${healthy.length} of ${all.length} can be reached`,
     };
   }
   const unhealthy = all.filter((node) => !node.healthy);

@@ -141,7 +141,7 @@ export interface PlacementCount {
   readonly repositories: number;
 }
 
-interface PlacedReplica {
+export interface PlacedReplica {
   readonly storage: string;
   readonly role: ReplicaRole;
   readonly inSync: boolean;

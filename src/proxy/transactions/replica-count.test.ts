@@ -14,6 +14,7 @@ import {
   changeReplicaCount,
   claimRemoval,
   dropReplica,
+  retireReplica,
 } from './replica-count.ts';
 
 const options = { candidates: ['d', 'c', 'e'], minInSyncReplicas: 2 };
@@ -34,6 +35,29 @@ describe('more replicas', () => {
     const replicas = [replica('a', 5n), replica('b', 5n), replica('c', 5n, 'leaving')];
     const narrow = { ...options, candidates: ['c'] };
     expect(changeReplicaCount(recordWith({ replicas }), 3, narrow)).toEqual(refused);
+  });
+});
+
+describe('a replica that is sent away', () => {
+  it('is leaving, and the others stay as they are', () => {
+    expect(changed(retireReplica(recordWith(), 'c', 2)).replicas).toEqual([
+      replica('a', 5n),
+      replica('b', 5n),
+      replica('c', 5n, 'leaving'),
+    ]);
+  });
+
+  it('stays if it is the primary, if too few others are in sync, or if it is leaving already', () => {
+    const reasonOf = (...args: Parameters<typeof retireReplica>) => {
+      const outcome = retireReplica(...args);
+      return outcome.kind === 'refuse' ? outcome.reason : outcome.kind;
+    };
+    const replicas = [replica('a', 5n), replica('b', 4n), replica('c', 5n)];
+    const leaving = [replica('a', 5n), replica('b', 5n), replica('c', 5n, 'leaving')];
+    expect(reasonOf(recordWith(), 'a', 2)).toBe('isPrimary');
+    expect(reasonOf(recordWith({ replicas }), 'c', 2)).toBe('tooFewInSync');
+    expect(reasonOf(recordWith({ replicas: leaving }), 'c', 1)).toBe('gone');
+    expect(reasonOf(recordWith(), 'd', 1)).toBe('gone');
   });
 });
 

@@ -59,6 +59,37 @@ export function changeReplicaCount(
   return { kind: 'change', next: { ...record, replicas } };
 }
 
+/** Why a replica is not sent away. */
+export type RetirementRefusal =
+  /** There is none, or it is leaving already. */
+  | 'gone'
+  /** The primary has to move first. */
+  | 'isPrimary'
+  /** Without it too few are in sync. */
+  | 'tooFewInSync';
+
+/**
+ * Sends one replica away: it takes part in nothing any more, and repair removes it.
+ *
+ * @param leastInSync so many others have to be in sync
+ */
+export function retireReplica(
+  record: RepositoryRecord,
+  storage: string,
+  leastInSync: number,
+): RecordChange<RetirementRefusal> {
+  const replica = record.replicas.find((candidate) => candidate.storage === storage);
+  if (replica === undefined || replica.role === 'leaving')
+    return { kind: 'refuse', reason: 'gone' };
+  if (record.primary === storage) return { kind: 'refuse', reason: 'isPrimary' };
+  const others = inSyncVoters(record).filter((voter) => voter !== storage);
+  if (others.length < leastInSync) return { kind: 'refuse', reason: 'tooFewInSync' };
+  const replicas = record.replicas.map((candidate) =>
+    candidate === replica ? { ...candidate, role: 'leaving' as const } : candidate,
+  );
+  return { kind: 'change', next: { ...record, replicas } };
+}
+
 /** Why a leaving replica is not removed now. */
 export type RemovalRefusal =
   | 'notLeaving'

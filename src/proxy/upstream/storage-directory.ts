@@ -185,7 +185,11 @@ class LiveStatus implements NodeStatus {
   }
 
   get isDraining(): boolean {
-    return this.#storage.isDraining;
+    return this.#storage.isDraining || this.#storage.isDecommissioned;
+  }
+
+  get isDecommissioned(): boolean {
+    return this.#storage.isDecommissioned;
   }
 
   get weight(): number {

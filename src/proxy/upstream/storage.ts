@@ -19,6 +19,8 @@ import { StorageVolume, WrongVolumeError, type CheckVolume } from './storage-vol
 export interface StorageOptions {
   readonly name: string;
   readonly address: string;
+  /** See {@link NodeStatus.isDecommissioned}. Default false. */
+  readonly isDecommissioned?: boolean;
   /** `onVerified` is told when the storage's certificate ends, if it has one: see {@link ClientTls}. */
   connect(
     address: string,
@@ -45,7 +47,8 @@ export class Storage implements Stoppable {
   readonly token: StorageToken;
   readonly calls: StorageCalls;
   readonly writes: WriteWatch;
-  /** See {@link NodeStatus.isDraining}. */
+  readonly isDecommissioned: boolean;
+  /** Whether somebody has asked for its drain. */
   isDraining = false;
   /** What people have set. */
   configuredWeight: ConfiguredWeight = 'auto';
@@ -60,9 +63,10 @@ export class Storage implements Stoppable {
   #certificateNotAfterMs: number | undefined;
 
   constructor(options: StorageOptions) {
-    const { name, address, clock, logger, random, tokens } = options;
+    const { name, address, isDecommissioned = false, clock, logger, random, tokens } = options;
     this.name = name;
     this.address = address;
+    this.isDecommissioned = isDecommissioned;
     this.writes = new WriteWatch({ storage: name, clock, logger });
     this.token = new StorageToken({ storage: name, tokens, clock, logger });
     this.calls = new StorageCalls({
