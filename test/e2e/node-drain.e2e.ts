@@ -16,6 +16,7 @@ import { lineProgress } from '../testbed/progress.ts';
 import { gitTasks, loadTarget, underLoad } from './load-check.ts';
 
 const namespace = 'gitaly-node-drain';
+const singleNamespace = 'gitaly-node-drain-single';
 const managedNamespace = 'gitaly-node-drain-managed';
 const port = 8075;
 const storageSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=storage';
@@ -176,10 +177,9 @@ describe('the node of the managed database', () => {
   beforeAll(async () => {
     cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
     await freshNamespace(cluster, managedNamespace);
+    await installGitlab(cluster, managedNamespace);
     underTest = scope.own(new GitalyClusterUnderTest(cluster, managedNamespace));
-    const { spec, ...manifest } = await exampleManifest(cluster, managedNamespace);
-    const { gitlab: _gitlab, ...plain } = spec;
-    await underTest.apply({ ...manifest, spec: plain });
+    await underTest.apply(await exampleManifest(cluster, managedNamespace));
     client = await underTest.client();
     const [database] = await podsOf(cluster, managedNamespace, databaseSelector);
     node = database?.node ?? '';
@@ -214,5 +214,54 @@ describe('the node of the managed database', () => {
     }
     expect(reading.failures).toEqual([]);
     process.stderr.write(`${await underTest.table()}\n`);
+  });
+});
+
+/** There is nowhere else for calls to go: the node is cleared all the same, and nothing has to be mended after. */
+describe('the node of an only storage', () => {
+  const scope = new Scope();
+  let cluster: Cluster;
+  let underTest: GitalyClusterUnderTest;
+  let node = '';
+
+  beforeAll(async () => {
+    cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
+    await freshNamespace(cluster, singleNamespace);
+    await installGitlab(cluster, singleNamespace);
+    underTest = scope.own(new GitalyClusterUnderTest(cluster, singleNamespace));
+    const manifest = await exampleManifest(cluster, singleNamespace);
+    const only = { storages: 1, replicationFactor: 1, minInSyncReplicas: 1 };
+    manifest.spec['virtualStorages'] = [{ name: 'default', ...only, volume: { size: '1Gi' } }];
+    await underTest.apply(manifest);
+    const [storage] = await podsOf(cluster, singleNamespace, storageSelector);
+    node = storage?.node ?? '';
+  }, 600_000);
+
+  afterAll(async () => {
+    await cluster.kubectl(['uncordon', node]);
+    await scope.stop();
+  });
+
+  test('is cleared in a moment without calls', async () => {
+    const client = await underTest.client();
+    const [reads] = callTasks('own', client, await loadTarget(client, 'own.git'));
+    if (!reads) throw new Error('there is nothing to do');
+    const load = new SteadyLoad([reads], { pauseMs: 100 });
+    try {
+      const beganAt = performance.now();
+      await drain(cluster, node);
+      process.stderr.write(`the only storage's node was drained in ${secondsSince(beganAt)} s\n`);
+      await cluster.kubectl(['uncordon', node]);
+      await underTest.waitUntilSafe();
+      const [done = 0] = load.done.values();
+      await waitFor('reads to go on', 60_000, async () =>
+        ([...load.done.values()][0] ?? 0) > done ? undefined : 'none was done',
+      );
+    } finally {
+      await load.stop();
+    }
+    const { virtualStorages } = await client.admin.getStatus({});
+    const drains = virtualStorages.flatMap(({ storages }) => storages.map(({ drain: one }) => one));
+    expect(drains).toEqual([undefined]);
   });
 });

@@ -219,7 +219,7 @@ function refusal(
     view.hold ??
     (storage.state.kind === 'evictable'
       ? blockOf(storage, view.storages, view.observation)
-      : 'no drain of its node is under way');
+      : `it ${describeState(storage)}`);
   if (reason === undefined) return [];
   return [{ kind: 'refuseEviction', ...placeOf(storage), uid: pod.uid, reason }];
 }
