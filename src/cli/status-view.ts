@@ -14,6 +14,7 @@ import { freeText, weightText } from './weight-commands.ts';
 export function renderStatus(status: GetStatusResponse): string {
   const all = status.virtualStorages.flatMap(({ storages }) => storages);
   const hasDrains = all.some(({ drain }) => drain !== undefined);
+  const hasZones = all.some(({ zone }) => zone !== '');
   const storages = status.virtualStorages.flatMap((virtualStorage) =>
     virtualStorage.storages.map((storage) => [
       virtualStorage.name,
@@ -25,13 +26,21 @@ export function renderStatus(status: GetStatusResponse): string {
       weightText(storage),
       freeText(storage),
       storage.healthReason,
+      ...(hasZones ? [storage.zone] : []),
       ...(hasDrains ? [drainCell(storage)] : []),
     ]),
   );
   const blocks = [
     headline(status),
     formatTable(virtualStorageColumns, status.virtualStorages.map(virtualStorageRow)),
-    formatTable(hasDrains ? [...storageColumns, { heading: 'DRAIN' }] : storageColumns, storages),
+    formatTable(
+      [
+        ...storageColumns,
+        ...(hasZones ? [{ heading: 'ZONE' }] : []),
+        ...(hasDrains ? [{ heading: 'DRAIN' }] : []),
+      ],
+      storages,
+    ),
   ];
   return blocks.join('\n\n');
 }

@@ -21,6 +21,7 @@ function adminOf() {
             storages: [
               {
                 name: 'gitaly-0',
+                zone: 'europe-west1-b',
                 configuredWeight: 80,
                 full: true,
                 freeBytes: 2n ** 30n,
@@ -62,7 +63,9 @@ describe('storage weight', () => {
 
   test('is shown by status, to programs too', async () => {
     const { admin } = adminOf();
-    expect((await cli.run('status', admin)).out).toContain('0 (full, by hand)  1.0 GiB (3 %)');
+    expect((await cli.run('status', admin)).out).toMatch(
+      /REASON  ZONE\n.* 0 \(full, by hand\)  1\.0 GiB \(3 %\) +europe-west1-b\n/,
+    );
     const { out } = await cli.run('status --json', admin);
     expect(JSON.parse(out)).toMatchObject({
       virtualStorages: [{ storages: [{ configuredWeight: 80, weight: 0, full: true }] }],

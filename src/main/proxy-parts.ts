@@ -53,9 +53,9 @@ export function createStorages(options: ProxyServerOptions): StorageSide {
   const readBuffer = createReadBuffer();
   const writes = new WriteRegistry();
   const sidechannels = new SidechannelRegistry({ clock, logger });
-  const createStorage = ({ name, address: where, decommissioned = false }: StorageConfig) =>
+  const createStorage = ({ address: where, decommissioned = false, ...member }: StorageConfig) =>
     new Storage({
-      name,
+      ...member,
       address: where,
       isDecommissioned: decommissioned,
       connect: (address, signal, onVerified) =>

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
+import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
 import { ServerService } from '../../src/gen/gitaly/server_pb.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
 import { unary } from '../storage-node/grpc/handler.ts';
@@ -44,20 +45,21 @@ async function statusOf(client: GitalyClient, storage: string) {
 
 let lastRepository = 0;
 
-/** The storages that get `count` new repositories. */
+/** Makes a repository, and returns what is known of it. */
+async function create(client: GitalyClient): Promise<RepositoryStatus> {
+  const relativePath = `group/project-${++lastRepository}.git`;
+  const repository = { storageName: virtualStorage, relativePath };
+  await client.repository.createRepository({ repository });
+  for await (const status of client.admin.listRepositories({ virtualStorage, relativePath })) {
+    return status;
+  }
+  throw new Error(`there is no ${relativePath}`);
+}
+
+/** The storages that get `count` new repositories with one replica. */
 async function placed(client: GitalyClient, count = 25): Promise<ReadonlySet<string>> {
   const storages = new Set<string>();
-  for (let index = 0; index < count; index++) {
-    const relativePath = `group/project-${++lastRepository}.git`;
-    const repository = { storageName: virtualStorage, relativePath };
-    await client.repository.createRepository({ repository });
-    for await (const { primary } of client.admin.listRepositories({
-      virtualStorage,
-      relativePath,
-    })) {
-      storages.add(primary);
-    }
-  }
+  for (let index = 0; index < count; index++) storages.add((await create(client)).primary);
   return storages;
 }
 
@@ -133,6 +135,45 @@ describe('new repositories', () => {
     await second.admin.cancelDrain({ ...storage, requester: 'operator' });
     await waitUntil('new ones go there', async () => (await placed(second, 1)).has('gitaly-2'));
     expect(await statusOf(second, 'gitaly-2')).toMatchObject({ weight: 70, configuredWeight: 70 });
+  });
+
+  it('are in as many zones as there are, also while one of these is drained', async () => {
+    const zones = ['x', 'y', 'z', 'x', 'y', 'z'];
+    const zoneOf = (storage: string) => zones[Number(storage.split('-')[1])] ?? '';
+    const cluster = await start(undefined, {
+      storages: 6,
+      replicationFactor: 3,
+      minInSyncReplicas: 2,
+      zoneOf,
+    });
+    const client = cluster.client();
+    const zonesOf = ({ replicas }: Pick<RepositoryStatus, 'replicas'>) =>
+      replicas.map(({ storage }) => zoneOf(storage)).toSorted();
+    expect(await statusOf(client, 'gitaly-4')).toMatchObject({ zone: 'y' });
+    for (let index = 0; index < 10; index++) {
+      expect(zonesOf(await create(client))).toEqual(['x', 'y', 'z']);
+    }
+    for (const storage of ['gitaly-2', 'gitaly-5']) {
+      const drain = { virtualStorage, storage, requester: 'operator', reason: 'a new image' };
+      await client.admin.requestDrain(drain);
+      await waitUntil(
+        'it is drained',
+        async () => (await statusOf(client, storage)).drain?.drained === true,
+      );
+    }
+    for (let index = 0; index < 10; index++) {
+      const repository = await create(client);
+      expect(zonesOf(repository)).toEqual(['x', 'y', 'z']);
+      expect(zoneOf(repository.primary)).not.toBe('z');
+    }
+    const { relativePath } = await create(client);
+    const { storages } = await client.praefectInfo.setReplicationFactor({
+      virtualStorage,
+      relativePath,
+      replicationFactor: 5,
+    });
+    const counts = ['x', 'y', 'z'].map((zone) => storages.filter((it) => zoneOf(it) === zone));
+    expect(counts.map(({ length }) => length).toSorted((a, b) => a - b)).toEqual([1, 2, 2]);
   });
 
   it.each([

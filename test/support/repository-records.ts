@@ -102,6 +102,7 @@ export const anyNodes: fc.Arbitrary<NodeView> = fc
           isSteady: fc.boolean(),
           weight: fc.constantFrom(0, 50, 100, 400),
           isFull: fc.boolean(),
+          zone: fc.constantFrom(undefined, 'x', 'y', 'z'),
         }),
       ),
     ),

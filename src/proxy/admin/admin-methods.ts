@@ -165,7 +165,7 @@ function describe(
 }
 
 function describeStorage(
-  { storage, healthy, reason }: NodeStatus,
+  { storage, healthy, reason, zone = '' }: NodeStatus,
   virtualStorage: VirtualStorage,
   summary: Counts | undefined,
   drains: readonly DrainProgress[],
@@ -177,6 +177,7 @@ function describeStorage(
     name: storage,
     healthy,
     healthReason: reason ?? '',
+    zone,
     replicas: BigInt(counts?.replicas ?? 0),
     inSync: BigInt(counts?.inSync ?? 0),
     primaries: BigInt(counts?.primaries ?? 0),

@@ -1,9 +1,13 @@
 import { assertNever } from '../../base/errors.ts';
+import type { Random } from '../../base/random.ts';
 import { statusCodes } from '../../rpc/status.ts';
 import type { RelayContext } from '../relay/context.ts';
 import { LocalCallError } from '../relay/local-method.ts';
 import { isBeingCreated } from '../relay/write-admission.ts';
+import type { NodeStatus } from '../routing/node-view.ts';
+import { chooseStorages } from '../routing/placement.ts';
 import { isPoolPath } from '../routing/replica-path.ts';
+import type { RepositoryRecord } from '../routing/repository-record.ts';
 import {
   assignedStorages,
   changeReplicaCount,
@@ -40,7 +44,7 @@ export async function setReplicationFactor(
     throw refused('an object pool keeps its replicas: forks on their storages need them');
   }
   const { minInSyncReplicas } = virtualStorage.policy;
-  const candidates = byPreference(virtualStorage, () => random.next());
+  const candidates = byPreference(record, virtualStorage, random);
   const outcome = await view.change(record, (current) =>
     changeReplicaCount(current, count, { candidates, minInSyncReplicas }),
   );
@@ -77,13 +81,28 @@ function checkCount(count: number, { policy, storages }: VirtualStorage): void {
   }
 }
 
-/** Healthy storages first, otherwise by chance; none that is decommissioned. */
-function byPreference(virtualStorage: VirtualStorage, chance: () => number): readonly string[] {
-  return [...virtualStorage.nodes().values()]
-    .filter((node) => node.isDecommissioned !== true)
-    .map(({ storage, healthy }) => ({ storage, rank: chance() + (healthy ? 0 : 1) }))
-    .toSorted((a, b) => a.rank - b.rank)
-    .map(({ storage }) => storage);
+/** Where further replicas go, one after the other: to healthy storages first, as {@link chooseStorages} says; to none that is decommissioned. */
+function byPreference(
+  record: RepositoryRecord,
+  virtualStorage: VirtualStorage,
+  random: Random,
+): readonly string[] {
+  const nodes = virtualStorage.nodes();
+  const assigned = assignedStorages(record).flatMap((storage) => nodes.get(storage) ?? []);
+  const others = [...nodes.values()].filter(
+    (node) => !node.isDecommissioned && !assigned.includes(node),
+  );
+  const inOrder = (candidates: readonly NodeStatus[], holders: readonly NodeStatus[]) =>
+    chooseStorages(candidates, candidates.length, { holders, random });
+  const healthy = inOrder(
+    others.filter((node) => node.healthy),
+    assigned,
+  );
+  const unhealthy = inOrder(
+    others.filter((node) => !node.healthy),
+    [...assigned, ...healthy],
+  );
+  return [...healthy, ...unhealthy].map(({ storage }) => storage);
 }
 
 function explain(refusal: Exclude<ReplicaCountRefusal, 'already'>): LocalCallError {

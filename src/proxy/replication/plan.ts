@@ -6,6 +6,8 @@ import {
   type RepositoryRecord,
 } from '../routing/repository-record.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
+import { placeNewReplica } from './new-replica.ts';
+import { anyRoom, type RepairRoom } from './repair-room.ts';
 
 /** What a repository needs next, if anything. One step at a time: the next look decides the next. */
 export type RepairStep =
@@ -24,14 +26,6 @@ export type RepairStep =
   | { readonly kind: 'removeReplica'; readonly storage: string }
   /** Something is to be done, and cannot be now. */
   | { readonly kind: 'blocked'; readonly reason: string };
-
-/** Which storages may have one more repair now: bounds, and waits after failures. */
-export interface RepairRoom {
-  hasRoomTo(target: string): boolean;
-  hasRoomFrom(source: string): boolean;
-}
-
-const anyRoom: RepairRoom = { hasRoomTo: () => true, hasRoomFrom: () => true };
 
 /**
  * Decides the next step of repair (pure). Of several replicas that could be brought in sync, and of several sources,
@@ -139,14 +133,10 @@ function replicaToMend(
   if (reachable.length > 0) return { kind: 'blocked', reason: 'repairs there have to wait' };
 
   if (staying.length < policy.replicationFactor) {
-    const holders = new Set(record.replicas.map((replica) => replica.storage));
-    const free = [...nodes.values()].filter(
-      ({ storage, healthy, isDecommissioned: goes = false }) =>
-        healthy && !goes && !holders.has(storage) && room.hasRoomTo(storage),
-    );
-    const [emptiest] = free.toSorted((a, b) => a.outstanding - b.outstanding);
-    if (emptiest !== undefined) return { kind: 'bringInSync', storage: emptiest.storage };
-    return { kind: 'blocked', reason: 'no further storage can be reached' };
+    const placed = placeNewReplica(record, nodes, policy, room);
+    return placed.kind === 'storage'
+      ? { kind: 'bringInSync', storage: placed.storage }
+      : { kind: 'blocked', reason: placed.reason };
   }
   if (behind.length === 0) return { kind: 'nothing' };
   const names = behind.map((replica) => replica.storage).join(', ');

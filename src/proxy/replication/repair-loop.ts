@@ -15,8 +15,9 @@ import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';
 import { removeLeaving } from './leaving.ts';
-import { planRepair, type RepairRoom, type RepairStep } from './plan.ts';
+import { planRepair, type RepairStep } from './plan.ts';
 import { preferredOwner } from './preferred-owner.ts';
+import type { RepairRoom } from './repair-room.ts';
 import { blameFor, RepairFailures } from './repair-failures.ts';
 import { RepairSearch } from './repair-search.ts';
 import { RepairSlots, type InvolvedStorages } from './repair-slots.ts';
@@ -196,10 +197,10 @@ export class RepairLoop implements Stoppable {
     isUrgent: boolean,
   ): RepairRoom {
     const name = (storage: string) => `${record.virtualStorage}/${storage}`;
+    const hasFailedOn = (target: string) => this.#failures.holdsBack(record, target, isUrgent);
     return {
-      hasRoomTo: (target) =>
-        slots?.hasRoomTo(name(target)) !== false &&
-        !this.#failures.holdsBack(record, target, isUrgent),
+      hasFailedOn,
+      hasRoomTo: (target) => slots?.hasRoomTo(name(target)) !== false && !hasFailedOn(target),
       hasRoomFrom: (source) => slots?.hasRoomFrom(name(source)) !== false,
     };
   }

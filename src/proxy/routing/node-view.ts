@@ -9,6 +9,8 @@ export interface NodeStatus {
   readonly failsWrites?: boolean;
   /** Whether it is about to go: clients are kept away from it as far as others can serve them. Default false. */
   readonly isDraining?: boolean;
+  /** What may fail as a whole, such as a data centre. Undefined if nobody knows: then it is in none. */
+  readonly zone?: string | undefined;
   /** How often new replicas go there: see `placement-weight.ts`. Default: as often as to most others. */
   readonly weight?: number;
   /** Whether hardly anything is free on its disk. Default false. */

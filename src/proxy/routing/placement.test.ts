@@ -120,6 +120,82 @@ describe('a new repository', () => {
       expect(new Set(placement.voters.slice(0, 2))).toEqual(new Set(['a', 'd']));
     });
   });
+
+  describe('where storages are in zones', () => {
+    const zones = { a: 'x', b: 'x', c: 'y', d: 'y', e: 'z', f: 'z' } as const;
+    const names = Object.keys(zones) as (keyof typeof zones)[];
+    type Unlike = NonNullable<Parameters<typeof nodesOf>[1]>;
+    const inZones = (unlike: Unlike = {}) =>
+      nodesOf(
+        names,
+        Object.fromEntries(names.map((name) => [name, { zone: zones[name], ...unlike[name] }])),
+      );
+    const zonesOf = (storages: readonly string[]) =>
+      storages.map((storage) => zones[storage as keyof typeof zones]).toSorted();
+    /** A hundred placements on these storages. */
+    const placements = (unlike: Unlike = {}, wanted = policy) => {
+      const random = seededRandom(1);
+      return Array.from({ length: 100 }, () => {
+        const placement = placeRepository(inZones(unlike), wanted, random);
+        if (placement.kind === 'unavailable') throw new Error(placement.reason);
+        return placement;
+      });
+    };
+
+    it('has its replicas in as many as there are, whatever single storages weigh', () => {
+      for (const { voters } of placements({ a: { weight: 1000 }, b: { weight: 1000 } })) {
+        expect(zonesOf(voters)).toEqual(['x', 'y', 'z']);
+      }
+      const five = { replicationFactor: 5, minInSyncReplicas: 2 };
+      for (const { voters } of placements({}, five)) {
+        const counts = ['x', 'y', 'z'].map((zone) => zonesOf(voters).filter((it) => it === zone));
+        expect(counts.map(({ length }) => length).toSorted((a, b) => a - b)).toEqual([1, 2, 2]);
+      }
+    });
+
+    it('goes by weight within a zone', () => {
+      const inX = placements({ a: { weight: 0 } }).flatMap(({ voters }) =>
+        voters.filter((storage) => zones[storage as keyof typeof zones] === 'x'),
+      );
+      expect(new Set(inX)).toEqual(new Set(['b']));
+    });
+
+    it('keeps its place in a zone that is drained as a whole, and begins elsewhere', () => {
+      const goes = { isDraining: true };
+      for (const { primary, voters } of placements({ e: goes, f: goes })) {
+        expect(zonesOf(voters)).toEqual(['x', 'y', 'z']);
+        expect(['e', 'f']).not.toContain(primary);
+      }
+      const gone = { isDraining: true, healthy: false };
+      for (const { voters, absent } of placements({ e: gone, f: gone })) {
+        expect(zonesOf(voters)).toEqual(['x', 'y']);
+        expect(zonesOf(absent)).toEqual(['z']);
+      }
+    });
+
+    it('has all replicas at once where a zone is lost', () => {
+      const lost = { healthy: false };
+      for (const { voters, absent } of placements({ e: lost, f: lost })) {
+        expect(voters).toHaveLength(3);
+        expect(absent).toEqual([]);
+      }
+    });
+
+    it('is in no zone where nothing is to go, or nothing has room', () => {
+      const none = { weight: 0 };
+      for (const { voters } of placements({ e: none, f: { weight: 0, isFull: true } })) {
+        expect(zonesOf(voters)).not.toContain('z');
+      }
+    });
+
+    it('does not take storages whose zone nobody knows for neighbours', () => {
+      const unknown = { zone: undefined };
+      const two = { replicationFactor: 6, minInSyncReplicas: 2 };
+      for (const { voters } of placements({ e: unknown, f: unknown, d: unknown }, two)) {
+        expect(voters).toHaveLength(6);
+      }
+    });
+  });
 });
 
 describe('a new repository that shares objects with another', () => {

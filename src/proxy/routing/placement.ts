@@ -16,33 +16,42 @@ export type PlacementRoute =
   | Unavailable;
 
 /**
- * Where a new repository goes: to `replicationFactor` storages, healthy ones first, which are chosen as
- * {@link chooseStorages} says. `minInSyncReplicas` of them stay if so many do, so that it can be written while
- * the others are away. None goes to a storage that is decommissioned. Weights never refuse a repository: who has
- * set one to zero does not want an outage.
+ * Where a new repository goes: to `replicationFactor` storages, chosen as {@link chooseStorages} says.
+ *
+ * 1. Those that can be reached, and those that are away while they are drained: they come back, and in their zone
+ *    there may be no other.
+ * 2. What is missing then is made up of others that are out of reach.
+ *
+ * None goes to a storage that is decommissioned. Weights never refuse a repository: who has set one to zero does not want an
+ * outage.
  */
 export function placeRepository(
   nodes: NodeView,
   policy: ReplicationPolicy,
   random: Random,
 ): PlacementRoute {
-  const { replicationFactor, minInSyncReplicas } = policy;
+  const { replicationFactor, minInSyncReplicas: staying } = policy;
   const all = [...nodes.values()].filter((node) => node.isDecommissioned !== true);
-  const healthy = all.filter((node) => node.healthy);
-  const chosen = chooseStorages(healthy, replicationFactor, { staying: minInSyncReplicas, random });
-  const voters = stayingFirst(chosen.map(nameOf), nodes);
+  const expected = all.filter((node) => node.healthy || node.isDraining);
+  const chosen = chooseStorages(expected, replicationFactor, { staying, random });
+  const voters = stayingFirst(chosen.filter((node) => node.healthy).map(nameOf), nodes);
   const [primary] = voters;
-  if (primary === undefined || voters.length < minInSyncReplicas) {
+  if (primary === undefined || voters.length < staying) {
+    const healthy = all.filter((node) => node.healthy);
     return {
       kind: 'unavailable',
       reason:
-        `a new repository needs ${minInSyncReplicas} storages, ` +
+        `a new repository needs ${staying} storages, ` +
         `and ${healthy.length} of ${all.length} can be reached`,
     };
   }
-  const unhealthy = all.filter((node) => !node.healthy);
-  const absent = chooseStorages(unhealthy, replicationFactor - voters.length, { random });
-  return { kind: 'place', primary, voters, absent: absent.map(nameOf) };
+  const missing = chooseStorages(
+    all.filter((node) => !expected.includes(node)),
+    replicationFactor - chosen.length,
+    { holders: chosen, random },
+  );
+  const absent = [...chosen.filter((node) => !node.healthy), ...missing].map(nameOf);
+  return { kind: 'place', primary, voters, absent };
 }
 
 /**
@@ -71,40 +80,70 @@ export function placeBeside(
   return { kind: 'place', primary, voters, absent };
 }
 
+export interface PlacementOptions {
+  /** Storages that have a replica already. Default: none. */
+  readonly holders?: readonly NodeStatus[];
+  /** So many are to be healthy and not drained: then the repository can be written while the others are away. Default 0. */
+  readonly staying?: number;
+}
+
 /**
- * Chooses storages one after the other, each at random by its weight among those that are best:
- *
- * 1. As long as fewer than `staying` are chosen that are not being drained: one of these.
- * 2. One that weighs something, then one that weighs nothing, then one that is full.
- * 3. One that is not being drained.
+ * Chooses storages one after the other, each at random by its weight among the {@link bestStorages}.
  *
  * @returns as many as are asked for, or all of them if there are fewer
  */
-function chooseStorages(
+export function chooseStorages(
   candidates: readonly NodeStatus[],
   count: number,
-  options: {
-    /** Default 0. */
-    readonly staying?: number;
-    readonly random: Random;
-  },
+  { holders = [], staying, random }: PlacementOptions & { readonly random: Random },
 ): readonly NodeStatus[] {
-  const { staying = 0, random } = options;
   const chosen: NodeStatus[] = [];
   while (chosen.length < count) {
-    const needsStaying = chosen.filter((node) => !node.isDraining).length < staying;
-    const best = bestOf(
-      candidates.filter((node) => !chosen.includes(node)),
-      (node) => {
-        const goes = node.isDraining ?? false;
-        return [Number(needsStaying && goes), reluctance(node), Number(goes)];
-      },
-    );
-    const next = pickWeighted(random, best, ({ weight = typicalWeight }) => weight);
+    const left = candidates.filter((node) => !chosen.includes(node));
+    const best = bestStorages(left, {
+      holders: [...holders, ...chosen],
+      ...(staying !== undefined && { staying }),
+    });
+    const next = pickByWeight(best, random);
     if (next === undefined) return chosen;
     chosen.push(next);
   }
   return chosen;
+}
+
+/**
+ * The storages that a further replica may go to:
+ *
+ * 1. As long as fewer than `staying` have one that are healthy and not being drained: these, or else healthy ones.
+ * 2. Those that weigh something, then those that weigh nothing, then full ones.
+ * 3. Those in whose zone there are the fewest replicas, so that they are in as many zones as there are.
+ * 4. Healthy ones, and of these the ones that are not being drained.
+ */
+export function bestStorages(
+  candidates: readonly NodeStatus[],
+  { holders = [], staying = 0 }: PlacementOptions,
+): readonly NodeStatus[] {
+  const areMissing = holders.filter((node) => absence(node) === 0).length < staying;
+  return bestOf(candidates, (node) => [
+    areMissing ? absence(node) : 0,
+    reluctance(node),
+    holders.filter(({ zone }) => zone !== undefined && zone === node.zone).length,
+    absence(node),
+  ]);
+}
+
+/** One of them at random, by weight. Undefined if there are none. */
+export function pickByWeight(
+  candidates: readonly NodeStatus[],
+  random: Random,
+): NodeStatus | undefined {
+  return pickWeighted(random, candidates, ({ weight = typicalWeight }) => weight);
+}
+
+/** 0: it is there and stays; 1: it is about to go; 2: it is away. */
+function absence({ healthy, isDraining: goes = false }: NodeStatus): number {
+  if (!healthy) return 2;
+  return goes ? 1 : 0;
 }
 
 function reluctance({ weight, isFull = false }: NodeStatus): number {

@@ -192,6 +192,10 @@ class LiveStatus implements NodeStatus {
     return this.#storage.isDecommissioned;
   }
 
+  get zone(): string | undefined {
+    return this.#storage.zone;
+  }
+
   get weight(): number {
     return this.#weightOf(this.storage).weight;
   }

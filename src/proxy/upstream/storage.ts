@@ -21,6 +21,8 @@ export interface StorageOptions {
   readonly address: string;
   /** See {@link NodeStatus.isDecommissioned}. Default false. */
   readonly isDecommissioned?: boolean;
+  /** See {@link NodeStatus.zone}. */
+  readonly zone?: string;
   /** `onVerified` is told when the storage's certificate ends, if it has one: see {@link ClientTls}. */
   connect(
     address: string,
@@ -43,6 +45,7 @@ const steadyAfterMs = 30_000;
 export class Storage implements Stoppable {
   readonly name: string;
   readonly address: string;
+  readonly zone: string | undefined;
   readonly control: ControlCalls;
   readonly token: StorageToken;
   readonly calls: StorageCalls;
@@ -67,6 +70,7 @@ export class Storage implements Stoppable {
     this.name = name;
     this.address = address;
     this.isDecommissioned = isDecommissioned;
+    this.zone = options.zone;
     this.writes = new WriteWatch({ storage: name, clock, logger });
     this.token = new StorageToken({ storage: name, tokens, clock, logger });
     this.calls = new StorageCalls({
