@@ -22,7 +22,8 @@ import { isLeftToEviction, ownDrainOf, requestedMs } from './storage-state.ts';
  *    does not hold up its own correction. Not while another pod of the wanted revision is on its way.
  * 3. Otherwise one storage is chosen, and its drain asked for. It has to be the only one that is missed: all others
  *    are ready, healthy, in sync and not drained, and no repository is short of a replica for another reason. Among
- *    those that may go, one that somebody else drains already goes first, then the one with fewest primaries.
+ *    those that may go, one that somebody else drains already goes first, then one that has not had its turn yet, then
+ *    one whose node is about to go, then the one with fewest primaries.
  *    A crash after this leaves a storage that clients are kept away from and writes still go to.
  * 4. Proxies take note, primaries move, calls end. Calls that outlast the drain deadline are cut; a proxy that has
  *    not taken note is waited for without limit.
