@@ -5,7 +5,7 @@ import { externalDatabaseSpec, installExternalDatabase } from '../scenario/exter
 import { exampleManifest, GitalyClusterUnderTest } from '../scenario/gitaly-cluster.ts';
 import { installGitlab } from '../scenario/gitlab.ts';
 import { podsOf, warningsSince } from '../scenario/pods.ts';
-import { freshNamespace } from '../scenario/product.ts';
+import { dropNamespace, freshNamespace } from '../scenario/product.ts';
 import { reach } from '../scenario/reach.ts';
 import { waitFor } from '../scenario/wait-for.ts';
 import { goProgram, goProgramLimitMs } from '../support/go-program.ts';
@@ -19,9 +19,11 @@ const namespace = 'gitaly-node-drain';
 const singleNamespace = 'gitaly-node-drain-single';
 const managedNamespace = 'gitaly-node-drain-managed';
 const port = 8075;
-const storageSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=storage';
-const proxySelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=proxy';
-const databaseSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=database';
+/** Not the name of other tests' clusters, so that nodes can be cleared of these alone. */
+const name = 'cleared';
+const storageSelector = 'gitaly.dev/cluster=cleared,app.kubernetes.io/component=storage';
+const proxySelector = 'gitaly.dev/cluster=cleared,app.kubernetes.io/component=proxy';
+const databaseSelector = 'gitaly.dev/cluster=cleared,app.kubernetes.io/component=database';
 
 jest.setTimeout(900_000);
 
@@ -48,12 +50,12 @@ describe('the nodes of a cluster, each drained and uncordoned under load', () =>
     await freshNamespace(cluster, namespace);
     await installGitlab(cluster, namespace);
     await installExternalDatabase(cluster, namespace, nodes[0] ?? '');
-    underTest = scope.own(new GitalyClusterUnderTest(cluster, namespace));
-    const manifest = await exampleManifest(cluster, namespace);
+    underTest = scope.own(new GitalyClusterUnderTest(cluster, namespace, name));
+    const manifest = await exampleManifest(cluster, namespace, name);
     manifest.spec['database'] = externalDatabaseSpec;
     await underTest.apply(manifest);
     token = await underTest.token('client-token');
-    const service = { namespace, kind: 'service', name: 'gitaly-proxy' } as const;
+    const service = { namespace, kind: 'service', name: `${name}-proxy` } as const;
     const reached = scope.own(await reach(cluster, service, port));
     address = `${reached.host}:${reached.port}`;
     client = scope.own(createGitalyClient({ address: `tcp://${address}`, token, ...patience }));
@@ -62,6 +64,7 @@ describe('the nodes of a cluster, each drained and uncordoned under load', () =>
   afterAll(async () => {
     for (const node of nodes) await cluster.kubectl(['uncordon', node]);
     await scope.stop();
+    await dropNamespace(cluster, namespace);
   });
 
   test('let each storage go when no client is on it, and nobody notices', async () => {
@@ -156,9 +159,10 @@ describe('the nodes of a cluster, each drained and uncordoned under load', () =>
   }
 });
 
-/** What `kubectl drain` does of a node's pods, in the time that a person would give it. */
+/** Clears a node of our pods and the operator's, but not of what other tests have left behind. */
 async function drain(cluster: Cluster, node: string): Promise<void> {
-  const what = ['--ignore-daemonsets', '--delete-emptydir-data', '--timeout=300s'];
+  const ours = '--pod-selector=gitaly.dev/cluster notin (gitaly)';
+  const what = ['--ignore-daemonsets', '--delete-emptydir-data', '--timeout=300s', ours];
   await cluster.kubectl(['drain', node, ...what], { limitMs: 310_000 });
 }
 
@@ -178,8 +182,8 @@ describe('the node of the managed database', () => {
     cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
     await freshNamespace(cluster, managedNamespace);
     await installGitlab(cluster, managedNamespace);
-    underTest = scope.own(new GitalyClusterUnderTest(cluster, managedNamespace));
-    await underTest.apply(await exampleManifest(cluster, managedNamespace));
+    underTest = scope.own(new GitalyClusterUnderTest(cluster, managedNamespace, name));
+    await underTest.apply(await exampleManifest(cluster, managedNamespace, name));
     client = await underTest.client();
     const [database] = await podsOf(cluster, managedNamespace, databaseSelector);
     node = database?.node ?? '';
@@ -188,6 +192,7 @@ describe('the node of the managed database', () => {
   afterAll(async () => {
     await cluster.kubectl(['uncordon', node]);
     await scope.stop();
+    await dropNamespace(cluster, managedNamespace);
   });
 
   test('is cleared of its storage first, and then of the database', async () => {
@@ -228,8 +233,8 @@ describe('the node of an only storage', () => {
     cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
     await freshNamespace(cluster, singleNamespace);
     await installGitlab(cluster, singleNamespace);
-    underTest = scope.own(new GitalyClusterUnderTest(cluster, singleNamespace));
-    const manifest = await exampleManifest(cluster, singleNamespace);
+    underTest = scope.own(new GitalyClusterUnderTest(cluster, singleNamespace, name));
+    const manifest = await exampleManifest(cluster, singleNamespace, name);
     const only = { storages: 1, replicationFactor: 1, minInSyncReplicas: 1 };
     manifest.spec['virtualStorages'] = [{ name: 'default', ...only, volume: { size: '1Gi' } }];
     await underTest.apply(manifest);
@@ -240,6 +245,7 @@ describe('the node of an only storage', () => {
   afterAll(async () => {
     await cluster.kubectl(['uncordon', node]);
     await scope.stop();
+    await dropNamespace(cluster, singleNamespace);
   });
 
   test('is cleared in a moment without calls', async () => {
