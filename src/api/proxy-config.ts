@@ -85,9 +85,4 @@ export interface StorageConfig {
   readonly address: string;
   /** Whether it is to hold nothing: its replicas move to the others. Default false. */
   readonly decommissioned?: boolean;
-  /**
-   * What may fail, or be maintained, as a whole, such as a data centre: replicas of a new repository go to different
-   * ones. Default: nobody knows.
-   */
-  readonly zone?: string;
 }

@@ -7,8 +7,8 @@ import type {
 } from '../gen/gitaly_operator/v1/admin_pb.ts';
 import type { ServerInfoResponse } from '../gen/gitaly/server_pb.ts';
 import { drainText, requestersText } from './drain-view.ts';
+import { freeText, weightText } from './placement-commands.ts';
 import { count, formatFields, formatTable } from './table.ts';
-import { freeText, weightText } from './weight-commands.ts';
 
 /** The cluster in a few lines: what people should know first stands first. */
 export function renderStatus(status: GetStatusResponse): string {

@@ -8,11 +8,11 @@ import { CliError } from './cli-error.ts';
 import type { CliIo } from './cli-io.ts';
 import { addDrainCommands } from './drain-commands.ts';
 import { renderOrphans } from './orphan-view.ts';
+import { addPlacementCommands } from './placement-commands.ts';
 import { formatJson, withSession, type Session } from './session.ts';
 import { parseStorageName, type StorageName } from './storage-name.ts';
 import { storageStatusOf } from './storage-status.ts';
 import { count } from './table.ts';
-import { addWeightCommand } from './weight-commands.ts';
 
 interface AcceptFlags {
   readonly yes?: boolean;
@@ -22,7 +22,7 @@ interface AcceptFlags {
 export function addStorageCommands(program: Command, io: CliIo): void {
   const storage = program.command('storage').description('work with storages');
   addDrainCommands(storage, io);
-  addWeightCommand(storage, io);
+  addPlacementCommands(storage, io);
   addOrphans(storage, io);
   storage
     .command('accept-volume')

@@ -14,7 +14,7 @@ import type { ServerCall } from '../proxy/relay/server-call.ts';
 import { SidechannelRegistry } from '../proxy/relay/sidechannel-registry.ts';
 import { voteMethods } from '../proxy/relay/vote-service.ts';
 import { DiskWatch } from '../proxy/placement/disk-watch.ts';
-import { WeightWatch } from '../proxy/placement/weight-watch.ts';
+import { SettingsWatch } from '../proxy/placement/settings-watch.ts';
 import { RepairLoop } from '../proxy/replication/repair-loop.ts';
 import { Settler } from '../proxy/replication/settler.ts';
 import { VolumeGuard } from '../proxy/replication/volume-guard.ts';
@@ -99,7 +99,7 @@ export interface Relay {
   readonly view: RepositoryView;
   readonly membership: Membership;
   readonly drains: DrainWatch;
-  readonly weights: WeightWatch;
+  readonly settings: SettingsWatch;
   readonly disks: DiskWatch;
   readonly repairLoop: RepairLoop;
   readonly verificationLoop: VerificationLoop;
@@ -178,7 +178,8 @@ export function createRelay(
     runningCalls: () => dispatcher.running,
     onCut: (callClass) => metrics.cutForDrain(callClass),
   });
-  const weights = new WeightWatch({ ...common, table: store.weights, storages });
+  const { weights, zones } = store;
+  const settings = new SettingsWatch({ ...common, weights, zones, storages });
   const disks = new DiskWatch({ ...common, storages });
   const repairLoop = new RepairLoop({
     ...repair,
@@ -193,7 +194,7 @@ export function createRelay(
     view,
     membership,
     drains,
-    weights,
+    settings,
     disks,
     repairLoop,
     verificationLoop,

@@ -67,7 +67,7 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     });
     const serving = new ServingState();
     const relay = createRelay(options, base, store, serving);
-    const { dispatcher, view, membership, drains, weights, disks } = relay;
+    const { dispatcher, view, membership, drains, settings, disks } = relay;
     const { repairLoop, verificationLoop, volumes } = relay;
     await untilAvailable(waiting, () => view.start());
     scope.own(view);
@@ -77,8 +77,8 @@ export async function startProxyServer(options: ProxyServerOptions): Promise<Pro
     // After the lease: whoever waits for a drain finds this proxy alive, or it finds the drain.
     scope.own(drains);
     await untilAvailable(waiting, () => drains.start());
-    scope.own(weights);
-    await untilAvailable(waiting, () => weights.start());
+    scope.own(settings);
+    await untilAvailable(waiting, () => settings.start());
     // Without connections all that waits for storages ends. A repair may have gone on for an hour.
     scope.own(disks);
     scope.own(repairLoop);

@@ -144,12 +144,19 @@ describe('new repositories', () => {
       storages: 6,
       replicationFactor: 3,
       minInSyncReplicas: 2,
-      zoneOf,
+      proxies: 2,
     });
     const client = cluster.client();
+    for (const { name: storage } of cluster.nodes) {
+      const zone = zoneOf(storage);
+      await cluster.client(1).admin.setStorageZone({ virtualStorage, storage, zone });
+    }
     const zonesOf = ({ replicas }: Pick<RepositoryStatus, 'replicas'>) =>
       replicas.map(({ storage }) => zoneOf(storage)).toSorted();
-    expect(await statusOf(client, 'gitaly-4')).toMatchObject({ zone: 'y' });
+    await waitUntil(
+      'it knows the zones',
+      async () => (await statusOf(client, 'gitaly-5')).zone === 'z',
+    );
     for (let index = 0; index < 10; index++) {
       expect(zonesOf(await create(client))).toEqual(['x', 'y', 'z']);
     }

@@ -14,7 +14,7 @@ import type { DrainBoard } from '../../src/proxy/store/drain-board.ts';
 import type { InSyncSetQuery } from '../../src/proxy/store/in-sync-sets.ts';
 import { createMemoryStore, type MemoryStore } from '../../src/proxy/store/memory-store.ts';
 import type { StorageIdentity, StorageKey } from '../../src/proxy/store/storage-identity.ts';
-import type { WeightTable } from '../../src/proxy/store/weight-table.ts';
+import type { StorageSettings } from '../../src/proxy/store/storage-settings.ts';
 import type { VerificationQueue } from '../../src/proxy/store/verification-queue.ts';
 import type { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
@@ -40,7 +40,8 @@ const neverMs = 1e9;
 export class SimulatedStore implements ControlStore {
   readonly verifications: VerificationQueue;
   readonly drains: DrainBoard;
-  readonly weights: WeightTable;
+  readonly weights: StorageSettings<number>;
+  readonly zones: StorageSettings<string>;
   readonly #memory: MemoryStore;
   readonly #options: SimulatedStoreOptions;
   readonly #process: SimulatedProcess;
@@ -66,7 +67,7 @@ export class SimulatedStore implements ControlStore {
       return this.#wayMs(message);
     };
     this.#memory = createMemoryStore({ clock, database, delayMs });
-    const { verifications, drains, weights } = this.#memory;
+    const { verifications, drains, weights, zones } = this.#memory;
     this.drains = {
       request: (request) => this.#limited(drains.request(request)),
       cancel: (key, requester) => this.#limited(drains.cancel(key, requester)),
@@ -74,10 +75,8 @@ export class SimulatedStore implements ControlStore {
       report: (owner, reports) => this.#limited(drains.report(owner, reports)),
       reports: () => this.#limited(drains.reports()),
     };
-    this.weights = {
-      set: (key, weight) => this.#limited(weights.set(key, weight)),
-      list: () => this.#limited(weights.list()),
-    };
+    this.weights = this.#limitedSettings(weights);
+    this.zones = this.#limitedSettings(zones);
     this.verifications = {
       take: (query) => this.#limited(verifications.take(query)),
       end: (turn, result) => this.#limited(verifications.end(turn, result)),
@@ -221,6 +220,13 @@ export class SimulatedStore implements ControlStore {
     if (this.#state === 'late') return wayMs + timeline.between(0, 4000);
     if (this.#state === 'prompt' || (message === 'request' && timeline.chance(0.5))) return wayMs;
     return neverMs;
+  }
+
+  #limitedSettings<T>(settings: StorageSettings<T>): StorageSettings<T> {
+    return {
+      set: (key, value) => this.#limited(settings.set(key, value)),
+      list: () => this.#limited(settings.list()),
+    };
   }
 
   /** Rejects when the call's time is over. Nothing is, as long as the store is prompt. */

@@ -41,8 +41,6 @@ export interface ProxyClusterOptions {
   readonly logger?: Logger;
   /** Where the storages ask whether pushes are allowed. Default: nowhere, all are. */
   readonly gitlab?: { readonly url: string };
-  /** The zone of a storage. Default: nobody knows. */
-  zoneOf?(storage: string): string;
   /** What a storage is to serve besides, or in place of, what storage nodes do. */
   handlers?(storage: string): readonly Handler[];
   /** Further configuration of the proxies. */
@@ -100,7 +98,6 @@ export class ProxyCluster implements Stoppable {
     const proxy = await startInProcessProxy({
       storages: this.nodes.map(({ name, address, tlsAddress }) => ({
         name,
-        ...(options.zoneOf && { zone: options.zoneOf(name) }),
         address:
           tlsAddress === undefined
             ? `tcp://${this.#relays.get(name)?.address ?? address}`

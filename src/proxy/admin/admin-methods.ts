@@ -37,8 +37,8 @@ import { describeDrain, drainsInProgress } from './drain-methods.ts';
 import { listOrphans } from './orphan-methods.ts';
 import { listPlacements } from './placement-methods.ts';
 import { storageKeyOf } from './storage-key.ts';
+import { describeWeight } from './storage-settings-methods.ts';
 import { summarize } from './summary.ts';
-import { describeWeight } from './weight-methods.ts';
 
 const findingsPage = 200;
 

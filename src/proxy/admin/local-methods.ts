@@ -10,7 +10,7 @@ import { reflectionMethods } from './reflection-methods.ts';
 import { repositoryMethods } from './repository-methods.ts';
 import { serverMethods } from './server-methods.ts';
 import type { ServingState } from './serving-state.ts';
-import { weightMethods } from './weight-methods.ts';
+import { storageSettingsMethods } from './storage-settings-methods.ts';
 
 /** Every method that the proxy answers itself. */
 export function localMethods(
@@ -28,7 +28,7 @@ export function localMethods(
     ...praefectInfoMethods(context),
     ...adminMethods(context, volumes, verifications),
     ...drainMethods(context),
-    ...weightMethods(context),
+    ...storageSettingsMethods(context),
     ...reflectionMethods(),
   ];
 }

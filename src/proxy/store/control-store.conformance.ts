@@ -5,10 +5,10 @@ import { describeInSyncSets } from './conformance/in-sync-sets.ts';
 import { describeLeases } from './conformance/leases.ts';
 import { describeListing } from './conformance/listing.ts';
 import { describeRecords } from './conformance/records.ts';
+import { describeSettings } from './conformance/settings.ts';
 import type { Harness } from './conformance/support.ts';
 import { describeVerifications } from './conformance/verifications.ts';
 import { describeWatching } from './conformance/watching.ts';
-import { describeWeights } from './conformance/weights.ts';
 
 /** Every promise of `ControlStore`, as tests that each implementation must pass. */
 export function describeControlStore(name: string, harness: Harness): void {
@@ -21,6 +21,6 @@ export function describeControlStore(name: string, harness: Harness): void {
     describeIdentities(harness);
     describeVerifications(harness);
     describeDrains(harness);
-    describeWeights(harness);
+    describeSettings(harness);
   });
 }

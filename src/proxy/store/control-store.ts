@@ -3,8 +3,8 @@ import type { ReplicaRole, RepositoryRecord } from '../routing/repository-record
 import type { DrainBoard } from './drain-board.ts';
 import type { InSyncSetPage, InSyncSetQuery } from './in-sync-sets.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
+import type { StorageSettings } from './storage-settings.ts';
 import type { VerificationQueue } from './verification-queue.ts';
-import type { WeightTable } from './weight-table.ts';
 
 /**
  * The one place where control state lives. All coordination between proxies goes through it; it is
@@ -72,7 +72,10 @@ export interface ControlStore extends Stoppable {
   readonly drains: DrainBoard;
 
   /** How often new repositories go to storages, as people have set it. */
-  readonly weights: WeightTable;
+  readonly weights: StorageSettings<number>;
+
+  /** In which zones storages are. */
+  readonly zones: StorageSettings<string>;
 
   /** Begins to report changes; resolves when nothing that happens from now on will be missed. */
   watch(events: WatchEvents): Promise<Stoppable>;

@@ -12,7 +12,7 @@ import type { StorageKey } from './storage-identity.ts';
  * 5. Undrained: the last request is cancelled, and its reports go with it. A later request begins at 1,
  *    even if a proxy has not noticed that there was a time between the two.
  *
- * The weight of the storage for new repositories stays as it is ({@link WeightTable}): they are kept away by the request
+ * The weight of the storage for new repositories stays as it is ({@link ControlStore.weights}): they are kept away by the request
  * alone, so that nobody has to restore anything at 5.
  *
  * A crash leaves no state that somebody has to mend: requests are durable, a proxy's death takes its calls with it,

@@ -3,8 +3,8 @@ import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { Announcement } from './announcement.ts';
 import type { CreateOutcome, RepositoryKey, SwapOutcome } from './control-store.ts';
 import { MemoryDrains } from './memory-drains.ts';
+import { MemorySettings } from './memory-settings.ts';
 import { MemoryVerifications } from './memory-verifications.ts';
-import { MemoryWeights } from './memory-weights.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
 
 /** Hears every announcement, in the order of the changes. `sender` is whoever made the change. */
@@ -17,7 +17,8 @@ export type Subscriber = (announcement: Announcement) => void;
 export class MemoryDatabase {
   readonly verifications: MemoryVerifications;
   readonly drains: MemoryDrains;
-  readonly weights = new MemoryWeights();
+  readonly weights = new MemorySettings<number>();
+  readonly zones = new MemorySettings<string>();
   readonly #clock: Clock;
   readonly #records = new Map<bigint, RepositoryRecord>();
   readonly #ids = new Map<string, bigint>();

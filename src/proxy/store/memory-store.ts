@@ -21,6 +21,7 @@ import { countInSyncSets } from './counted-placement.ts';
 import { checkedListLimit } from './list-limit.ts';
 import type { DrainBoard } from './drain-board.ts';
 import { MemoryDatabase } from './memory-database.ts';
+import type { MemorySettings } from './memory-settings.ts';
 import {
   countInSync,
   decodePlacement,
@@ -31,9 +32,9 @@ import {
   summarizePlacements,
 } from './placement.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
+import type { StorageSettings } from './storage-settings.ts';
 import type { VerificationQueue } from './verification-queue.ts';
 import { Watchers } from './watchers.ts';
-import type { WeightTable } from './weight-table.ts';
 
 export interface MemoryStoreOptions {
   /** For leases and delays. */
@@ -73,7 +74,8 @@ const nothingHeard = Promise.resolve();
 class InMemoryStore implements MemoryStore {
   readonly verifications: VerificationQueue;
   readonly drains: DrainBoard;
-  readonly weights: WeightTable;
+  readonly weights: StorageSettings<number>;
+  readonly zones: StorageSettings<string>;
   readonly #clock: Clock;
   readonly #database: MemoryDatabase;
   readonly #delayMs: NonNullable<MemoryStoreOptions['delayMs']>;
@@ -100,7 +102,7 @@ class InMemoryStore implements MemoryStore {
     this.#clock = clock;
     this.#database = database ?? new MemoryDatabase({ clock });
     this.#delayMs = delayMs ?? (() => 0);
-    const { verifications, drains, weights } = this.#database;
+    const { verifications, drains, weights, zones } = this.#database;
     this.drains = {
       request: (request) => this.#call(() => drains.request(request)),
       cancel: (key, requester) => this.#call(() => drains.cancel(key, requester)),
@@ -108,10 +110,8 @@ class InMemoryStore implements MemoryStore {
       report: (owner, reports) => this.#call(() => drains.report(owner, reports)),
       reports: () => this.#call(() => drains.reports()),
     };
-    this.weights = {
-      set: (key, weight) => this.#call(() => weights.set(key, weight)),
-      list: () => this.#call(() => weights.list()),
-    };
+    this.weights = this.#settings(weights);
+    this.zones = this.#settings(zones);
     this.verifications = {
       take: (query) => this.#call(() => verifications.take(query)),
       end: (turn, result) => this.#call(() => verifications.end(turn, result)),
@@ -271,6 +271,13 @@ class InMemoryStore implements MemoryStore {
   async #listen(): Promise<void> {
     await this.#call(() => this.#database.subscribe(this.#hear));
     this.#isListening = true;
+  }
+
+  #settings<T>(settings: MemorySettings<T>): StorageSettings<T> {
+    return {
+      set: (key, value) => this.#call(() => settings.set(key, value)),
+      list: () => this.#call(() => settings.list()),
+    };
   }
 
   /** Makes a step in the database, unless the connection is cut before, and brings its answer. */

@@ -14,6 +14,7 @@ const applied = [
   '0004_repositories_behind',
   '0005_drains',
   '0006_storage_weights',
+  '0007_storage_zones',
 ];
 
 describe('migratePostgres', () => {

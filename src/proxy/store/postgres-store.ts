@@ -32,8 +32,8 @@ import { decodePlacement, summarizePlacements } from './placement.ts';
 import { BoundedPool } from './pool.ts';
 import { PostgresDrains } from './postgres-drains.ts';
 import { PostgresInSyncSets } from './postgres-in-sync-sets.ts';
+import { PostgresSettings } from './postgres-settings.ts';
 import { PostgresVerifications } from './postgres-verifications.ts';
-import { PostgresWeights } from './postgres-weights.ts';
 import * as queries from './queries.ts';
 import { recordFromRow, type RepositoryRow } from './records.ts';
 import type { StorageIdentity, StorageKey } from './storage-identity.ts';
@@ -72,7 +72,14 @@ export async function connectPostgresStore(options: PostgresStoreOptions): Promi
 class PostgresStore implements ControlStore {
   readonly verifications = new PostgresVerifications((query) => this.#ask(query));
   readonly drains = new PostgresDrains((query) => this.#ask(query));
-  readonly weights = new PostgresWeights((query) => this.#ask(query));
+  readonly weights = new PostgresSettings<number>((query) => this.#ask(query), {
+    table: 'storage_weights',
+    column: 'weight',
+  });
+  readonly zones = new PostgresSettings<string>((query) => this.#ask(query), {
+    table: 'storage_zones',
+    column: 'zone',
+  });
   readonly #options: PostgresStoreOptions;
   readonly #limits: Required<PostgresLimits>;
   readonly #config: () => ClientConfig;

@@ -57,10 +57,11 @@ export class VirtualStorage {
     for (const storage of this.#storages.values()) storage.isDraining = storages.has(storage.name);
   }
 
-  /** From now on these weights count that people have set, and these only. */
-  setWeights(weights: ReadonlyMap<string, number>): void {
+  /** From now on these weights and zones count, by storage, and these only. */
+  setPlacement(weights: ReadonlyMap<string, number>, zones: ReadonlyMap<string, string>): void {
     for (const storage of this.#storages.values()) {
       storage.configuredWeight = weights.get(storage.name) ?? 'auto';
+      storage.zone = zones.get(storage.name);
     }
     this.#weigh();
   }

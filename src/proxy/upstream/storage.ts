@@ -21,8 +21,6 @@ export interface StorageOptions {
   readonly address: string;
   /** See {@link NodeStatus.isDecommissioned}. Default false. */
   readonly isDecommissioned?: boolean;
-  /** See {@link NodeStatus.zone}. */
-  readonly zone?: string;
   /** `onVerified` is told when the storage's certificate ends, if it has one: see {@link ClientTls}. */
   connect(
     address: string,
@@ -45,7 +43,6 @@ const steadyAfterMs = 30_000;
 export class Storage implements Stoppable {
   readonly name: string;
   readonly address: string;
-  readonly zone: string | undefined;
   readonly control: ControlCalls;
   readonly token: StorageToken;
   readonly calls: StorageCalls;
@@ -53,6 +50,8 @@ export class Storage implements Stoppable {
   readonly isDecommissioned: boolean;
   /** Whether somebody has asked for its drain. */
   isDraining = false;
+  /** See {@link NodeStatus.zone}. */
+  zone: string | undefined;
   /** What people have set. */
   configuredWeight: ConfiguredWeight = 'auto';
   /** As it was measured last; undefined if that was too long ago. */
@@ -70,7 +69,6 @@ export class Storage implements Stoppable {
     this.name = name;
     this.address = address;
     this.isDecommissioned = isDecommissioned;
-    this.zone = options.zone;
     this.writes = new WriteWatch({ storage: name, clock, logger });
     this.token = new StorageToken({ storage: name, tokens, clock, logger });
     this.calls = new StorageCalls({

@@ -1,16 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { silentLogger } from '../../base/logger.ts';
-import type { StorageWeight } from '../store/weight-table.ts';
-import { WeightWatch } from './weight-watch.ts';
+import type { StorageSetting } from '../store/storage-settings.ts';
+import { SettingsWatch } from './settings-watch.ts';
 
 function setUp() {
   const clock = new ManualClock();
-  let weights: readonly StorageWeight[] = [];
+  let weights: readonly StorageSetting<number>[] = [];
+  const zone = { virtualStorage: 'other', storage: 'gitaly-0', value: 'a' };
+  const zonesOf: Record<string, ReadonlyMap<string, string>> = {};
   let isAway = false;
   const noted: Record<string, ReadonlyMap<string, number>> = {};
-  const watch = new WeightWatch({
-    table: {
+  const watch = new SettingsWatch({
+    zones: { list: async () => [zone] },
+    weights: {
       async list() {
         if (isAway) throw new Error('the store is away');
         return weights;
@@ -19,8 +22,9 @@ function setUp() {
     storages: {
       all: ['default', 'other'].map((name) => ({
         name,
-        setWeights: (all) => {
+        setPlacement: (all, zones) => {
           noted[name] = all;
+          zonesOf[name] = zones;
         },
       })),
     },
@@ -31,22 +35,24 @@ function setUp() {
     clock,
     watch,
     noted,
-    set: (...all: readonly StorageWeight[]) => (weights = all),
+    zonesOf,
+    set: (...all: readonly StorageSetting<number>[]) => (weights = all),
     setAway: (value: boolean) => (isAway = value),
   };
 }
 
-const zero = { virtualStorage: 'default', storage: 'gitaly-0', weight: 0 };
+const zero = { virtualStorage: 'default', storage: 'gitaly-0', value: 0 };
 
 describe('a proxy', () => {
-  test('knows of the weights before it has started', async () => {
-    const { watch, noted, set } = setUp();
-    set(zero, { ...zero, virtualStorage: 'other', weight: 7 });
+  test('knows of weights and zones before it has started', async () => {
+    const { watch, noted, zonesOf, set } = setUp();
+    set(zero, { ...zero, virtualStorage: 'other', value: 7 });
     await watch.start();
     expect(noted).toEqual({
       default: new Map([['gitaly-0', 0]]),
       other: new Map([['gitaly-0', 7]]),
     });
+    expect(zonesOf).toEqual({ default: new Map(), other: new Map([['gitaly-0', 'a']]) });
     await watch.stop();
   });
 

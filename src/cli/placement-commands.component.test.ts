@@ -13,6 +13,10 @@ function adminOf() {
       requests.push({ virtualStorage, storage, weight });
       return Promise.resolve({});
     },
+    setStorageZone({ virtualStorage, storage, zone }) {
+      requests.push({ virtualStorage, storage, zone });
+      return Promise.resolve({});
+    },
     getStatus: () =>
       Promise.resolve({
         virtualStorages: [
@@ -70,5 +74,20 @@ describe('storage weight', () => {
     expect(JSON.parse(out)).toMatchObject({
       virtualStorages: [{ storages: [{ configuredWeight: 80, weight: 0, full: true }] }],
     });
+  });
+});
+
+describe('storage zone', () => {
+  test.each([
+    ['europe-west1-b', 'gitaly-0 is in zone europe-west1-b'],
+    ['', 'gitaly-0 is in no zone that is known'],
+  ])('%j is said of it', async (zone, said) => {
+    const { admin, requests } = adminOf();
+    const { exitCode, out } = await cli.run(`storage zone default/gitaly-0 ${zone}`, admin);
+    expect({ exitCode, requests }).toEqual({
+      exitCode: 0,
+      requests: [{ virtualStorage: 'default', storage: 'gitaly-0', zone }],
+    });
+    expect(out).toContain(said);
   });
 });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import {
   SetStorageWeightResponseSchema,
+  SetStorageZoneResponseSchema,
   type StorageStatus,
 } from '../gen/gitaly_operator/v1/admin_pb.ts';
 import { CliError } from './cli-error.ts';
@@ -8,8 +9,8 @@ import type { CliIo } from './cli-io.ts';
 import { withSession } from './session.ts';
 import { parseStorageName } from './storage-name.ts';
 
-/** Adds `storage weight`. */
-export function addWeightCommand(storage: Command, io: CliIo): void {
+/** Adds `storage weight` and `storage zone`. */
+export function addPlacementCommands(storage: Command, io: CliIo): void {
   storage
     .command('weight')
     .description(
@@ -29,6 +30,24 @@ export function addWeightCommand(storage: Command, io: CliIo): void {
           ...(weight !== 'auto' && { weight }),
         });
         await show(SetStorageWeightResponseSchema, answer, () => said(name.storage, weight));
+      }),
+    );
+  storage
+    .command('zone')
+    .description(
+      'say in which zone a storage is: replicas of new repositories go to different ones',
+    )
+    .argument('<storage>', 'virtual storage and storage, like default/gitaly-default-0')
+    .argument('<zone>', 'its name; an empty one if nobody knows')
+    .action((text: string, zone: string, _flags, command: Command) =>
+      withSession(command, io, async ({ client, show }) => {
+        const name = parseStorageName(text);
+        const answer = await client.admin.setStorageZone({ ...name, zone });
+        await show(SetStorageZoneResponseSchema, answer, () =>
+          zone === ''
+            ? `${name.storage} is in no zone that is known`
+            : `${name.storage} is in zone ${zone}`,
+        );
       }),
     );
 }

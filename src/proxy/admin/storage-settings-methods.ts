@@ -8,23 +8,41 @@ import { storageKeyOf } from './storage-key.ts';
 /** A hundred times as often as to most others is as good as always. */
 const maxWeight = 10_000;
 
-/** The method of AdminService with which people set weights. */
-export function weightMethods({ store, storages, logger }: RelayContext): readonly LocalMethod[] {
+/** What a label in Kubernetes may be long. */
+const maxZoneLength = 63;
+
+/** The methods of AdminService with which somebody says something of a storage that is to hold. */
+export function storageSettingsMethods({
+  store,
+  storages,
+  logger,
+}: RelayContext): readonly LocalMethod[] {
   return [
     unaryMethod(AdminService.method.setStorageWeight, async (request) => {
       const key = storageKeyOf(request, storages);
-      const { weight = 'auto' } = request;
-      if (weight !== 'auto' && weight > maxWeight) {
-        throw new LocalCallError(
-          statusCodes.INVALID_ARGUMENT,
-          `a weight is a number of 0 to ${maxWeight}`,
-        );
+      const { weight } = request;
+      if (weight !== undefined && weight > maxWeight) {
+        throw invalid(`a weight is a number of 0 to ${maxWeight}`);
       }
       await store.weights.set(key, weight);
-      logger.info({ ...key, weight }, 'the weight of a storage is set');
+      logger.info({ ...key, weight: weight ?? 'auto' }, 'the weight of a storage is set');
+      return {};
+    }),
+    unaryMethod(AdminService.method.setStorageZone, async (request) => {
+      const key = storageKeyOf(request, storages);
+      const { zone } = request;
+      if (zone.length > maxZoneLength) {
+        throw invalid(`a zone is a text of ${maxZoneLength} characters at most`);
+      }
+      await store.zones.set(key, zone === '' ? undefined : zone);
+      logger.info({ ...key, zone }, 'the zone of a storage is set');
       return {};
     }),
   ];
+}
+
+function invalid(message: string): LocalCallError {
+  return new LocalCallError(statusCodes.INVALID_ARGUMENT, message);
 }
 
 /** What GetStatus tells of a storage's weight. */
