@@ -47,7 +47,7 @@ export const conditions = {
     reasons: {
       UpToDate: 'Everything is as the spec says.',
       PodsStarting: 'Pods are being made or are not ready yet.',
-      RollingUpdate: 'Gitaly pods are being replaced, one after the other.',
+      RollingUpdate: 'Gitaly pods are being replaced, one after the other or in groups.',
       NodesLeaving:
         'Nodes are cordoned or about to go: their Gitaly pods are drained, one after the other, and may be evicted then.',
       UpdateWaiting: 'Gitaly pods are outdated, and none may be taken down now.',

@@ -51,6 +51,11 @@ export interface EffectiveSpec {
     };
     readonly drainDeadlineSeconds: number;
     readonly readyDeadlineSeconds: number;
+    /** How many storages are replaced together at most. */
+    readonly groupSize: number;
+    readonly maxUnavailable: number;
+    /** Undefined: as many as each virtual storage needs to take writes. */
+    readonly minAvailableReplicas: number | undefined;
   };
   readonly paused: boolean;
 }
@@ -140,6 +145,9 @@ export function effectiveSpec(cluster: GitalyCluster, defaults: SpecDefaults): E
       },
       drainDeadlineSeconds: spec.update?.drainDeadlineSeconds ?? 600,
       readyDeadlineSeconds: spec.update?.readyDeadlineSeconds ?? 600,
+      groupSize: spec.update?.groupSize ?? 1,
+      maxUnavailable: spec.update?.maxUnavailable ?? spec.update?.groupSize ?? 1,
+      minAvailableReplicas: spec.update?.minAvailableReplicas,
     },
     paused: spec.paused ?? false,
   };

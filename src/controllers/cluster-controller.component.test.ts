@@ -65,6 +65,7 @@ function start(): ClusterController {
           return accepts(token) ? report : { kind: 'silent', message: 'permission denied' };
         },
       },
+      placements: { list: async () => ({ kind: 'unknown', message: 'nobody was asked' }) },
       drains: { change: async () => ({ kind: 'done' }) },
       events: createEventRecorder({
         client,
@@ -317,6 +318,7 @@ describe('the controller of clusters', () => {
       startClusterController({
         client: new KubeClient(transport),
         proxies: { ask: async () => report },
+        placements: { list: async () => ({ kind: 'unknown', message: 'nobody was asked' }) },
         drains: { change: async () => ({ kind: 'done' }) },
         events: { record: async () => {} },
         observer: { reconciled() {} },

@@ -14,6 +14,7 @@ import { startClusterCaches } from './cluster-caches.ts';
 import { clusterReconciler, keyOf } from './cluster-reconciler.ts';
 import { ClusterSecrets } from './cluster-secrets.ts';
 import { ObjectApplier } from './object-applier.ts';
+import type { PlacementSource } from './placement-source.ts';
 import type { ProxyDrains } from './proxy-drains.ts';
 import type { ProxyStatusSource } from './proxy-status-source.ts';
 
@@ -21,6 +22,7 @@ import type { ProxyStatusSource } from './proxy-status-source.ts';
 export interface ClusterControllerOptions {
   readonly client: KubeClient;
   readonly proxies: ProxyStatusSource;
+  readonly placements: PlacementSource;
   readonly drains: ProxyDrains;
   readonly events: EventRecorder;
   readonly observer: ReconcileObserver;

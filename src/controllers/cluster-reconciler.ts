@@ -18,7 +18,7 @@ import { leavingNodes, type NodeWatching } from '../reconcilers/leaving-nodes.ts
 import { refreshIntervalMs } from '../reconcilers/refresh-interval.ts';
 import { databaseEviction } from '../reconcilers/rollout/database-eviction.ts';
 import { observeRoll } from '../reconcilers/rollout/observe-roll.ts';
-import { planRoll } from '../reconcilers/rollout/roll-plan.ts';
+import { planRoll, type RollPlan } from '../reconcilers/rollout/roll-plan.ts';
 import {
   clusterStatus,
   invalidStatus,
@@ -29,6 +29,8 @@ import type { ClusterCaches } from './cluster-caches.ts';
 import { referenceTo } from './cluster-reference.ts';
 import type { ClusterSecrets } from './cluster-secrets.ts';
 import type { ObjectApplier } from './object-applier.ts';
+import { PacedPlacements } from './paced-placements.ts';
+import type { PlacementSource } from './placement-source.ts';
 import type { ProxyDrains } from './proxy-drains.ts';
 import type { ProxyStatusSource } from './proxy-status-source.ts';
 import { reachProxies, type ReachedProxies } from './reach-proxies.ts';
@@ -41,6 +43,7 @@ export interface ClusterReconcilerOptions {
   readonly client: Pick<KubeClient, 'delete' | 'merge'>;
   readonly secrets: ClusterSecrets;
   readonly proxies: ProxyStatusSource;
+  readonly placements: PlacementSource;
   readonly drains: ProxyDrains;
   readonly statuses: StatusWriter<GitalyClusterStatus>;
   readonly events: EventRecorder;
@@ -57,13 +60,14 @@ export interface ClusterReconcilerOptions {
  * 3. Paused or being deleted: only 6 and 7.
  * 4. Generate the Secrets that are missing, and look for those that the spec names.
  * 5. Apply every object, in order; stop at the first that is refused.
- * 6. Ask the proxies, and judge what is observed.
+ * 6. Ask the proxies, and judge what is observed; before several storages go, also where the repositories are.
  * 7. Write the status if it changed, and an event for each condition that did.
  * 8. Take the next step of the roll, and what it takes to clear nodes, if there is one: see RollPlan.
  * 9. Look again in a few seconds, as the proxies are asked and not watched.
  */
 export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile {
   const { caches, clock, statuses } = options;
+  const placements = new PacedPlacements({ source: options.placements, clock });
 
   async function reconcile(
     key: string,
@@ -73,6 +77,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
     const cached = caches.cluster(name);
     if (!cached) {
       options.applier.forget(name);
+      placements.forget(name);
       statuses.keepOnly(caches.clusters());
       return { kind: 'done' };
     }
@@ -85,9 +90,12 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
       return { kind: 'done' };
     }
     const outcome = await act(options, resource, context.context);
-    const { observed, proxies } = await look(options, context.context);
-    const nowMs = clock.wallMs();
-    const roll = planRoll(observeRoll({ context: context.context, observed, outcome, nowMs }));
+    const { observed, proxies, roll, nowMs } = await plan({
+      options,
+      placements,
+      context: context.context,
+      outcome,
+    });
     const next = clusterStatus(
       { resource, context: context.context, observed, outcome, roll },
       kubeTime(nowMs),
@@ -191,10 +199,36 @@ async function applyAll(
 interface Look {
   readonly observed: ObservedCluster;
   readonly proxies: ReachedProxies;
+  readonly nowMs: number;
+}
+
+interface PlanInput {
+  readonly options: ClusterReconcilerOptions;
+  readonly placements: PacedPlacements;
+  readonly context: ClusterContext;
+  readonly outcome: ApplyOutcome;
+}
+
+/** Looks and plans. Only if the plan needs it, finds out where the repositories are, and looks once more after that. */
+async function plan({
+  options,
+  placements,
+  context,
+  outcome,
+}: PlanInput): Promise<Look & { readonly roll: RollPlan }> {
+  const first = await look(options, context);
+  const roll = planRoll(observeRoll({ ...first, context, outcome }));
+  const { endpoints, token } = first.proxies;
+  if (!roll.needsPlacements || token === undefined) return { ...first, roll };
+  const found = await placements.list(context, endpoints, token, roll.storages);
+  if (!found) return { ...first, roll };
+  // That took its time, in which storages may have died.
+  const last = await look(options, context);
+  return { ...last, roll: planRoll(observeRoll({ ...last, context, outcome, placements: found })) };
 }
 
 async function look(options: ClusterReconcilerOptions, context: ClusterContext): Promise<Look> {
-  const { caches, secrets } = options;
+  const { caches, clock, secrets } = options;
   const before = caches.objectsOf(context);
   const [databaseSecret, proxies] = await Promise.all([
     secrets.databaseSecret(context),
@@ -208,7 +242,7 @@ async function look(options: ClusterReconcilerOptions, context: ClusterContext):
     leavingNodes: leaving,
     report: proxies.report,
   };
-  return { observed, proxies };
+  return { observed, proxies, nowMs: clock.wallMs() };
 }
 
 async function writeStatus(

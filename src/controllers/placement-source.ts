@@ -1,4 +1,4 @@
-import type { Placements } from '../reconcilers/rollout/placements.ts';
+import type { ObservedPlacements } from '../reconcilers/rollout/roll-observation.ts';
 import type { ProxyEndpoint } from './proxy-status-source.ts';
 
 /** A storage, as far as it matters for where repositories are. */
@@ -7,16 +7,12 @@ export interface StorageName {
   readonly name: string;
 }
 
-type PlacementAnswer =
-  | { readonly kind: 'listed'; readonly placements: Placements }
-  /** Nobody has listed them, or they are too many. */
-  | { readonly kind: 'unknown'; readonly message: string };
-
 /** Says where the repositories of a cluster are in sync. */
 export interface PlacementSource {
   /**
    * Asks one proxy after the other until one has listed everything. Never rejects, and takes half a minute at most: for
-   * the database it is a look at every record.
+   * the database it is a look at every record. One more set for each virtual storage has all its storages: so many of
+   * these stay as a repository needs that is made meanwhile.
    *
    * @param token what callers sign with
    * @param storages those of the placements, in the order of their indexes. A replica elsewhere counts as none.
@@ -25,5 +21,5 @@ export interface PlacementSource {
     proxies: readonly ProxyEndpoint[],
     token: string,
     storages: readonly StorageName[],
-  ): Promise<PlacementAnswer>;
+  ): Promise<ObservedPlacements>;
 }

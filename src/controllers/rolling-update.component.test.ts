@@ -43,6 +43,7 @@ function startOperator(instance = 'a'): ClusterController {
     startClusterController({
       client,
       proxies: roll.proxies,
+      placements: roll.placements,
       drains: roll.drains,
       events: createEventRecorder({ client, clock: systemClock, logger: silentLogger, instance }),
       observer: { reconciled() {} },
@@ -201,6 +202,35 @@ describe('a rolling update', () => {
       `cancelDrain ${first}`,
       ...wholeRoll('revision-3', others),
     ]);
+  });
+
+  test('takes as many together as the repositories allow, after one that shows whether it works', async () => {
+    await readyToRoll();
+    putCluster({ update: { groupSize: 3, minAvailableReplicas: 1 } });
+    await seen();
+    expect(roll.lists).toBe(0);
+    roll.want('revision-2');
+    await until('it is done', () => isDone('revision-2'));
+    const [first = '', second, third] = roll.storages;
+    expect(roll.history.slice(0, 3)).toEqual(wholeRoll('revision-2', [first]));
+    expect(roll.history.slice(3, 5)).toEqual([`requestDrain ${second}`, `requestDrain ${third}`]);
+    expect(roll.drained).toEqual([]);
+    expect(roll.lists).toBeGreaterThanOrEqual(2);
+  });
+
+  test('takes one at a time where the repositories need two, and says of which', async () => {
+    await readyToRoll();
+    putCluster({ update: { groupSize: 3 } });
+    await seen();
+    roll.want('revision-2');
+    const waits = /waits: 10 repositories would not keep 2 replicas.*group\/project.git/;
+    const messages = () =>
+      cluster()?.status?.virtualStorages?.flatMap(({ storages }) =>
+        storages.map(({ updateMessage = '' }) => updateMessage),
+      );
+    await until('one says so', () => messages()?.some((message) => waits.test(message)));
+    await until('it is done', () => isDone('revision-2'));
+    expect([roll.mostDown, roll.drained]).toEqual([1, []]);
   });
 
   test('asks again when a pod cannot be deleted, and says why', async () => {

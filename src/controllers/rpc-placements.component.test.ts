@@ -59,10 +59,10 @@ describe('where repositories are', () => {
     expect(await source.list(proxies, 'secret', storages)).toEqual({
       kind: 'listed',
       placements: {
-        offsets: Uint32Array.of(0, 1, 2, 4, 5),
-        members: Uint32Array.of(0, 0, 2, 1, 1),
-        repositories: Uint32Array.of(7, 1, 7, 1),
-        examples: ['a.git', 'b.git', 'a.git', 'b.git'],
+        offsets: Uint32Array.of(0, 1, 2, 3, 5, 6, 8),
+        members: Uint32Array.of(0, 0, 0, 2, 1, 1, 1, 2),
+        repositories: Uint32Array.of(7, 1, 1, 7, 1, 1),
+        examples: ['a.git', 'b.git', 'a new repository', 'a.git', 'b.git', 'a new repository'],
       },
     });
     expect(asked).toEqual(['one', 'two']);

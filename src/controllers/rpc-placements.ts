@@ -6,6 +6,8 @@ import { callAdmin } from './call-admin.ts';
 import type { PlacementSource, StorageName } from './placement-source.ts';
 import type { ProxyEndpoint } from './proxy-status-source.ts';
 
+/** Stands for those that are made while storages are away. */
+const newRepository = 'a new repository';
 /** As long as proxies take for a list. */
 const defaultLimitMs = 30_000;
 /** For all sets with their examples: 500,000 sets of three storages need 75 MiB. */
@@ -39,6 +41,7 @@ export function rpcPlacements(options: RpcPlacementsOptions): PlacementSource {
           if (members.length > 0) builder.add(members, placed.repositories, placed.example);
         }
       });
+      builder.add([...indexes.values()], 1, newRepository);
     }
     return builder.build();
   }

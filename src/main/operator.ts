@@ -5,6 +5,7 @@ import { errorMessage } from '../base/errors.ts';
 import { systemRandom } from '../base/random.ts';
 import { Scope, type Stoppable } from '../base/scope.ts';
 import { startClusterController } from '../controllers/cluster-controller.ts';
+import { rpcPlacements } from '../controllers/rpc-placements.ts';
 import { rpcProxyDrains } from '../controllers/rpc-proxy-drains.ts';
 import { rpcProxyStatus } from '../controllers/rpc-proxy-status.ts';
 import { loadApiServer } from '../kube/api-server.ts';
@@ -53,6 +54,7 @@ async function main(): Promise<void> {
     startClusterController({
       client,
       proxies: rpcProxyStatus(clock),
+      placements: rpcPlacements({ clock }),
       drains: rpcProxyDrains(clock),
       events: createEventRecorder({ client, clock, logger, instance: options.identity }),
       observer: metrics.observer,

@@ -1,8 +1,10 @@
 import type { DrainChange, ProxyDrains } from '../../src/controllers/proxy-drains.ts';
+import type { PlacementSource } from '../../src/controllers/placement-source.ts';
 import type { ProxyStatusSource } from '../../src/controllers/proxy-status-source.ts';
 import type { Pod } from '../../src/api/kubernetes.ts';
 import type { ClusterContext } from '../../src/reconcilers/cluster-context.ts';
 import type { DrainReport } from '../../src/reconcilers/proxy-report.ts';
+import { PlacementsBuilder } from '../../src/reconcilers/rollout/placements.ts';
 import type { FakeObjects } from './fake-kube-objects.ts';
 import { answered, podOf } from './observed-cluster.ts';
 
@@ -18,6 +20,8 @@ export class FakeRoll {
   readonly history: string[] = [];
   /** Storages that have a call which does not end. */
   readonly busy = new Set<string>();
+  /** How often somebody asked where repositories are. */
+  lists = 0;
   readonly #objects: FakeObjects;
   readonly #context: ClusterContext;
   readonly #drains = new Map<string, DrainReport['requesters']>();
@@ -115,6 +119,18 @@ export class FakeRoll {
         }),
       );
       return { ...report, virtualStorages };
+    },
+  };
+
+  /** Ten repositories are in sync on all storages whose pods are ready. */
+  readonly placements: PlacementSource = {
+    list: async (_proxies, _token, storages) => {
+      this.lists += 1;
+      const isThere = ({ name }: { name: string }) => isReady(this.#pod(name));
+      const indexes = storages.flatMap((storage, index) => (isThere(storage) ? [index] : []));
+      const builder = new PlacementsBuilder();
+      builder.add(indexes, 10, 'group/project.git');
+      return { kind: 'listed', placements: builder.build() };
     },
   };
 

@@ -19,9 +19,11 @@ export function rollObservation(
   return {
     nowMs: rollNowMs,
     policy: { paused: false, drainDeadlineMs: 600_000, readyDeadlineMs: 600_000 },
+    group: { size: 1, maxUnavailable: 1 },
     isApplied: true,
     proxies: { kind: 'answered', away: [] },
-    virtualStorages: [{ name: 'default', short, refusing, storages }],
+    virtualStorages: [{ name: 'default', short, refusing, minAvailableReplicas: 2, storages }],
+    placements: undefined,
     ...others,
   };
 }

@@ -1,7 +1,8 @@
 import { assertNever } from '../../src/base/errors.ts';
 import type { DrainReport } from '../../src/reconcilers/proxy-report.ts';
+import { PlacementsBuilder } from '../../src/reconcilers/rollout/placements.ts';
 import type { RollAction } from '../../src/reconcilers/rollout/roll-action.ts';
-import { planRoll } from '../../src/reconcilers/rollout/roll-plan.ts';
+import { planRoll, type RollPlan } from '../../src/reconcilers/rollout/roll-plan.ts';
 import type {
   ObservedPod,
   ObservedStorage,
@@ -71,6 +72,7 @@ export class RollWorld {
   readonly violations: string[] = [];
   deletions = 0;
   evictions = 0;
+  readonly #groupSize: number;
   readonly #storages: Storage[];
   #nowMs = 1_000_000;
   #revision = 1;
@@ -82,7 +84,9 @@ export class RollWorld {
   /** What a watch that stands still shows. */
   #stalePods: readonly ObservedPod[] | undefined;
 
-  constructor(size: number) {
+  /** @param groupSize how many may go together, as far as the repositories let them: not more than one, in fact */
+  constructor(size: number, groupSize = 1) {
+    this.#groupSize = groupSize;
     this.#storages = Array.from({ length: size }, (_, ordinal) => ({
       name: `s-${ordinal}`,
       pod: this.#newPod('ready'),
@@ -220,7 +224,7 @@ export class RollWorld {
         break;
       }
       case 'operatorActs':
-        this.#act(planRoll(this.#observe()).actions.slice(0, event.done));
+        this.#act(this.#plan().actions.slice(0, event.done));
         break;
       case 'watchStalls':
         this.#stalePods = this.#storages.map((storage) => this.#observedPod(storage));
@@ -372,6 +376,22 @@ export class RollWorld {
     if (storage.calls > 0 && !isOverdue) this.violations.push(`${name} went under a call`);
   }
 
+  #plan(): RollPlan {
+    const plan = planRoll(this.#observe());
+    if (!plan.needsPlacements) return plan;
+    const builder = new PlacementsBuilder();
+    for (let number = 0; number < replicas; number += 1) {
+      const inSync = [...this.#storages.entries()].filter(([, { behind }]) => behind <= number);
+      builder.add(
+        inSync.map(([index]) => index),
+        1,
+        `${number}.git`,
+      );
+    }
+    const placements = { kind: 'listed', placements: builder.build() } as const;
+    return planRoll({ ...this.#observe(), placements });
+  }
+
   #observe(): RollObservation {
     const storages = this.#storages.map((storage, ordinal) => this.#observed(storage, ordinal));
     const good = this.#storages.filter(({ healthy, behind }) => healthy && behind === 0).length;
@@ -379,13 +399,21 @@ export class RollWorld {
     return {
       nowMs: this.#nowMs,
       policy: { paused: this.#paused, drainDeadlineMs: deadlineMs, readyDeadlineMs: deadlineMs },
+      group: { size: this.#groupSize, maxUnavailable: this.#groupSize },
       isApplied: true,
       proxies: this.#silent
         ? { kind: 'silent', message: 'no proxy answers' }
         : { kind: 'answered', away: this.#away ? ['proxy-1'] : [] },
       virtualStorages: [
-        { name: 'default', short: behind, refusing: good >= 2 ? 0 : behind, storages },
+        {
+          name: 'default',
+          short: behind,
+          refusing: good >= 2 ? 0 : behind,
+          minAvailableReplicas: 2,
+          storages,
+        },
       ],
+      placements: undefined,
     };
   }
 

@@ -302,7 +302,7 @@ export interface ImagePullSecret {
   name: string;
 }
 /**
- * How Gitaly pods are replaced when an image, a configuration or anything else that they are made from changes: one after the other, each when no client is on it.
+ * How Gitaly pods are replaced when an image, a configuration or anything else that they are made from changes: one after the other or some at a time, each when no client is on it.
  */
 export interface UpdateSpec {
   /**
@@ -318,6 +318,18 @@ export interface UpdateSpec {
    * How long a new pod may take to become ready. Then the update is halted, and says so. It goes on by itself when the pod is ready or the spec is corrected.
    */
   readyDeadlineSeconds?: number;
+  /**
+   * How many storages are replaced together at most. From 2 on the operator looks up where repositories are, and those go together that no repository needs at the same time: see minAvailableReplicas. The first pod of a new revision goes alone.
+   */
+  groupSize?: number;
+  /**
+   * How many storages may be away at most while a group goes, those included that are away for another reason. By default groupSize.
+   */
+  maxUnavailable?: number;
+  /**
+   * How many replicas of each repository stay in sync and available while a group goes. By default minInSyncReplicas of its virtual storage, so that it takes writes all the time. A storage that no group may have, such as one with the only replica of a repository, is replaced alone when nothing else is the matter.
+   */
+  minAvailableReplicas?: number;
 }
 /**
  * How long calls that run on a storage may go on once its drain was asked for, by their kind. Then the proxies cut them with UNAVAILABLE, which clients may retry.

@@ -17,6 +17,7 @@ import type { LeavingNodes } from '../leaving-nodes.ts';
 import { evictionOf } from './eviction-marks.ts';
 import { outdatedReasons, type OutdatedReason } from './outdated-reasons.ts';
 import type {
+  ObservedPlacements,
   ObservedPod,
   ObservedProxies,
   ObservedVirtualStorage,
@@ -28,6 +29,8 @@ export interface RollInput {
   readonly context: ClusterContext;
   readonly observed: Pick<ObservedCluster, 'pods' | 'statefulSets' | 'leavingNodes' | 'report'>;
   readonly outcome: ApplyOutcome;
+  /** Where repositories are, if that was asked: see RollPlan.needsPlacements. */
+  readonly placements?: ObservedPlacements | undefined;
   /** Milliseconds since 1970-01-01 UTC. */
   readonly nowMs: number;
 }
@@ -35,7 +38,8 @@ export interface RollInput {
 /** What is observed, in the terms of the roll. */
 export function observeRoll(input: RollInput): RollObservation {
   const { context, observed, outcome, nowMs } = input;
-  const { paused, drainDeadlineSeconds, readyDeadlineSeconds } = context.spec.update;
+  const { paused, drainDeadlineSeconds, readyDeadlineSeconds, groupSize, maxUnavailable } =
+    context.spec.update;
   return {
     nowMs,
     policy: {
@@ -43,11 +47,13 @@ export function observeRoll(input: RollInput): RollObservation {
       drainDeadlineMs: drainDeadlineSeconds * 1000,
       readyDeadlineMs: readyDeadlineSeconds * 1000,
     },
+    group: { size: groupSize, maxUnavailable },
     isApplied: outcome.kind === 'applied',
     proxies: observedProxies(context, observed),
     virtualStorages: context.spec.virtualStorages.map((virtualStorage) =>
       observedVirtualStorage(input, virtualStorage),
     ),
+    placements: input.placements,
   };
 }
 
@@ -75,6 +81,8 @@ function observedVirtualStorage(
     name,
     short: degraded + atRisk + unavailable,
     refusing: atRisk + unavailable,
+    minAvailableReplicas:
+      context.spec.update.minAvailableReplicas ?? virtualStorage.minInSyncReplicas,
     storages: storagesOf(context, virtualStorage).map((storage) => ({
       name: storage.name,
       pod: observedPod(byName(observed.pods, storage.name), set, observed.leavingNodes),

@@ -1,3 +1,5 @@
+import type { JudgedStorage } from './judged-storage.ts';
+
 /** What to do next. */
 export type RollAction =
   | (StorageAction & { readonly kind: 'requestDrain' })
@@ -29,4 +31,12 @@ interface StorageAction {
 
 interface PodAction extends StorageAction {
   readonly uid: string;
+}
+
+/** Which storage an action is about. */
+export function placeOf({
+  virtualStorage,
+  name,
+}: JudgedStorage): Pick<RollAction, 'virtualStorage' | 'storage'> {
+  return { virtualStorage, storage: name };
 }

@@ -1,15 +1,19 @@
 import type { StorageReport } from '../proxy-report.ts';
 import type { OutdatedReason } from './outdated-reasons.ts';
+import type { Placements } from './placements.ts';
 
 /** All that the roll of a cluster is decided from, at one moment. */
 export interface RollObservation {
   /** Milliseconds since 1970-01-01 UTC, by the operator's clock. */
   readonly nowMs: number;
   readonly policy: RollPolicy;
+  readonly group: GroupPolicy;
   /** Whether all objects are as the spec says. Until then a new pod might be made from half of a change. */
   readonly isApplied: boolean;
   readonly proxies: ObservedProxies;
   readonly virtualStorages: readonly ObservedVirtualStorage[];
+  /** Where repositories are; undefined if nobody was asked. A storage's index is its place in all virtual storages. */
+  readonly placements: ObservedPlacements | undefined;
 }
 
 /** What the spec says of updates. */
@@ -20,6 +24,19 @@ interface RollPolicy {
   /** How long a pod may take to become ready before it counts as failed. */
   readonly readyDeadlineMs: number;
 }
+
+/** What the spec says of storages that go together. */
+interface GroupPolicy {
+  /** How many go at a time at most. With 1 nobody has to know where repositories are. */
+  readonly size: number;
+  /** How many may be away at most, if one goes that is not. */
+  readonly maxUnavailable: number;
+}
+
+/** Where repositories are, as far as somebody knows. */
+export type ObservedPlacements =
+  | { readonly kind: 'listed'; readonly placements: Placements }
+  | { readonly kind: 'unknown'; readonly message: string };
 
 /** Whether what the proxies say can be gone by. */
 export type ObservedProxies =
@@ -39,6 +56,8 @@ export interface ObservedVirtualStorage {
   readonly short: number;
   /** Those of them that refuse writes. */
   readonly refusing: number;
+  /** How many replicas of each repository stay available while storages go together. */
+  readonly minAvailableReplicas: number;
   readonly storages: readonly ObservedStorage[];
 }
 

@@ -1,7 +1,8 @@
 import type { JudgedStorage } from './judged-storage.ts';
 import { isOldTemplate, type OutdatedReason } from './outdated-reasons.ts';
+import type { RollAction } from './roll-action.ts';
 import type { RollObservation } from './roll-observation.ts';
-import { describeState } from './roll-text.ts';
+import { describeState, fewNames } from './roll-text.ts';
 import { isLeftToEviction, ownDrainOf } from './storage-state.ts';
 
 /** How far the roll of a cluster is. */
@@ -18,10 +19,11 @@ export type RollProgress =
   /** The wanted revision does not become ready: a person has to correct it. */
   | { readonly kind: 'halted'; readonly message: string };
 
-/** What the operator does now, in words for a person. */
-type RollStep =
-  | { readonly kind: 'act'; readonly what: string }
-  | { readonly kind: 'wait'; readonly why: string }
+/** What the operator does now. */
+export type RollStep =
+  | { readonly kind: 'act'; readonly actions: readonly RollAction[] }
+  /** Why, for a person; `storage`: which one waits, if not everything does. */
+  | { readonly kind: 'wait'; readonly why: string; readonly storage?: string }
   /** There is nothing to do, or only to wait for what is under way. */
   | { readonly kind: 'none' };
 
@@ -29,8 +31,8 @@ type RollStep =
 export interface RollProgressInput {
   readonly observation: RollObservation;
   readonly storages: readonly JudgedStorage[];
-  /** The storage that is being drained. */
-  readonly current: JudgedStorage | undefined;
+  /** The storages that are being drained. */
+  readonly draining: readonly JudgedStorage[];
   readonly step: RollStep;
 }
 
@@ -38,7 +40,7 @@ export interface RollProgressInput {
 export function rollProgress(input: RollProgressInput): RollProgress {
   const { observation, storages, step } = input;
   const replaced = storages.find(isBeingReplaced);
-  const subject = replaced ?? input.current;
+  const subject = replaced ?? input.draining[0];
   const reasons = storages.flatMap(({ pod }) => reasonsOf(pod));
   if (reasons.length === 0 && !subject) return { kind: 'upToDate' };
   const isDone = ({ state: { kind } }: JudgedStorage) => kind === 'upToDate' || kind === 'back';
@@ -53,16 +55,29 @@ export function rollProgress(input: RollProgressInput): RollProgress {
     const message = `${count}; set spec.update.paused to false to go on`;
     return { kind: 'paused', message };
   }
-  if (subject) {
-    const wait = step.kind === 'wait' ? `, and waits: ${step.why}` : '';
-    return {
-      kind: 'rolling',
-      message: `${count}; ${subject.name} ${describeState(subject)}${wait}`,
-    };
-  }
-  if (step.kind === 'act') return { kind: 'rolling', message: `${count}; ${step.what}` };
+  if (subject) return { kind: 'rolling', message: `${count}; ${movingMessage(input, subject)}` };
+  if (step.kind === 'act') return { kind: 'rolling', message: `${count}; ${describeStep(step)}` };
   const why = step.kind === 'wait' ? `: ${step.why}` : '';
   return { kind: 'waiting', message: `${count}; the next one waits${why}` };
+}
+
+function describeStep({ actions }: Extract<RollStep, { kind: 'act' }>): string {
+  return `${fewNames(actions.map(({ storage }) => storage))}: ${actions[0]?.reason ?? ''}`;
+}
+
+function movingMessage(
+  { storages, draining, step }: RollProgressInput,
+  subject: JudgedStorage,
+): string {
+  const count = storages.filter(isBeingReplaced).length + draining.length;
+  const together = count > 1 ? `${count} storages go together, and of them ` : '';
+  return `${together}${subject.name} ${describeState(subject)}${describeWait(step, subject)}`;
+}
+
+function describeWait(step: RollStep, subject: JudgedStorage): string {
+  if (step.kind !== 'wait') return '';
+  const isOther = step.storage !== undefined && step.storage !== subject.name;
+  return isOther ? `; ${step.storage} waits: ${step.why}` : `, and waits: ${step.why}`;
 }
 
 /** Whether the operator has taken its pod down, and it is not back yet. */
@@ -72,9 +87,9 @@ export function isBeingReplaced({ state: { kind }, report }: JudgedStorage): boo
 }
 
 /** Whether what moves or waits does so for its node alone: not for a roll, or that is paused. */
-function isOnlyForNodes({ observation, storages, current }: RollProgressInput): boolean {
+function isOnlyForNodes({ observation, storages, draining }: RollProgressInput): boolean {
   const { policy } = observation;
-  const concerned = current ? [current] : storages;
+  const concerned = draining.length > 0 ? draining : storages;
   return isLeftToEviction(
     concerned.flatMap(({ pod }) => reasonsOf(pod)),
     policy,
@@ -82,8 +97,8 @@ function isOnlyForNodes({ observation, storages, current }: RollProgressInput): 
 }
 
 /** Without how many are up to date, as it changes nothing about that. */
-function clearingMessage({ storages, current, step }: RollProgressInput): string {
-  const subject = current ?? storages.find(({ pod }) => pod.kind === 'present' && pod.leaving);
+function clearingMessage({ storages, draining, step }: RollProgressInput): string {
+  const subject = draining[0] ?? storages.find(({ pod }) => pod.kind === 'present' && pod.leaving);
   const wait = step.kind === 'wait' ? `, and waits: ${step.why}` : '';
   return subject
     ? `${subject.name} ${describeState(subject)}${wait}`

@@ -96,3 +96,10 @@ function describeReturn(report: JudgedStorage['report']): string {
   const missing = missingReplicas(report);
   return `is ready, and ${missing} of its ${report.replicas} replicas are not in sync yet`;
 }
+
+/** `a`, `a, b and c`, `a, b, c and 5 more`. */
+export function fewNames(names: readonly string[]): string {
+  return names.length <= 3
+    ? listOf(names)
+    : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
+}

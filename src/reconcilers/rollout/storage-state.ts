@@ -101,7 +101,12 @@ export function requestedMs({ requesters }: DrainReport): number {
 
 /** Whether the storage serves the clients of every proxy, with every replica that it should hold. */
 export function isWhole(report: ObservedStorage['report']): boolean {
-  return report?.healthy === true && !isDisputed(report) && missingReplicas(report) === 0;
+  return report !== undefined && isUsable(report) && missingReplicas(report) === 0;
+}
+
+/** Whether every proxy finds the storage healthy. */
+export function isUsable(report: ObservedStorage['report']): boolean {
+  return report?.healthy === true && !isDisputed(report);
 }
 
 function isDisputed({ disputedBy = [] }: NonNullable<ObservedStorage['report']>): boolean {

@@ -4,6 +4,7 @@ import type { GitalyClusterStatus } from '../../api/generated/gitaly-cluster.ts'
 import type { VirtualStorageReport } from '../proxy-report.ts';
 import { byName } from '../observed-cluster.ts';
 import { isBeingReplaced } from '../rollout/roll-progress.ts';
+import { fewNames } from '../rollout/roll-text.ts';
 import { isWhole } from '../rollout/storage-state.ts';
 import type { ConditionInput } from './status-input.ts';
 
@@ -81,10 +82,11 @@ function worstFirst(
   }
   const degraded = countsOf(reports, 'degraded');
   if (degraded === undefined) return undefined;
-  const replaced = replacedStorage(input, reports);
-  if (replaced !== undefined) {
+  const replaced = replacedStorages(input, reports);
+  if (replaced.length > 0) {
+    const pods = replaced.length === 1 ? 'whose pod is' : 'whose pods are';
     const message =
-      `${degraded} with a replica on ${replaced}, whose pod is being replaced; every other replica is ` +
+      `${degraded} with a replica on ${fewNames(replaced)}, ${pods} being replaced; every other replica is ` +
       'in sync';
     return { type, status: 'False', reason: 'StorageUpdating', message };
   }
@@ -94,17 +96,19 @@ function worstFirst(
   return { type, status: 'False', reason: 'ReplicasBehind', message };
 }
 
-/** The one storage that an update has taken down, if nothing else is the matter anywhere. */
-function replacedStorage(
+/** The storages that an update has taken down, if nothing else is the matter anywhere. */
+function replacedStorages(
   { roll: { storages } }: ConditionInput,
   reports: readonly VirtualStorageReport[],
-): string | undefined {
-  const [replaced, ...others] = storages.filter(({ report }) => !isWhole(report));
-  if (!replaced || others.length > 0) return undefined;
-  if (!isBeingReplaced(replaced) || replaced.state.kind === 'failed') return undefined;
+): readonly string[] {
+  const replaced = storages.filter(({ report }) => !isWhole(report));
+  if (!replaced.every((one) => isBeingReplaced(one) && one.state.kind !== 'failed')) return [];
   const isElsewhere = ({ name, degraded }: VirtualStorageReport) =>
-    degraded > (name === replaced.virtualStorage ? (replaced.report?.replicas ?? 0) : 0);
-  return reports.some(isElsewhere) ? undefined : replaced.name;
+    degraded >
+    replaced
+      .filter(({ virtualStorage }) => virtualStorage === name)
+      .reduce((sum, { report }) => sum + (report?.replicas ?? 0), 0);
+  return reports.some(isElsewhere) ? [] : replaced.map(({ name }) => name);
 }
 
 /** `3 repositories in default and 1 in archive`, or undefined if there is none. */

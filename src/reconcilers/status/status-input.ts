@@ -10,7 +10,7 @@ export interface StatusInput {
   readonly observed: ObservedCluster;
   readonly outcome: ApplyOutcome;
   /** Where each storage is in its update, and the whole roll. */
-  readonly roll: Pick<RollPlan, 'progress' | 'storages'>;
+  readonly roll: Pick<RollPlan, 'progress' | 'storages' | 'waits'>;
 }
 
 /** What each condition is judged from. */

@@ -62,7 +62,10 @@ function storageStatus(
     ready: isPodReady(pod),
     health: healthOf(report),
     ...(message !== undefined && { message }),
-    ...updateOf(roll.storages.find((judged) => judged.name === name)),
+    ...updateOf(
+      roll.storages.find((judged) => judged.name === name),
+      roll.waits.get(name),
+    ),
     ...(volumeSize !== undefined && { volumeSize }),
     ...pickDefined(report, ['replicas', 'inSync', 'primaries'] as const),
   };
@@ -74,14 +77,18 @@ function healthOf(report: StorageReport | undefined): StorageStatus['health'] {
 }
 
 /** What the update has to say of a storage; nothing if it is up to date. */
-function updateOf(judged: JudgedStorage | undefined): Partial<StorageStatus> {
+function updateOf(
+  judged: JudgedStorage | undefined,
+  wait: string | undefined,
+): Partial<StorageStatus> {
   if (!judged) return {};
   const { pod, report } = judged;
   const update = updateWord(judged);
   const drain = report?.drain;
+  const updateMessage = `${describeState(judged)}${wait === undefined ? '' : `, and waits: ${wait}`}`;
   return {
     ...(pod.kind === 'present' && isOldTemplate(pod.outdated ?? []) && { outdated: true }),
-    ...(update !== undefined && { update, updateMessage: describeState(judged) }),
+    ...(update !== undefined && { update, updateMessage }),
     ...(drain && {
       drain: {
         requesters: drain.requesters.map(describeRequester),
