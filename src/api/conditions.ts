@@ -55,6 +55,7 @@ export const conditions = {
         'A new Gitaly pod does not become ready, so no other is replaced until it does or the spec is corrected.',
       UpdatePaused: 'Gitaly pods are outdated, and `spec.update.paused` is true.',
       ProxiesRolling: 'The proxies are being replaced, one by one.',
+      ScalingDown: 'Replicas are being moved away from storages that the spec does not ask for.',
       VolumesGrowing: 'Volumes are smaller than the spec says.',
       Paused: '`spec.paused` is true.',
       Deleting: 'The cluster is being deleted.',

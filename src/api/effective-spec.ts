@@ -63,7 +63,10 @@ export interface EffectiveSpec {
 /** A virtual storage with every default filled in. */
 export interface EffectiveVirtualStorage extends Placement {
   readonly name: string;
+  /** All that there are, or are to be. */
   readonly storages: number;
+  /** How many of them, the last ones, are to go: see `ScaleDown`. */
+  readonly decommissioned: number;
   readonly replicationFactor: number;
   readonly minInSyncReplicas: number;
   readonly volume: EffectiveVolume;
@@ -166,6 +169,7 @@ function effectiveVirtualStorage(spec: VirtualStorageSpec): EffectiveVirtualStor
   return {
     name: spec.name,
     storages,
+    decommissioned: 0,
     replicationFactor,
     minInSyncReplicas,
     volume: effectiveVolume(spec.volume, '50Gi'),

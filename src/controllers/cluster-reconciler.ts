@@ -9,7 +9,6 @@ import type { EventRecorder } from '../kube/event-recorder.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { KubeError } from '../kube/kube-error.ts';
 import { kubeTime } from '../kube/kube-time.ts';
-import type { ObjectName } from '../kube/resource-types.ts';
 import type { StatusWriter } from '../kube/status-writer.ts';
 import type { ClusterContext } from '../reconcilers/cluster-context.ts';
 import { desiredObjects } from '../reconcilers/desired-objects.ts';
@@ -26,6 +25,7 @@ import {
 } from '../reconcilers/status/cluster-status.ts';
 import { conditionEvents } from '../reconcilers/status/condition-events.ts';
 import type { ClusterCaches } from './cluster-caches.ts';
+import { parseKey } from './cluster-key.ts';
 import { referenceTo } from './cluster-reference.ts';
 import type { ClusterSecrets } from './cluster-secrets.ts';
 import type { ObjectApplier } from './object-applier.ts';
@@ -35,6 +35,7 @@ import type { ProxyDrains } from './proxy-drains.ts';
 import type { ProxyStatusSource } from './proxy-status-source.ts';
 import { reachProxies, type ReachedProxies } from './reach-proxies.ts';
 import { executeRoll } from './roll-executor.ts';
+import { ScaleDowns } from './scale-downs.ts';
 
 /** What reconciling a cluster needs. */
 export interface ClusterReconcilerOptions {
@@ -56,7 +57,8 @@ export interface ClusterReconcilerOptions {
  * Brings one cluster to what its spec says, and its status to what is.
  *
  * 1. The cluster is gone: forget it. Kubernetes deletes what it owns.
- * 2. Fill in the defaults. The spec is invalid all the same: say so, and change nothing.
+ * 2. Fill in the defaults, and the storages that are there and not asked for any more. The spec is invalid all the
+ *    same: say so, and change nothing.
  * 3. Paused or being deleted: only 6 and 7.
  * 4. Generate the Secrets that are missing, and look for those that the spec names.
  * 5. Apply every object, in order; stop at the first that is refused.
@@ -68,6 +70,7 @@ export interface ClusterReconcilerOptions {
 export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile {
   const { caches, clock, statuses } = options;
   const placements = new PacedPlacements({ source: options.placements, clock });
+  const scaleDowns = new ScaleDowns();
 
   async function reconcile(
     key: string,
@@ -78,26 +81,34 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
     if (!cached) {
       options.applier.forget(name);
       placements.forget(name);
+      scaleDowns.forget(name);
       statuses.keepOnly(caches.clusters());
       return { kind: 'done' };
     }
     const status = statuses.latest(cached);
     const resource = status ? { ...cached, status } : cached;
-    const context = contextOf(options, resource);
+    const context = contextOf(options, resource, scaleDowns);
     if (context.kind === 'invalid') {
       const invalid = invalidStatus(resource, context.message, kubeTime(clock.wallMs()));
       await writeStatus(options, cached, invalid);
       return { kind: 'done' };
     }
     const outcome = await act(options, resource, context.context);
-    const { observed, proxies, roll, nowMs } = await plan({
+    const { before, observed, proxies, roll, nowMs } = await plan({
       options,
       placements,
       context: context.context,
       outcome,
     });
     const next = clusterStatus(
-      { resource, context: context.context, observed, outcome, roll },
+      {
+        resource,
+        context: context.context,
+        observed,
+        outcome,
+        roll,
+        scaleDowns: scaleDowns.note(context.context, { ...before, report: observed.report }),
+      },
       kubeTime(nowMs),
     );
     await writeStatus(options, cached, next);
@@ -117,27 +128,20 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
   return reconcile;
 }
 
-/** The queue's key of a cluster. */
-export function keyOf({ namespace, name }: ObjectName): string {
-  return `${namespace}/${name}`;
-}
-
-function parseKey(key: string): ObjectName {
-  const [namespace = '', name = ''] = key.split('/');
-  return { namespace, name };
-}
-
 type ContextOutcome =
   | { readonly kind: 'valid'; readonly context: ClusterContext }
   | { readonly kind: 'invalid'; readonly message: string };
 
 function contextOf(
-  { defaults, nodes }: ClusterReconcilerOptions,
+  { caches, defaults, nodes }: ClusterReconcilerOptions,
   resource: GitalyCluster,
+  scaleDowns: ScaleDowns,
 ): ContextOutcome {
   const { name, namespace = '', uid = '' } = resource.metadata;
   try {
-    const spec = effectiveSpec(resource, defaults);
+    const cluster = { name, namespace };
+    const { statefulSets } = caches.objectsOf(cluster);
+    const spec = scaleDowns.complete(cluster, effectiveSpec(resource, defaults), statefulSets);
     const watchesNodes = nodes.areWatched;
     return { kind: 'valid', context: { name, namespace, uid, spec, watchesNodes, digest } };
   } catch (thrown) {
@@ -197,6 +201,8 @@ async function applyAll(
 }
 
 interface Look {
+  /** What there was when the proxies were asked. */
+  readonly before: ReturnType<ClusterCaches['objectsOf']>;
   readonly observed: ObservedCluster;
   readonly proxies: ReachedProxies;
   readonly nowMs: number;
@@ -242,7 +248,7 @@ async function look(options: ClusterReconcilerOptions, context: ClusterContext):
     leavingNodes: leaving,
     report: proxies.report,
   };
-  return { observed, proxies, nowMs: clock.wallMs() };
+  return { before, observed, proxies, nowMs: clock.wallMs() };
 }
 
 async function writeStatus(

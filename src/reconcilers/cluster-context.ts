@@ -23,6 +23,15 @@ export interface StorageIdentity {
 /** How the proxies speak with the storages. */
 export type StorageTransport = 'tcp' | 'tls';
 
+/** Those of a virtual storage's storages that are to go. */
+export function decommissionedStorages(
+  context: Pick<ClusterContext, 'name' | 'namespace'>,
+  virtualStorage: Pick<EffectiveVirtualStorage, 'name' | 'storages' | 'decommissioned'>,
+): StorageIdentity[] {
+  const { storages, decommissioned } = virtualStorage;
+  return storagesOf(context, virtualStorage).slice(storages - decommissioned);
+}
+
 /** The storages that a virtual storage should have, by ordinal. */
 export function storagesOf(
   { name: cluster, namespace }: Pick<ClusterContext, 'name' | 'namespace'>,

@@ -1,6 +1,12 @@
 import { grpcPort, grpcTlsPort, httpPort, tlsKeys } from '../api/names.ts';
-import type { ProxyConfig, ProxyStopPolicy } from '../api/proxy-config.ts';
-import { storagesOf, type ClusterContext, type StorageTransport } from './cluster-context.ts';
+import type { EffectiveVirtualStorage } from '../api/effective-spec.ts';
+import type { ProxyConfig, ProxyStopPolicy, StorageConfig } from '../api/proxy-config.ts';
+import {
+  decommissionedStorages,
+  storagesOf,
+  type ClusterContext,
+  type StorageTransport,
+} from './cluster-context.ts';
 
 /** Where things are in a proxy pod. */
 export const proxyPaths = {
@@ -39,7 +45,7 @@ export function proxyConfig(context: ClusterContext, transport: StorageTransport
       name: virtualStorage.name,
       replicationFactor: virtualStorage.replicationFactor,
       minInSyncReplicas: virtualStorage.minInSyncReplicas,
-      storages: storagesOf(context, virtualStorage, transport),
+      storages: storageConfigs(context, virtualStorage, transport),
     })),
     stop: proxyStopPolicy,
     verification: {
@@ -47,6 +53,17 @@ export function proxyConfig(context: ClusterContext, transport: StorageTransport
       callsPerSecond: proxy.verification.callsPerSecond,
     },
   };
+}
+
+function storageConfigs(
+  context: ClusterContext,
+  virtualStorage: EffectiveVirtualStorage,
+  transport: StorageTransport,
+): StorageConfig[] {
+  const going = new Set(decommissionedStorages(context, virtualStorage).map(({ name }) => name));
+  return storagesOf(context, virtualStorage, transport).map((storage) =>
+    going.has(storage.name) ? Object.assign({}, storage, { decommissioned: true }) : storage,
+  );
 }
 
 const listenWithTls = {

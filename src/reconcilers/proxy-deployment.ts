@@ -44,11 +44,7 @@ export function proxyDeployment(context: ClusterContext, transport: StorageTrans
       template: {
         metadata: {
           labels: labelsOf(context, proxyPart),
-          annotations: {
-            'gitaly.dev/config-checksum': context.digest(
-              JSON.stringify(proxyConfig(context, transport)),
-            ),
-          },
+          annotations: { [proxyConfigChecksumKey]: proxyConfigChecksum(context, transport) },
         },
         spec: {
           automountServiceAccountToken: false,
@@ -63,6 +59,14 @@ export function proxyDeployment(context: ClusterContext, transport: StorageTrans
       },
     },
   };
+}
+
+/** The annotation that tells what configuration a proxy has started with. */
+export const proxyConfigChecksumKey = 'gitaly.dev/config-checksum';
+
+/** Changes whenever the configuration does. */
+export function proxyConfigChecksum(context: ClusterContext, transport: StorageTransport): string {
+  return context.digest(JSON.stringify(proxyConfig(context, transport)));
 }
 
 function container({ spec }: ClusterContext): Container {

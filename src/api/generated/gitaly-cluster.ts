@@ -58,7 +58,7 @@ export interface VirtualStorageSpec {
    */
   name: string;
   /**
-   * How many Gitaly storages, each a pod with a volume of its own. May only grow.
+   * How many Gitaly storages, each a pod with a volume of its own. With fewer than before, the last ones go when their replicas are elsewhere; their volumes are kept.
    */
   storages?: number;
   /**

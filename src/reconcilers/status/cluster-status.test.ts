@@ -13,6 +13,7 @@ import type { ConditionType } from '../../api/conditions.ts';
 import type { Pod } from '../../api/kubernetes.ts';
 import type { ApplyOutcome, ObservedCluster } from '../observed-cluster.ts';
 import { observeRoll } from '../rollout/observe-roll.ts';
+import type { ScaleDown } from '../scale-down.ts';
 import { planRoll } from '../rollout/roll-plan.ts';
 import { clusterStatus, invalidStatus } from './cluster-status.ts';
 
@@ -21,6 +22,7 @@ interface Situation {
   readonly observed?: Partial<ObservedCluster>;
   readonly outcome?: ApplyOutcome;
   readonly previous?: GitalyClusterStatus;
+  readonly scaleDowns?: readonly ScaleDown[];
   readonly now?: string;
 }
 
@@ -28,12 +30,13 @@ const noon = '2026-01-01T12:00:00Z';
 
 function statusOf(situation: Situation): GitalyClusterStatus {
   const { spec = {}, observed = {}, outcome = { kind: 'applied' }, previous } = situation;
+  const { scaleDowns = [] } = situation;
   const context = clusterContext(spec);
   const resource = gitalyCluster(spec, previous && { status: previous });
   const whole = { ...readyCluster(context), ...observed };
   const now = situation.now ?? noon;
   const roll = planRoll(observeRoll({ context, observed: whole, outcome, nowMs: Date.parse(now) }));
-  return clusterStatus({ resource, context, observed: whole, outcome, roll }, now);
+  return clusterStatus({ resource, context, observed: whole, outcome, roll, scaleDowns }, now);
 }
 
 function conditionOf({ conditions }: GitalyClusterStatus, type: ConditionType) {
@@ -221,6 +224,13 @@ describe('the phase', () => {
     expect(conditionOf(status, 'Progressing')?.message).toBe(
       'storages are not ready: default 2/3; gitaly-default-1: the pod does not exist yet',
     );
+  });
+
+  test('is Progressing while replicas are moved away from storages that are to go', () => {
+    const message = 'gitaly-default-3 is to go: 2 replicas are to be moved elsewhere';
+    const status = statusOf({ scaleDowns: [{ kind: 'moving', message }] });
+    expect(status).toMatchObject({ phase: 'Progressing', reason: 'ScalingDown', message });
+    expect(statusOf({ scaleDowns: [{ kind: 'emptied' }] }).reason).toBe('UpToDate');
   });
 
   test('is Unavailable with fewer storages ready than a write needs', () => {

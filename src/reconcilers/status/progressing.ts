@@ -26,6 +26,7 @@ export function progressing(input: ConditionInput): ConditionVerdict<'Progressin
       return (
         rollMoving(input) ??
         podsStarting(input) ??
+        scalingDown(input) ??
         proxiesRolling(input) ??
         rollStanding(input) ??
         volumesGrowing(input) ?? {
@@ -59,6 +60,12 @@ function proxiesRolling({ context, observed }: ConditionInput): Verdict {
   if (deployment && seen && updatedReplicas >= wanted && readyReplicas >= wanted) return undefined;
   const message = `${updatedReplicas} of ${wanted} proxies are up to date, ${readyReplicas} are ready`;
   return { type, status: 'True', reason: 'ProxiesRolling', message };
+}
+
+function scalingDown({ scaleDowns }: ConditionInput): Verdict {
+  const messages = scaleDowns.flatMap((one) => (one.kind === 'moving' ? [one.message] : []));
+  if (messages.length === 0) return undefined;
+  return { type, status: 'True', reason: 'ScalingDown', message: messages.join('; ') };
 }
 
 /** A roll that moves, or that needs a person, is told before what it causes. */

@@ -51,7 +51,7 @@ function statusOf(situation: Situation): GitalyClusterStatus {
   };
   const input = { context: clusterContext(spec), observed, outcome: { kind: 'applied' } as const };
   const roll = planRoll(observeRoll({ ...input, nowMs: 0 }));
-  return clusterStatus({ ...input, resource: gitalyCluster(spec), roll }, now);
+  return clusterStatus({ ...input, resource: gitalyCluster(spec), roll, scaleDowns: [] }, now);
 }
 
 function withReports(report: ProxyReport, reports: NonNullable<Situation['reports']>): ProxyReport {

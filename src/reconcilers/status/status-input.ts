@@ -1,5 +1,6 @@
 import type { GitalyCluster, VirtualStorageStatus } from '../../api/generated/gitaly-cluster.ts';
 import type { ClusterContext } from '../cluster-context.ts';
+import type { ScaleDown } from '../scale-down.ts';
 import type { RollPlan } from '../rollout/roll-plan.ts';
 import type { ApplyOutcome, ObservedCluster } from '../observed-cluster.ts';
 
@@ -9,6 +10,8 @@ export interface StatusInput {
   readonly context: ClusterContext;
   readonly observed: ObservedCluster;
   readonly outcome: ApplyOutcome;
+  /** Of those virtual storages that have more storages than the spec asks for. */
+  readonly scaleDowns: readonly ScaleDown[];
   /** Where each storage is in its update, and the whole roll. */
   readonly roll: Pick<RollPlan, 'progress' | 'storages' | 'waits'>;
 }
