@@ -64,7 +64,7 @@ export interface RollPlan {
   readonly actions: readonly RollAction[];
   readonly progress: RollProgress;
   readonly storages: readonly JudgedStorage[];
-  /** Why storages whose turn it is not wait, by name, for a person. */
+  /** Why storages wait, by name, for a person: of those that are outdated only when a storage or a group is chosen. */
   readonly waits: ReadonlyMap<string, string>;
   /** Whether something waits only since nobody has asked where the repositories are. Plan again when that is known. */
   readonly needsPlacements: boolean;

@@ -16,6 +16,7 @@ export interface Turn {
   readonly needsPlacements: boolean;
 }
 
+const nothing: Turn = { may: [], waits: new Map(), needsPlacements: false };
 const notAsked = 'where the repositories are is being looked up';
 
 /** Which drained storages may lose their pods now, those with the oldest drains first. */
@@ -42,8 +43,8 @@ export function beginningTurn(view: RollView): Turn {
   const order = inOrder(view.storages.filter((one) => isWaiting(view, one)));
   const [preferred] = order;
   const { size } = view.observation.group;
-  const underWay = view.storages.find(({ report }) => ownDrainOf(report));
-  if (underWay) return mayGo([], order, `${underWay.name} goes first`);
+  const underWay = view.storages.some(({ report }) => ownDrainOf(report));
+  if (underWay) return nothing;
   if (size === 1 || preferred === undefined) return strictly(view, order);
   const failed = view.storages.find(({ state }) => state.kind === 'failed');
   if (failed) return mayGo([], order, `${failed.name} ${describeState(failed)}`);

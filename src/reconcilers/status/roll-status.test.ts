@@ -37,6 +37,7 @@ interface Situation {
   readonly reports?: Readonly<Record<string, Partial<StorageReport>>>;
   readonly degraded?: number;
   readonly spec?: Partial<GitalyCluster['spec']>;
+  readonly previous?: GitalyClusterStatus;
 }
 
 function statusOf(situation: Situation): GitalyClusterStatus {
@@ -51,7 +52,9 @@ function statusOf(situation: Situation): GitalyClusterStatus {
   };
   const input = { context: clusterContext(spec), observed, outcome: { kind: 'applied' } as const };
   const roll = planRoll(observeRoll({ ...input, nowMs: 0 }));
-  return clusterStatus({ ...input, resource: gitalyCluster(spec), roll, scaleDowns: [] }, now);
+  const { previous } = situation;
+  const resource = { ...gitalyCluster(spec), ...(previous && { status: previous }) };
+  return clusterStatus({ ...input, resource, roll, scaleDowns: [] }, now);
 }
 
 function withReports(report: ProxyReport, reports: NonNullable<Situation['reports']>): ProxyReport {
@@ -95,6 +98,18 @@ describe('the status of a roll', () => {
     expect(storageOf(status, 'gitaly-default-2')).toMatchObject({ update: 'Outdated' });
   });
 
+  test('says why a storage was not chosen, until those that were are back', () => {
+    const pods = names.map((name) => pod(name, 'old'));
+    const chosen = statusOf({ pods });
+    const why = 'is outdated: image and configuration, and waits: gitaly-default-0 goes first';
+    expect(storageOf(chosen, second)?.updateMessage).toBe(why);
+    expect(storageOf(chosen, first)?.updateMessage).toBe('is outdated: image and configuration');
+    const drained = statusOf({ pods, reports: { [first]: { drain } }, previous: chosen });
+    expect(storageOf(drained, second)?.updateMessage).toBe(why);
+    const itself = statusOf({ pods, reports: { [second]: { drain } }, previous: drained });
+    expect(storageOf(itself, second)?.updateMessage).toBe('is drained');
+  });
+
   test('is asked for often while pods are replaced', () => {
     const rolling = statusOf({ pods: names.map((name) => pod(name, 'old')) });
     const done = statusOf({ pods: names.map((name) => pod(name, 'new')) });
@@ -136,6 +151,22 @@ describe('the status of a roll', () => {
 
 describe('a storage that is away', () => {
   const others = [pod(first, 'old'), pod('gitaly-default-2', 'old')];
+
+  test('with others, as their pods are replaced together, is no accident either', () => {
+    const reports = {
+      [first]: { healthy: false, drain },
+      [second]: { healthy: false, drain },
+    };
+    const pods = [pod('gitaly-default-2', 'old')];
+    const status = statusOf({ pods, reports, degraded: 20 });
+    expect(conditionOf(status, 'DataSafe')).toMatchObject({
+      reason: 'StorageUpdating',
+      message:
+        'repositories: 20 in default, with a replica on gitaly-default-0 and gitaly-default-1, whose pods are being replaced; every other replica is in sync',
+    });
+    const more = statusOf({ pods, reports, degraded: 21 });
+    expect(conditionOf(more, 'DataSafe')).toMatchObject({ reason: 'ReplicasBehind' });
+  });
 
   test('as its pod is replaced is no accident, and not hidden', () => {
     const reports = { [second]: { healthy: false, drain } };

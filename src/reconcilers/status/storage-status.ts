@@ -47,7 +47,7 @@ export function virtualStorageStatus(input: VirtualStorageStatusInput): VirtualS
 }
 
 function storageStatus(
-  { virtualStorage, observed, roll }: VirtualStorageStatusInput,
+  { virtualStorage, observed, roll, previous }: VirtualStorageStatusInput,
   name: string,
 ): StorageStatus {
   const pod = byName(observed.pods, name);
@@ -65,6 +65,7 @@ function storageStatus(
     ...updateOf(
       roll.storages.find((judged) => judged.name === name),
       roll.waits.get(name),
+      previous?.storages.find((storage) => storage.name === name),
     ),
     ...(volumeSize !== undefined && { volumeSize }),
     ...pickDefined(report, ['replicas', 'inSync', 'primaries'] as const),
@@ -76,16 +77,24 @@ function healthOf(report: StorageReport | undefined): StorageStatus['health'] {
   return report.healthy ? 'Healthy' : 'Unhealthy';
 }
 
+const waits = ', and waits: ';
+
 /** What the update has to say of a storage; nothing if it is up to date. */
 function updateOf(
   judged: JudgedStorage | undefined,
   wait: string | undefined,
+  previous: StorageStatus | undefined,
 ): Partial<StorageStatus> {
   if (!judged) return {};
   const { pod, report } = judged;
   const update = updateWord(judged);
+  // Why others were chosen is told when they are, and holds until they are back.
+  const isSame = update === 'Outdated' && update === previous?.update;
+  const kept = isSame ? previous.updateMessage?.split(waits)[1] : undefined;
+  const why = wait ?? kept;
+  const state = describeState(judged);
   const drain = report?.drain;
-  const updateMessage = `${describeState(judged)}${wait === undefined ? '' : `, and waits: ${wait}`}`;
+  const updateMessage = why === undefined ? state : `${state}${waits}${why}`;
   return {
     ...(pod.kind === 'present' && isOldTemplate(pod.outdated ?? []) && { outdated: true }),
     ...(update !== undefined && { update, updateMessage }),
