@@ -30,3 +30,26 @@ export async function callAdmin<T>(
     await channel.stop();
   }
 }
+
+/** What came of asking. */
+export type AdminOutcome =
+  | { readonly kind: 'done' }
+  /** No proxy could do it; it may have been done all the same. Ask again: that is harmless. */
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** Makes a call that changes something for all proxies: of one after the other until one has done it. Never rejects. */
+export async function callAnyAdmin(
+  { proxies, ...how }: Omit<AdminCall, 'proxy'> & { readonly proxies: readonly ProxyEndpoint[] },
+  call: (admin: RpcClient<typeof AdminService>, options: CallOptions) => Promise<unknown>,
+): Promise<AdminOutcome> {
+  const failures: string[] = [];
+  for (const proxy of proxies) {
+    try {
+      await callAdmin({ ...how, proxy }, call);
+      return { kind: 'done' };
+    } catch (thrown) {
+      failures.push(errorMessage(thrown));
+    }
+  }
+  return { kind: 'failed', message: failures.join('; ') || 'no proxy has an address yet' };
+}

@@ -16,6 +16,7 @@ import { createEventRecorder } from '../kube/event-recorder.ts';
 import { KubeClient } from '../kube/kube-client.ts';
 import { createKubeTransport } from '../kube/kube-transport.ts';
 import type { ProxyReport } from '../reconcilers/proxy-report.ts';
+import type { ZoneChange } from '../reconcilers/zone-changes.ts';
 import { startClusterController, type ClusterController } from './cluster-controller.ts';
 import type { ProxyEndpoint } from './proxy-status-source.ts';
 
@@ -28,6 +29,7 @@ let server: FakeApiServer;
 let report: ProxyReport;
 let asked: { proxies: readonly ProxyEndpoint[]; token: string }[];
 let logged: string[];
+let toldZones: ZoneChange[];
 /** Whether the proxies take that token. */
 let accepts: (token: string) => boolean;
 
@@ -37,6 +39,7 @@ beforeEach(async () => {
   report = { kind: 'silent', message: 'no proxy has an address yet' };
   asked = [];
   logged = [];
+  toldZones = [];
   accepts = () => true;
 });
 afterEach(() => scope.stop());
@@ -67,6 +70,12 @@ function start(): ClusterController {
       },
       placements: { list: async () => ({ kind: 'unknown', message: 'nobody was asked' }) },
       drains: { change: async () => ({ kind: 'done' }) },
+      zones: {
+        async tell(_proxies, _token, change) {
+          toldZones.push(change);
+          return { kind: 'done' };
+        },
+      },
       events: createEventRecorder({
         client,
         clock: systemClock,
@@ -140,6 +149,7 @@ describe('the controller of clusters', () => {
         `${apps}/statefulsets/gitaly-database`,
         `${apps}/statefulsets/gitaly-default`,
         clusterPath,
+        '/apis/policy/v1/namespaces/git/poddisruptionbudgets/gitaly-database',
         '/apis/policy/v1/namespaces/git/poddisruptionbudgets/gitaly-default',
         '/apis/policy/v1/namespaces/git/poddisruptionbudgets/gitaly-proxy',
       ].toSorted(),
@@ -162,6 +172,41 @@ describe('the controller of clusters', () => {
       { name: 'gitaly-proxy-0', address: '127.0.0.1:8075' },
       { name: 'gitaly-proxy-1', address: '127.0.0.1:8075' },
     ]);
+  });
+
+  test('tells the proxies in which zone the node of a storage is', async () => {
+    putCluster();
+    start();
+    await phase('Creating');
+    const storage = {
+      name: 'gitaly-default-1',
+      healthy: true,
+      healthReason: '',
+      replicas: 10,
+      inSync: 10,
+      primaries: 3,
+    };
+    const answer = answered({ default: {} });
+    if (answer.kind === 'silent') throw new Error('they answer');
+    const virtualStorages = answer.virtualStorages.map((one) =>
+      Object.assign({}, one, { storages: [storage] }),
+    );
+    report = { ...answer, virtualStorages };
+    server.objects.put('/api/v1/nodes/node-of-gitaly-default-1', {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: {
+        name: 'node-of-gitaly-default-1',
+        labels: { 'topology.kubernetes.io/zone': 'europe-west1-b' },
+      },
+    });
+    makeReady();
+    await eventually('they are told', () => toldZones.length > 0);
+    expect(toldZones[0]).toEqual({
+      virtualStorage: 'default',
+      storage: 'gitaly-default-1',
+      zone: 'europe-west1-b',
+    });
   });
 
   test('hears the proxies on while a new token is on its way to them, and tells neither', async () => {
@@ -320,6 +365,7 @@ describe('the controller of clusters', () => {
         proxies: { ask: async () => report },
         placements: { list: async () => ({ kind: 'unknown', message: 'nobody was asked' }) },
         drains: { change: async () => ({ kind: 'done' }) },
+        zones: { tell: async () => ({ kind: 'done' }) },
         events: { record: async () => {} },
         observer: { reconciled() {} },
         clock: systemClock,

@@ -17,6 +17,7 @@ import { ClusterSecrets } from './cluster-secrets.ts';
 import { ObjectApplier } from './object-applier.ts';
 import type { PlacementSource } from './placement-source.ts';
 import type { ProxyDrains } from './proxy-drains.ts';
+import type { ProxyZones } from './proxy-zones.ts';
 import type { ProxyStatusSource } from './proxy-status-source.ts';
 
 /** What the controller of all clusters needs. */
@@ -25,6 +26,7 @@ export interface ClusterControllerOptions {
   readonly proxies: ProxyStatusSource;
   readonly placements: PlacementSource;
   readonly drains: ProxyDrains;
+  readonly zones: ProxyZones;
   readonly events: EventRecorder;
   readonly observer: ReconcileObserver;
   readonly clock: Clock;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import type { Clock } from '../base/clock.ts';
 import { errorMessage } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import { effectiveSpec, type SpecDefaults } from '../api/effective-spec.ts';
 import type { GitalyCluster, GitalyClusterStatus } from '../api/generated/gitaly-cluster.ts';
 import type { Reconcile, ReconcileResult } from '../kube/controller-loop.ts';
@@ -24,6 +25,7 @@ import {
   wasInService,
 } from '../reconcilers/status/cluster-status.ts';
 import { conditionEvents } from '../reconcilers/status/condition-events.ts';
+import { zoneChanges } from '../reconcilers/zone-changes.ts';
 import type { ClusterCaches } from './cluster-caches.ts';
 import { parseKey } from './cluster-key.ts';
 import { referenceTo } from './cluster-reference.ts';
@@ -33,6 +35,7 @@ import { PacedPlacements } from './paced-placements.ts';
 import type { PlacementSource } from './placement-source.ts';
 import type { ProxyDrains } from './proxy-drains.ts';
 import type { ProxyStatusSource } from './proxy-status-source.ts';
+import type { ProxyZones } from './proxy-zones.ts';
 import { reachProxies, type ReachedProxies } from './reach-proxies.ts';
 import { executeRoll } from './roll-executor.ts';
 import { ScaleDowns } from './scale-downs.ts';
@@ -46,6 +49,7 @@ export interface ClusterReconcilerOptions {
   readonly proxies: ProxyStatusSource;
   readonly placements: PlacementSource;
   readonly drains: ProxyDrains;
+  readonly zones: ProxyZones;
   readonly statuses: StatusWriter<GitalyClusterStatus>;
   readonly events: EventRecorder;
   readonly clock: Clock;
@@ -65,7 +69,8 @@ export interface ClusterReconcilerOptions {
  * 6. Ask the proxies, and judge what is observed; before several storages go, also where the repositories are.
  * 7. Write the status if it changed, and an event for each condition that did.
  * 8. Take the next step of the roll, and what it takes to clear nodes, if there is one: see RollPlan.
- * 9. Look again in a few seconds, as the proxies are asked and not watched.
+ * 9. Tell the proxies in which zones storages are, where they do not know.
+ * 10. Look again in a few seconds, as the proxies are asked and not watched.
  */
 export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile {
   const { caches, clock, statuses } = options;
@@ -121,6 +126,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
         proxies,
         logger,
       });
+      await tellZones(options, context.context, { observed, proxies }, logger);
     }
     return { kind: 'again', afterMs: refreshIntervalMs(next) };
   }
@@ -249,6 +255,24 @@ async function look(options: ClusterReconcilerOptions, context: ClusterContext):
     report: proxies.report,
   };
   return { before, observed, proxies, nowMs: clock.wallMs() };
+}
+
+/** What cannot be told now is told with the next look. */
+async function tellZones(
+  { caches, zones }: ClusterReconcilerOptions,
+  context: ClusterContext,
+  { observed, proxies: { endpoints, token } }: Pick<Look, 'observed' | 'proxies'>,
+  logger: Logger,
+): Promise<void> {
+  if (token === undefined) return;
+  for (const change of zoneChanges(context, observed, caches.nodes())) {
+    const answer = await zones.tell(endpoints, token, change);
+    if (answer.kind === 'failed') {
+      logger.warn({ ...change, err: answer.message }, 'the proxies cannot be told of a zone');
+      return;
+    }
+    logger.info(change, 'the proxies know in which zone a storage is');
+  }
 }
 
 async function writeStatus(

@@ -1,4 +1,5 @@
 import type { EffectiveSpec } from '../api/effective-spec.ts';
+import type { AdminOutcome } from './call-admin.ts';
 import type { ProxyEndpoint } from './proxy-status-source.ts';
 
 /** A drain that is asked for, or taken back. */
@@ -20,12 +21,6 @@ interface DrainPlace {
   readonly requester: string;
 }
 
-/** What came of asking. */
-type DrainAnswer =
-  | { readonly kind: 'done' }
-  /** No proxy could do it; it may have been done all the same. Ask again: that is harmless. */
-  | { readonly kind: 'failed'; readonly message: string };
-
 /** Has the proxies of a cluster drain storages. */
 export interface ProxyDrains {
   /**
@@ -38,5 +33,5 @@ export interface ProxyDrains {
     proxies: readonly ProxyEndpoint[],
     token: string,
     change: DrainChange,
-  ): Promise<DrainAnswer>;
+  ): Promise<AdminOutcome>;
 }

@@ -7,6 +7,7 @@ import { Scope, type Stoppable } from '../base/scope.ts';
 import { startClusterController } from '../controllers/cluster-controller.ts';
 import { rpcPlacements } from '../controllers/rpc-placements.ts';
 import { rpcProxyDrains } from '../controllers/rpc-proxy-drains.ts';
+import { rpcProxyZones } from '../controllers/proxy-zones.ts';
 import { rpcProxyStatus } from '../controllers/rpc-proxy-status.ts';
 import { loadApiServer } from '../kube/api-server.ts';
 import { createEventRecorder } from '../kube/event-recorder.ts';
@@ -56,6 +57,7 @@ async function main(): Promise<void> {
       proxies: rpcProxyStatus(clock),
       placements: rpcPlacements({ clock }),
       drains: rpcProxyDrains(clock),
+      zones: rpcProxyZones(clock),
       events: createEventRecorder({ client, clock, logger, instance: options.identity }),
       observer: metrics.observer,
       clock,

@@ -44,6 +44,8 @@ export interface StorageReport {
   readonly replicas: number;
   readonly inSync: number;
   readonly primaries: number;
+  /** Absent if nobody knows. */
+  readonly zone?: string;
   /** Present while somebody wants the storage drained. */
   readonly drain?: DrainReport;
 }
