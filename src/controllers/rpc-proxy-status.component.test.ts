@@ -95,7 +95,7 @@ describe('what the proxies say', () => {
       replicas: 3n,
       inSync: 3n,
       primaries: 1n,
-      zone: '',
+      zone: 'z-1',
       weight: 100,
       full: false,
       freeBytes: 0n,
@@ -126,6 +126,7 @@ describe('what the proxies say', () => {
         {
           storages: [
             {
+              zone: 'z-1',
               disputedBy: ['p-3'],
               drain: {
                 requesters: [{ requester: 'operator', reason: 'a new image', requestedMs: 5 }],

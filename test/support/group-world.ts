@@ -17,6 +17,8 @@ export interface GroupLayout {
     readonly storages: number;
     readonly repositories: readonly (readonly number[])[];
   }[];
+  /** How many zones the storages are in by turns. With 0 nobody knows. */
+  readonly zones: number;
   readonly groupSize: number;
   readonly maxUnavailable: number;
   readonly minAvailableReplicas: number;
@@ -374,6 +376,7 @@ export class GroupWorld {
         replicas: own.length,
         inSync: own.filter(({ inSync }) => inSync.has(storage)).length,
         primaries: number % 3,
+        ...(this.#layout.zones > 0 && { zone: `zone-${number % this.#layout.zones}` }),
         ...(requesters.length > 0 && {
           drain: {
             requesters,

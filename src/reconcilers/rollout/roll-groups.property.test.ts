@@ -17,6 +17,7 @@ const virtualStorage = fc.integer({ min: 1, max: 6 }).chain((storages) =>
 );
 const layout: fc.Arbitrary<GroupLayout> = fc.record({
   virtualStorages: fc.array(virtualStorage, { minLength: 1, maxLength: 2 }),
+  zones: fc.constantFrom(0, 0, 2, 3),
   groupSize: fc.integer({ min: 1, max: 6 }),
   maxUnavailable: fc.integer({ min: 1, max: 6 }),
   minAvailableReplicas: fc.nat(3),
@@ -104,6 +105,7 @@ describe('a roll of groups, whatever happens and wherever the operator dies', ()
     const repositories = Array.from({ length: storages }, (_, one) => [one, (one + 1) % storages]);
     const world = new GroupWorld({
       virtualStorages: [{ storages, repositories }],
+      zones: 0,
       groupSize: 6,
       maxUnavailable: 6,
       minAvailableReplicas: 1,

@@ -91,6 +91,14 @@ describe('a group', () => {
     expect(actionsOf(plan(storages, listed(storages, 'pabc')))).toEqual(['requestDrain a']);
   });
 
+  test('is of one zone, where zones are known', () => {
+    const inZone = (name: string, zone: string) => storageOf(name, outdated, { zone });
+    const storages = [proven, inZone('a', 'x'), inZone('b', 'y'), inZone('c', 'y')];
+    const { actions, waits } = plan(storages, listed(storages, 'pabc'));
+    expect(actions.map(({ storage }) => storage)).toEqual(['b', 'c']);
+    expect(waits.get('a')).toMatch(/^it is in zone x, and storages of zone y are/);
+  });
+
   test('has nobody join before all of it are back', () => {
     const storages = [proven, storageOf('a', 'stopping', drainBy()), ...three.slice(1)];
     const { actions, needsPlacements } = plan(storages);

@@ -64,7 +64,7 @@ function rolloutStorage(judged: JudgedStorage, isCandidate: boolean): JudgedRoll
   const { virtualStorage, name, report } = judged;
   const primaries = report?.primaries ?? 0;
   const disrupted = !isCandidate && isDisrupted(judged);
-  return { virtualStorage, name, zone: undefined, primaries, disrupted, judged };
+  return { virtualStorage, name, zone: report?.zone, primaries, disrupted, judged };
 }
 
 function isDisrupted(storage: JudgedStorage): boolean {
