@@ -25,6 +25,14 @@ describe('the effective spec', () => {
     expect(storage(spec)).toMatchObject(expected);
   });
 
+  test('lets as many storages be away as go together, if nothing else is said', () => {
+    expect(effective({}).update).toMatchObject({ groupSize: 1, maxUnavailable: 1 });
+    const group = effective({ update: { groupSize: 5 } }).update;
+    expect(group).toMatchObject({ maxUnavailable: 5, minAvailableReplicas: undefined });
+    const limited = { groupSize: 5, maxUnavailable: 2, minAvailableReplicas: 0 };
+    expect(effective({ update: limited }).update).toMatchObject(limited);
+  });
+
   test('fills in everything that a small spec leaves out', () => {
     expect(effective({})).toMatchObject({
       virtualStorages: [{ name: 'default', volume: { size: '50Gi' } }],
