@@ -1,24 +1,21 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Scope } from '../../src/base/scope.ts';
-import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-client.ts';
+import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import { externalDatabaseSpec, installExternalDatabase } from '../scenario/external-database.ts';
 import { exampleManifest, GitalyClusterUnderTest } from '../scenario/gitaly-cluster.ts';
 import { installGitlab } from '../scenario/gitlab.ts';
 import { podsOf, warningsSince } from '../scenario/pods.ts';
 import { dropNamespace, freshNamespace } from '../scenario/product.ts';
-import { reach } from '../scenario/reach.ts';
 import { waitFor } from '../scenario/wait-for.ts';
-import { goProgram, goProgramLimitMs } from '../support/go-program.ts';
-import { SteadyGoClient } from '../support/steady-go-client.ts';
-import { callTasks, patience, SteadyLoad } from '../support/steady-load.ts';
+import { callTasks, SteadyLoad } from '../support/steady-load.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
-import { gitTasks, loadTarget, underLoad } from './load-check.ts';
+import { loadTarget, underLoad } from './load-check.ts';
+import { LoadedCluster, loadedClusterLimitMs } from './loaded-cluster.ts';
 
 const namespace = 'gitaly-node-drain';
 const singleNamespace = 'gitaly-node-drain-single';
 const managedNamespace = 'gitaly-node-drain-managed';
-const port = 8075;
 /** Not the name of other tests' clusters, so that nodes can be cleared of these alone. */
 const name = 'cleared';
 const storageSelector = 'gitaly.dev/cluster=cleared,app.kubernetes.io/component=storage';
@@ -30,51 +27,33 @@ jest.setTimeout(900_000);
 /** The volumes of the testbed stay on their node: a storage that was evicted comes back when that is uncordoned. */
 describe('the nodes of a cluster, each drained and uncordoned under load', () => {
   const scope = new Scope();
-  let cluster: Cluster;
-  let underTest: GitalyClusterUnderTest;
+  let loaded: LoadedCluster;
   let nodes: readonly string[];
-  let client: GitalyClient;
-  let address: string;
-  let token: string;
 
   beforeAll(async () => {
-    await goProgram('steady');
-    cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
-    const names = await cluster.kubectl([
-      'get',
-      'nodes',
-      '-o',
-      'jsonpath={.items[*].metadata.name}',
-    ]);
-    nodes = names.split(' ');
-    await freshNamespace(cluster, namespace);
-    await installGitlab(cluster, namespace);
-    await installExternalDatabase(cluster, namespace, nodes[0] ?? '');
-    underTest = scope.own(new GitalyClusterUnderTest(cluster, namespace, name));
-    const manifest = await exampleManifest(cluster, namespace, name);
-    manifest.spec['database'] = externalDatabaseSpec;
-    await underTest.apply(manifest);
-    token = await underTest.token('client-token');
-    const service = { namespace, kind: 'service', name: `${name}-proxy` } as const;
-    const reached = scope.own(await reach(cluster, service, port));
-    address = `${reached.host}:${reached.port}`;
-    client = scope.own(createGitalyClient({ address: `tcp://${address}`, token, ...patience }));
-  }, goProgramLimitMs + 600_000);
+    loaded = await LoadedCluster.start(scope, {
+      namespace,
+      name,
+      spec: { database: externalDatabaseSpec },
+      async prepare(cluster) {
+        const path = ['get', 'nodes', '-o', 'jsonpath={.items[*].metadata.name}'];
+        nodes = (await cluster.kubectl(path)).split(' ');
+        await installExternalDatabase(cluster, namespace, nodes[0] ?? '');
+      },
+    });
+  }, loadedClusterLimitMs);
 
   afterAll(async () => {
-    for (const node of nodes) await cluster.kubectl(['uncordon', node]);
+    for (const node of nodes) await loaded.cluster.kubectl(['uncordon', node]);
     await scope.stop();
-    await dropNamespace(cluster, namespace);
+    await dropNamespace(loaded.cluster, namespace);
   });
 
   test('let each storage go when no client is on it, and nobody notices', async () => {
+    const { cluster, underTest } = loaded;
     const startedAt = new Date();
-    const plain = await startGoClient();
-    const tasks = [
-      ...callTasks('own', client, await loadTarget(client, 'own.git')),
-      ...(await gitTasks(await underTest.git(), await loadTarget(client, 'git.git'))),
-    ];
-    const loaded = underLoad(tasks, async (more) => {
+    const plain = await loaded.startGoClient();
+    const done = underLoad(await loaded.tasks(), async (more) => {
       for (const node of nodes) {
         const before = await storagesOn(node);
         expect(before).toHaveLength(1);
@@ -91,16 +70,17 @@ describe('the nodes of a cluster, each drained and uncordoned under load', () =>
         expect(after.map(({ uid }) => uid)).not.toEqual(before.map(({ uid }) => uid));
       }
     });
-    const [outcome] = await Promise.allSettled([loaded]);
+    const [outcome] = await Promise.allSettled([done]);
     const report = await plain.finish();
     process.stderr.write(`calls of the client in Go: ${JSON.stringify(report)}\n`);
     process.stderr.write(await warningsSince(cluster, namespace, proxySelector, startedAt));
-    process.stderr.write(`${await eventsOf()}\n${await underTest.table()}\n`);
+    process.stderr.write(`${await loaded.events()}\n${await underTest.table()}\n`);
     expect(outcome).toEqual({ status: 'fulfilled' });
     expect(report.failures).toEqual([]);
   });
 
   test('give a storage its clients back that were cordoned and stay', async () => {
+    const { cluster, underTest } = loaded;
     const [node = ''] = nodes;
     const [storage] = await storagesOn(node);
     await cluster.kubectl(['cordon', node]);
@@ -123,39 +103,25 @@ describe('the nodes of a cluster, each drained and uncordoned under load', () =>
     };
     const path = `/api/v1/namespaces/${namespace}/pods/${pod}/eviction`;
     const input = JSON.stringify(eviction);
-    await cluster.kubectl(['create', '--raw', path, '-f', '-'], { input });
+    await loaded.cluster.kubectl(['create', '--raw', path, '-f', '-'], { input });
   }
 
   /** The storages' pods that run there. */
   async function storagesOn(node: string) {
-    const pods = await podsOf(cluster, namespace, storageSelector);
+    const pods = await podsOf(loaded.cluster, namespace, storageSelector);
     return pods.filter((pod) => pod.node === node);
   }
 
   async function waitUntilUndrained(): Promise<void> {
     await waitFor('every storage to be used again', 240_000, async () => {
-      const { phase, data, reason, message } = await underTest.status();
-      const { virtualStorages } = await client.admin.getStatus({});
+      const { phase, data, reason, message } = await loaded.underTest.status();
+      const { virtualStorages } = await loaded.client.admin.getStatus({});
       const isUndrained = virtualStorages.every(({ storages }) =>
         storages.every((storage) => storage.drain === undefined),
       );
       const isDone = phase === 'Ready' && data === 'Safe' && isUndrained;
       return isDone ? undefined : `${reason}: ${message}`;
     });
-  }
-
-  /** It tries nothing twice but what gRPC in Go tries by itself. */
-  async function startGoClient(): Promise<SteadyGoClient> {
-    const { repository, commit } = await loadTarget(client, 'go.git');
-    const { relativePath, storageName: storage } = repository;
-    const where = { target: `passthrough:///${address}`, token, storage, relativePath };
-    return scope.own(await SteadyGoClient.start({ ...where, commit, prefix: 'go' }));
-  }
-
-  /** What a person reads with `kubectl describe`. */
-  async function eventsOf(): Promise<string> {
-    const path = ['-n', namespace, 'get', 'events', '--field-selector'];
-    return cluster.kubectl([...path, 'involvedObject.kind=GitalyCluster']);
   }
 });
 
