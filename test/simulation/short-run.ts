@@ -31,7 +31,7 @@ export interface ShortResult {
 const createdKey = { virtualStorage: virtualStorageName, relativePath: 'new.git' };
 
 const startLimitMs = 5000;
-/** Recording and admission may take 10 s each, and a write may be routed three times. */
+/** Admission may take 15 s, recording 10 s, and a write may be routed three times. */
 const answerLimitMs = 90_000;
 /** A repair that fails again and again waits up to a minute. */
 const repairLimitMs = 240_000;

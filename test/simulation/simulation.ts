@@ -39,7 +39,7 @@ const writableLimitMs = 15_000;
 const repairLimitMs = 240_000;
 /** After that a client gives up and writes something else. */
 const clientPatienceMs = 2000;
-/** Recording and admission may take 10 s each. */
+/** Admission may take 15 s, and recording 10 s. */
 const answerLimitMs = 30_000;
 const clientCount = 3;
 

@@ -24,8 +24,11 @@ export type Admission =
   | { readonly kind: 'notFound' }
   | Unavailable;
 
-/** A write waits at most this long for a failover, a repair or abandoned writes. */
-const admissionLimitMs = 10_000;
+/**
+ * A write waits at most this long for a failover, a repair or abandoned writes. Longer than a barrier may last: what
+ * holds it back for that long is over then.
+ */
+const admissionLimitMs = 15_000;
 /** How often a record is looked at again while something holds a write back. */
 const recheckMs = 25;
 

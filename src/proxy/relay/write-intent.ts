@@ -20,7 +20,7 @@ export type IntentOutcome =
     };
 
 /** A write waits at most this long for a repair's barrier, or for other writes to be settled. */
-const intentLimitMs = 10_000;
+const intentLimitMs = 15_000;
 const recheckMs = 25;
 
 /** Makes a write's intent durable, or tells why it must not go on. Never rejects. */
