@@ -171,7 +171,7 @@ describe('a rolling update', () => {
     await seen();
     roll.want('revision-2');
     await until('it is done', () => isDone('revision-2'));
-    expect(events()).toContain('DrainDeadlinePassed');
+    await until('it says so', () => events().includes('DrainDeadlinePassed'));
   });
 
   test('takes nothing down while it is paused, and goes on after', async () => {
@@ -281,7 +281,7 @@ describe('a node that is cordoned', () => {
     roll.busy.add(first);
     roll.cordon(first);
     await until('it is evicted', () => roll.evict(first));
-    expect(events()).toContain('DrainDeadlinePassed');
+    await until('it says so', () => events().includes('DrainDeadlinePassed'));
     await until('it is back', () => isDone('revision-1') && roll.drained.length === 0);
     expect(roll.history.filter((step) => step.startsWith('requestDrain'))).toHaveLength(1);
   });
