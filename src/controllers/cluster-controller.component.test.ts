@@ -1,31 +1,25 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import {
+  apps,
+  clusterPath,
+  ControlledCluster,
+  core,
+  fake,
+} from '../../test/support/controlled-cluster.ts';
 import { eventually } from '../../test/support/eventually.ts';
-import { startFakeApiServer, type FakeApiServer } from '../../test/support/fake-kube-apiserver.ts';
-import type { FakeObject } from '../../test/support/fake-kube-objects.ts';
-import { clusterContext, gitalyCluster } from '../../test/support/gitaly-cluster.ts';
-import { answered, podOf, readyCluster } from '../../test/support/observed-cluster.ts';
-import { systemClock } from '../base/clock.ts';
-import { silentLogger, type Logger } from '../base/logger.ts';
-import { seededRandom } from '../base/random.ts';
-import { Scope } from '../base/scope.ts';
-import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
+import type { FakeApiServer } from '../../test/support/fake-kube-apiserver.ts';
+import { clusterContext } from '../../test/support/gitaly-cluster.ts';
+import { answered, podOf } from '../../test/support/observed-cluster.ts';
+import type { Logger } from '../base/logger.ts';
 import type { KubeObject } from '../api/kubernetes.ts';
-import { openApiServer } from '../kube/api-server.ts';
-import { createEventRecorder } from '../kube/event-recorder.ts';
-import { KubeClient } from '../kube/kube-client.ts';
-import { createKubeTransport } from '../kube/kube-transport.ts';
 import type { ProxyReport } from '../reconcilers/proxy-report.ts';
 import type { ZoneChange } from '../reconcilers/zone-changes.ts';
-import { startClusterController, type ClusterController } from './cluster-controller.ts';
+import type { ClusterController } from './cluster-controller.ts';
 import type { ProxyEndpoint } from './proxy-status-source.ts';
 
-const clusterPath = '/apis/gitaly.dev/v1alpha1/namespaces/git/gitalyclusters/gitaly';
-const core = '/api/v1/namespaces/git';
-const apps = '/apis/apps/v1/namespaces/git';
-
-let scope: Scope;
-let server: FakeApiServer;
+let controlled: ControlledCluster;
+let objects: FakeApiServer['objects'];
 let report: ProxyReport;
 let asked: { proxies: readonly ProxyEndpoint[]; token: string }[];
 let logged: string[];
@@ -34,15 +28,15 @@ let toldZones: ZoneChange[];
 let accepts: (token: string) => boolean;
 
 beforeEach(async () => {
-  scope = new Scope();
-  server = scope.own(await startFakeApiServer());
+  controlled = await ControlledCluster.start();
+  ({ objects } = controlled.server);
   report = { kind: 'silent', message: 'no proxy has an address yet' };
   asked = [];
   logged = [];
   toldZones = [];
   accepts = () => true;
 });
-afterEach(() => scope.stop());
+afterEach(() => controlled.stop());
 
 /** Keeps every line, as text. */
 const recordingLogger: Logger = {
@@ -57,84 +51,34 @@ function keep(fields: object, message: string): void {
 }
 
 function start(): ClusterController {
-  const transport = createKubeTransport({ server: openApiServer(server.url), clock: systemClock });
-  const client = new KubeClient(transport);
-  const controller = scope.own(
-    startClusterController({
-      client,
-      proxies: {
-        async ask(proxies, token) {
-          asked.push({ proxies, token });
-          return accepts(token) ? report : { kind: 'silent', message: 'permission denied' };
-        },
+  return controlled.lead({
+    proxies: {
+      async ask(proxies, token) {
+        asked.push({ proxies, token });
+        return accepts(token) ? report : { kind: 'silent', message: 'permission denied' };
       },
-      placements: { list: async () => ({ kind: 'unknown', message: 'nobody was asked' }) },
-      drains: { change: async () => ({ kind: 'done' }) },
-      zones: {
-        async tell(_proxies, _token, change) {
-          toldZones.push(change);
-          return { kind: 'done' };
-        },
+    },
+    zones: {
+      async tell(_proxies, _token, change) {
+        toldZones.push(change);
+        return { kind: 'done' };
       },
-      events: createEventRecorder({
-        client,
-        clock: systemClock,
-        logger: silentLogger,
-        instance: 'test',
-      }),
-      observer: { reconciled() {} },
-      clock: systemClock,
-      random: seededRandom(1),
-      logger: recordingLogger,
-      namespaces: [],
-      nodes: { areWatched: true, ownTaints: [] },
-      defaults: { proxyImage: 'operator:1' },
-    }),
-  );
-  controller.lead();
-  return controller;
-}
-
-function putCluster(spec: Partial<GitalyCluster['spec']> = {}): void {
-  const before = server.objects.at(clusterPath);
-  server.objects.put(clusterPath, {
-    ...fake(gitalyCluster(spec)),
-    ...(before?.['status'] !== undefined && { status: before['status'] }),
+    },
+    logger: recordingLogger,
   });
 }
 
 const encode = (text: string) => Buffer.from(text).toString('base64');
-const fake = (object: KubeObject): FakeObject => object as unknown as FakeObject;
-const cluster = () => server.objects.at(clusterPath) as unknown as GitalyCluster | undefined;
-const phase = (wanted: string) =>
-  eventually(`the phase is ${wanted}`, () => cluster()?.status?.phase === wanted);
-const exists = (path: string) => eventually(`${path} exists`, () => server.objects.at(path));
 const requestsOf = (method: string, path: string) =>
-  server.requests.filter((request) => request.method === method && request.path === path).length;
-
-/** Makes every pod, set and claim of the cluster ready, as Kubernetes would. */
-function makeReady(): void {
-  const { pods, claims, statefulSets, deployments } = readyCluster(clusterContext());
-  const labels = { 'gitaly.dev/cluster': 'gitaly' };
-  for (const pod of pods) server.objects.put(`${core}/pods/${pod.metadata.name}`, fake(pod));
-  for (const claim of claims) {
-    const metadata = { ...claim.metadata, labels };
-    const path = `${core}/persistentvolumeclaims/${claim.metadata.name}`;
-    server.objects.put(path, fake({ ...claim, metadata }));
-  }
-  for (const { kind, metadata, status } of [...statefulSets, ...deployments]) {
-    const path = `${apps}/${kind.toLowerCase()}s/${metadata.name}`;
-    const current = server.objects.at(path);
-    if (current) server.objects.put(path, { ...current, status: { ...status } });
-  }
-}
+  controlled.server.requests.filter((request) => request.method === method && request.path === path)
+    .length;
 
 describe('the controller of clusters', () => {
   test('makes everything that a new cluster needs', async () => {
-    putCluster();
+    controlled.put();
     start();
-    await phase('Creating');
-    expect(server.objects.paths().filter((path) => !path.includes('/events/'))).toEqual(
+    await controlled.phase('Creating');
+    expect(controlled.paths()).toEqual(
       [
         `${core}/configmaps/gitaly-proxy-config`,
         `${core}/secrets/gitaly-client-token`,
@@ -157,14 +101,18 @@ describe('the controller of clusters', () => {
   });
 
   test('becomes ready with what it watches, and asks the proxies with the token of the clients', async () => {
-    putCluster();
+    controlled.put();
     start();
-    await phase('Creating');
+    await controlled.phase('Creating');
     report = answered({ default: {} });
-    makeReady();
-    await phase('Ready');
-    expect(cluster()?.status).toMatchObject({ data: 'Safe', ready: '3/3', repositories: 10 });
-    const secret = server.objects.at(`${core}/secrets/gitaly-client-token`);
+    controlled.makeReady();
+    await controlled.phase('Ready');
+    expect(controlled.get()?.status).toMatchObject({
+      data: 'Safe',
+      ready: '3/3',
+      repositories: 10,
+    });
+    const secret = objects.at(`${core}/secrets/gitaly-client-token`);
     const { token = '' } = (secret?.['data'] ?? {}) as { token?: string };
     await eventually('both proxies are asked', () => asked.at(-1)?.proxies.length === 2);
     expect(asked.at(-1)?.token).toBe(Buffer.from(token, 'base64').toString());
@@ -175,9 +123,9 @@ describe('the controller of clusters', () => {
   });
 
   test('tells the proxies in which zone the node of a storage is', async () => {
-    putCluster();
+    controlled.put();
     start();
-    await phase('Creating');
+    await controlled.phase('Creating');
     const storage = {
       name: 'gitaly-default-1',
       healthy: true,
@@ -192,7 +140,7 @@ describe('the controller of clusters', () => {
       Object.assign({}, one, { storages: [storage] }),
     );
     report = { ...answer, virtualStorages };
-    server.objects.put('/api/v1/nodes/node-of-gitaly-default-1', {
+    objects.put('/api/v1/nodes/node-of-gitaly-default-1', {
       apiVersion: 'v1',
       kind: 'Node',
       metadata: {
@@ -200,7 +148,7 @@ describe('the controller of clusters', () => {
         labels: { 'topology.kubernetes.io/zone': 'europe-west1-b' },
       },
     });
-    makeReady();
+    controlled.makeReady();
     await eventually('they are told', () => toldZones.length > 0);
     expect(toldZones[0]).toEqual({
       virtualStorage: 'default',
@@ -210,214 +158,193 @@ describe('the controller of clusters', () => {
   });
 
   test('hears the proxies on while a new token is on its way to them, and tells neither', async () => {
-    putCluster();
+    controlled.put();
     start();
-    await phase('Creating');
+    await controlled.phase('Creating');
     report = answered({ default: {} });
-    makeReady();
-    await phase('Ready');
+    controlled.makeReady();
+    await controlled.phase('Ready');
     const path = `${core}/secrets/gitaly-client-token`;
-    const secret = server.objects.at(path);
+    const secret = objects.at(path);
     const data = { token: encode('the new one'), 'previous-token': encode('the old one') };
     accepts = (token) => token === 'the old one';
-    if (secret) server.objects.put(path, { ...secret, data });
+    if (secret) objects.put(path, { ...secret, data });
     report = answered({ default: { degraded: 1 } });
-    putCluster({ proxy: { replicas: 2 } });
-    await eventually('it has heard', () => cluster()?.status?.data === 'Degraded');
+    controlled.put({ proxy: { replicas: 2 } });
+    await eventually('it has heard', () => controlled.get()?.status?.data === 'Degraded');
     expect(asked.slice(-2).map(({ token }) => token)).toEqual(['the new one', 'the old one']);
-    const told = [...logged, JSON.stringify(cluster())];
+    const told = [...logged, JSON.stringify(controlled.get())];
     expect(told.filter((text) => /the (new|old) one/.test(text))).toEqual([]);
   });
 
   test('asks the API server for nothing but Secrets while nothing changes', async () => {
-    putCluster();
+    controlled.put();
     start();
-    await phase('Creating');
+    await controlled.phase('Creating');
     report = answered({ default: {} });
-    makeReady();
-    await phase('Ready');
+    controlled.makeReady();
+    await controlled.phase('Ready');
     const patches = () =>
-      server.requests.filter(({ method }) => method === 'PATCH').map(({ path }) => path);
+      controlled.server.requests.filter(({ method }) => method === 'PATCH').map(({ path }) => path);
     const before = patches();
     const runs = asked.length;
-    server.objects.put(
-      `${core}/pods/x`,
-      fake(podOf(clusterContext(), 'x', { component: 'proxy' })),
-    );
+    objects.put(`${core}/pods/x`, fake(podOf(clusterContext(), 'x', { component: 'proxy' })));
     await eventually('it looked again', () => asked.length > runs);
     expect(patches()).toEqual(before);
   });
 
   test('restores what somebody else changes or deletes', async () => {
-    putCluster();
+    controlled.put();
     start();
-    await phase('Creating');
+    await controlled.phase('Creating');
     const path = `${core}/services/gitaly-proxy`;
-    const service = server.objects.at(path);
-    server.objects.put(path, { ...fake(service as unknown as KubeObject), spec: { ports: [] } });
+    const service = objects.at(path);
+    objects.put(path, { ...fake(service as unknown as KubeObject), spec: { ports: [] } });
     await eventually('the ports are back', () => {
-      const spec = server.objects.at(path)?.['spec'] as { ports: object[] } | undefined;
+      const spec = objects.at(path)?.['spec'] as { ports: object[] } | undefined;
       return spec?.ports.length === 2;
     });
-    server.objects.remove(path);
-    await exists(path);
+    objects.remove(path);
+    await controlled.exists(path);
   });
 
   test('keeps the contents of generated Secrets', async () => {
-    putCluster();
+    controlled.put();
     const path = `${core}/secrets/gitaly-gitaly-token`;
     const data = { token: Buffer.from('chosen by hand').toString('base64') };
-    server.objects.put(path, {
+    objects.put(path, {
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: { name: 'gitaly-gitaly-token', labels: { 'gitaly.dev/cluster': 'gitaly' } },
       data,
     });
     start();
-    await phase('Creating');
-    putCluster({ deletionPolicy: 'Delete' });
+    await controlled.phase('Creating');
+    controlled.put({ deletionPolicy: 'Delete' });
     await eventually('it has an owner', () => {
-      const owners = server.objects.at(path)?.metadata['ownerReferences'];
+      const owners = objects.at(path)?.metadata['ownerReferences'];
       return Array.isArray(owners) && owners.length === 1;
     });
-    expect(server.objects.at(path)?.['data']).toEqual(data);
+    expect(objects.at(path)?.['data']).toEqual(data);
   });
 
   test('does not make a token anew that a cluster in service has lost', async () => {
-    putCluster();
+    controlled.put();
     start();
-    await phase('Creating');
+    await controlled.phase('Creating');
     report = answered({ default: {} });
-    makeReady();
-    await phase('Ready');
-    server.objects.remove(`${core}/secrets/gitaly-gitaly-token`);
-    putCluster({ gitaly: { image: 'gitaly:2' } });
-    await eventually('it says so', () => cluster()?.status?.reason === 'SecretInvalid');
-    expect(cluster()?.status?.message).toMatch(/restore it with key token/);
-    expect(server.objects.at(`${core}/secrets/gitaly-gitaly-token`)).toBeUndefined();
+    controlled.makeReady();
+    await controlled.phase('Ready');
+    objects.remove(`${core}/secrets/gitaly-gitaly-token`);
+    controlled.put({ gitaly: { image: 'gitaly:2' } });
+    await eventually('it says so', () => controlled.get()?.status?.reason === 'SecretInvalid');
+    expect(controlled.get()?.status?.message).toMatch(/restore it with key token/);
+    expect(objects.at(`${core}/secrets/gitaly-gitaly-token`)).toBeUndefined();
   });
 
   test('touches nothing that belongs to somebody else', async () => {
     const path = `${core}/services/gitaly-proxy`;
     const theirs = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'gitaly-proxy' } };
-    const before = server.objects.put(path, theirs);
-    putCluster();
+    const before = objects.put(path, theirs);
+    controlled.put();
     start();
-    await eventually('it says so', () => cluster()?.status?.reason === 'NameTaken');
-    expect(server.objects.at(path)).toEqual(before);
+    await eventually('it says so', () => controlled.get()?.status?.reason === 'NameTaken');
+    expect(objects.at(path)).toEqual(before);
   });
 
   test('says what the API server refuses, and goes on when it does not any more', async () => {
-    server.setFault(({ method, path }) =>
+    controlled.server.setFault(({ method, path }) =>
       method === 'PATCH' && path.endsWith('/gitaly-default')
         ? { kind: 'status', code: 403, reason: 'Forbidden' }
         : undefined,
     );
-    putCluster();
+    controlled.put();
     start();
-    await eventually('it says so', () => cluster()?.status?.reason === 'ApplyFailed');
-    expect(cluster()?.status?.message).toBe('the API server answered 403: no');
-    server.setFault(() => undefined);
-    putCluster({ proxy: { replicas: 3 } });
-    await exists(`${apps}/statefulsets/gitaly-default`);
+    await eventually('it says so', () => controlled.get()?.status?.reason === 'ApplyFailed');
+    expect(controlled.get()?.status?.message).toBe('the API server answered 403: no');
+    controlled.server.setFault(() => undefined);
+    controlled.put({ proxy: { replicas: 3 } });
+    await controlled.exists(`${apps}/statefulsets/gitaly-default`);
   });
 
   test('says nothing of failures that pass', async () => {
     let left = 5;
-    server.setFault(({ method }) => {
+    controlled.server.setFault(({ method }) => {
       if (method !== 'PATCH' || left === 0) return undefined;
       left -= 1;
       return { kind: 'status', code: 503 };
     });
-    putCluster();
+    controlled.put();
     start();
-    await phase('Creating');
-    const reconciled = cluster()?.status?.conditions?.find(({ type }) => type === 'Reconciled');
+    await controlled.phase('Creating');
+    const reconciled = controlled
+      .get()
+      ?.status?.conditions?.find(({ type }) => type === 'Reconciled');
     expect(reconciled?.status).toBe('True');
   });
 
   test('changes nothing while it is paused, and goes on to observe', async () => {
-    putCluster({ paused: true });
+    controlled.put({ paused: true });
     start();
-    await phase('Paused');
-    expect(server.objects.paths().filter((path) => !path.includes('/events/'))).toEqual([
-      clusterPath,
-    ]);
-    putCluster();
-    await phase('Creating');
+    await controlled.phase('Paused');
+    expect(controlled.paths()).toEqual([clusterPath]);
+    controlled.put();
+    await controlled.phase('Creating');
   });
 
   test('says what is wrong with a spec that an old CRD let pass', async () => {
-    putCluster({ database: {} });
+    controlled.put({ database: {} });
     start();
-    await eventually('it says so', () => cluster()?.status?.message?.includes('exactly one of'));
+    await eventually('it says so', () =>
+      controlled.get()?.status?.message?.includes('exactly one of'),
+    );
   });
 
   test('does not act before it leads', async () => {
-    putCluster();
-    const transport = createKubeTransport({
-      server: openApiServer(server.url),
-      clock: systemClock,
-    });
-    const controller = scope.own(
-      startClusterController({
-        client: new KubeClient(transport),
-        proxies: { ask: async () => report },
-        placements: { list: async () => ({ kind: 'unknown', message: 'nobody was asked' }) },
-        drains: { change: async () => ({ kind: 'done' }) },
-        zones: { tell: async () => ({ kind: 'done' }) },
-        events: { record: async () => {} },
-        observer: { reconciled() {} },
-        clock: systemClock,
-        random: seededRandom(1),
-        logger: silentLogger,
-        namespaces: [],
-        nodes: { areWatched: true, ownTaints: [] },
-        defaults: { proxyImage: 'operator:1' },
-      }),
-    );
+    controlled.put();
+    const controller = controlled.watch();
     await eventually('it has listed', () => controller.isSynced);
-    expect(server.requests.every(({ method }) => method === 'GET')).toBe(true);
+    expect(controlled.server.requests.every(({ method }) => method === 'GET')).toBe(true);
     controller.lead();
-    await phase('Creating');
+    await controlled.phase('Creating');
   });
 
   test('tells of changes for the worse by an event', async () => {
-    putCluster();
+    controlled.put();
     start();
+    await controlled.phase('Creating');
     report = answered({ default: {} });
-    await phase('Creating');
-    makeReady();
-    await phase('Ready');
+    controlled.makeReady();
+    await controlled.phase('Ready');
     report = answered({ default: { atRisk: 1 } });
-    putCluster({ proxy: { replicas: 2 } });
+    controlled.put({ proxy: { replicas: 2 } });
     await eventually('there is an event', () =>
-      server.objects
-        .paths()
-        .map((path) => server.objects.at(path))
+      controlled
+        .eventPaths()
+        .map((path) => objects.at(path))
         .some((object) => object?.['reason'] === 'TooFewInSync' && object['type'] === 'Warning'),
     );
   });
 
   test('never writes a secret into its log, the status or an object that is no Secret', async () => {
-    putCluster();
+    controlled.put();
     start();
-    await phase('Creating');
-    const secrets = server.objects
+    await controlled.phase('Creating');
+    const secrets = objects
       .paths()
       .filter((path) => path.includes('/secrets/') && !path.endsWith('-config'))
       .flatMap((path) => {
-        const { data = {} } = server.objects.at(path) as { data?: Record<string, string> };
+        const { data = {} } = objects.at(path) as { data?: Record<string, string> };
         return [data['token'], data['password']];
       })
       .flatMap((value) =>
         value === undefined ? [] : [value, Buffer.from(value, 'base64').toString()],
       );
     expect(secrets).toHaveLength(6);
-    const open = server.objects
+    const open = objects
       .paths()
       .filter((path) => !path.includes('/secrets/'))
-      .map((path) => JSON.stringify(server.objects.at(path)));
+      .map((path) => JSON.stringify(objects.at(path)));
     for (const secret of secrets) {
       expect([...logged, ...open].filter((text) => text.includes(secret))).toEqual([]);
     }
