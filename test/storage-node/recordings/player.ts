@@ -36,6 +36,7 @@ export async function play(recorded: RecordedCase, options: PlayerOptions): Prom
   const votes: string[] = [];
   const stops: string[] = [];
   const sidechannels: { id: number; chunks: Buffer[] }[] = [];
+  const cancelling = isCancelled(recorded) ? new AbortController() : undefined;
   let peer: Peer | undefined;
   const events: PeerEvents = {
     async onVote(vote) {
@@ -48,7 +49,9 @@ export async function play(recorded: RecordedCase, options: PlayerOptions): Prom
       const channel = { id: Number(id), chunks: [] as Buffer[] };
       const script = sidechannelsOf(recorded)[sidechannels.length];
       sidechannels.push(channel);
-      converse(bytes, script, channel.chunks).catch(() => bytes.destroy());
+      converse(bytes, script, channel.chunks, () => cancelling?.abort()).catch(() =>
+        bytes.destroy(),
+      );
     },
   };
   const isPlain = recorded.connection.startsWith('plain');
@@ -59,7 +62,7 @@ export async function play(recorded: RecordedCase, options: PlayerOptions): Prom
     messages: (request.messages ?? []).map(({ b64 }) => Buffer.from(b64, 'base64')),
     halfClose: request.half_close,
     timeoutMs: timeoutOf(recorded),
-    ...cancelAfter(recorded),
+    ...(cancelling && { signal: cancelling.signal }),
   });
   // A sidechannel may bring its last bytes after the status, on another stream.
   await delay(sidechannels.length > 0 ? 50 : 0);
@@ -119,11 +122,16 @@ async function answerVote(
   }
 }
 
-/** Plays the client's side of a sidechannel; a script without `client_to_server` confirms nothing. */
+/**
+ * Plays the client's side of a sidechannel; a script without `client_to_server` confirms nothing.
+ *
+ * @param onReceived called whenever more has come than was read before
+ */
 async function converse(
   bytes: Duplex,
   script: RecordedSidechannel | undefined,
   received: Buffer[],
+  onReceived: () => void,
 ): Promise<void> {
   bytes.on('error', () => {});
   if (script?.closed_first?.includes('not registered')) {
@@ -139,13 +147,19 @@ async function converse(
     bytes.end();
     return;
   }
-  for await (const chunk of bytes as AsyncIterable<Buffer>) received.push(chunk);
+  for await (const chunk of bytes as AsyncIterable<Buffer>) {
+    received.push(chunk);
+    onReceived();
+  }
   bytes.end();
 }
 
-function cancelAfter(recorded: RecordedCase): { signal: AbortSignal } | undefined {
-  const match = /cancelled by the client after (\d+) ms/.exec(recorded.case);
-  return match ? { signal: AbortSignal.timeout(Number(match[1])) } : undefined;
+/**
+ * Whether the client has cancelled the call while it read. It is played with the first bytes that come: after the same
+ * time a node that is faster may have sent all.
+ */
+function isCancelled(recorded: RecordedCase): boolean {
+  return /cancelled by the client after \d+ ms/.test(recorded.case);
 }
 
 function headersOf(
