@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { ObjectName } from '../kube/resource-types.ts';
 import type { ObservedPlacements } from '../reconcilers/rollout/roll-observation.ts';
+import { keyOf } from './cluster-key.ts';
 import type { PlacementSource } from './placement-source.ts';
 
 /** Of the time, no more than one part in so many goes into lists: while a group waits, each look would ask for one. */
@@ -23,7 +24,7 @@ export class PacedPlacements {
     cluster: ObjectName,
     ...request: Parameters<PlacementSource['list']>
   ): Promise<ObservedPlacements | undefined> {
-    const key = `${cluster.namespace}/${cluster.name}`;
+    const key = keyOf(cluster);
     const begunMs = this.#clock.monotonicMs();
     if (begunMs < (this.#restsUntilMs.get(key) ?? 0)) return undefined;
     const answer = await this.#source.list(...request);
@@ -33,7 +34,7 @@ export class PacedPlacements {
   }
 
   /** Knows nothing of a cluster any more, which is gone. */
-  forget({ namespace, name }: ObjectName): void {
-    this.#restsUntilMs.delete(`${namespace}/${name}`);
+  forget(cluster: ObjectName): void {
+    this.#restsUntilMs.delete(keyOf(cluster));
   }
 }

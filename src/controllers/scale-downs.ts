@@ -2,13 +2,8 @@ import type { EffectiveSpec, EffectiveVirtualStorage } from '../api/effective-sp
 import type { StatefulSet } from '../api/kubernetes.ts';
 import type { ObjectName } from '../kube/resource-types.ts';
 import type { ClusterContext } from '../reconcilers/cluster-context.ts';
-import type { ObservedCluster } from '../reconcilers/observed-cluster.ts';
-import {
-  scaleDownOf,
-  storageSetOf,
-  withDecommissioned,
-  type ScaleDown,
-} from '../reconcilers/scale-down.ts';
+import { storageSetOf, type ObservedCluster } from '../reconcilers/observed-cluster.ts';
+import { scaleDownOf, withDecommissioned, type ScaleDown } from '../reconcilers/scale-down.ts';
 import { keyOf } from './cluster-key.ts';
 
 /**

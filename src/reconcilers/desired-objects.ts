@@ -10,7 +10,7 @@ import {
   databaseService,
   databaseStatefulSet,
 } from './managed-database.ts';
-import { byName, type ObservedCluster } from './observed-cluster.ts';
+import { byName, storageSetOf, type ObservedCluster } from './observed-cluster.ts';
 import { proxyDeployment } from './proxy-deployment.ts';
 import {
   proxyConfigMap,
@@ -51,7 +51,7 @@ export function desiredObjects(input: DesiredObjectsInput): KubeObject[] {
         context,
         virtualStorage,
         token: input.gitalyToken,
-        current: currentSet(input, objectNames.storages(context.name, virtualStorage.name)),
+        current: storageSetOf(context.name, virtualStorage.name, input.observed.statefulSets),
       }),
     ]),
     proxyConfigMap(context, transport),
@@ -71,7 +71,7 @@ function databaseObjects(input: DesiredObjectsInput): KubeObject[] {
   return [
     databaseService(context),
     markedOnlyBudget(context, databasePart, name),
-    databaseStatefulSet(context, database, currentSet(input, name)),
+    databaseStatefulSet(context, database, byName(input.observed.statefulSets, name)),
   ];
 }
 
@@ -93,8 +93,4 @@ function growingClaims({ context, observed }: DesiredObjectsInput): KubeObject[]
     const grown = claim && growClaim(claim, size);
     return grown ? [grown] : [];
   });
-}
-
-function currentSet({ observed }: DesiredObjectsInput, name: string) {
-  return byName(observed.statefulSets, name);
 }

@@ -1,4 +1,5 @@
 import type { Deployment, PersistentVolumeClaim, Pod, StatefulSet } from '../api/kubernetes.ts';
+import { objectNames } from '../api/names.ts';
 import type { LeavingNodes } from './leaving-nodes.ts';
 import type { ProxyReport } from './proxy-report.ts';
 
@@ -34,4 +35,13 @@ export function byName<T extends { readonly metadata: { readonly name: string } 
   name: string,
 ): T | undefined {
   return objects.find(({ metadata }) => metadata.name === name);
+}
+
+/** The StatefulSet of a virtual storage, if there is one. */
+export function storageSetOf(
+  cluster: string,
+  virtualStorage: string,
+  sets: readonly StatefulSet[],
+): StatefulSet | undefined {
+  return byName(sets, objectNames.storages(cluster, virtualStorage));
 }

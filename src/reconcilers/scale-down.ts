@@ -1,9 +1,8 @@
 import type { EffectiveVirtualStorage } from '../api/effective-spec.ts';
-import { objectNames } from '../api/names.ts';
 import type { StatefulSet } from '../api/kubernetes.ts';
 import { listOf } from '../base/list-of.ts';
 import { decommissionedStorages, type ClusterContext } from './cluster-context.ts';
-import { byName, type ObservedCluster } from './observed-cluster.ts';
+import type { ObservedCluster } from './observed-cluster.ts';
 import { proxyConfigChecksum, proxyConfigChecksumKey } from './proxy-deployment.ts';
 import { proxyPart } from './proxy-objects.ts';
 import { reportOf } from './proxy-report.ts';
@@ -82,15 +81,6 @@ export function scaleDownOf(
   if (counts.includes(undefined)) return moving('the proxies do not know all of them yet');
   const left = counts.reduce<number>((sum, count = 0) => sum + count, 0);
   return left > 0 ? moving(`${left} replicas are to be moved elsewhere`) : { kind: 'emptied' };
-}
-
-/** The StatefulSet of a virtual storage, if there is one. */
-export function storageSetOf(
-  cluster: string,
-  virtualStorage: string,
-  sets: readonly StatefulSet[],
-): StatefulSet | undefined {
-  return byName(sets, objectNames.storages(cluster, virtualStorage));
 }
 
 function byStorage<T extends { readonly name: string }>(storages: readonly T[], name: string) {

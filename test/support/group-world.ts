@@ -9,7 +9,8 @@ import type {
   ObservedVirtualStorage,
   RollObservation,
 } from '../../src/reconcilers/rollout/roll-observation.ts';
-import { drainRequester } from '../../src/reconcilers/rollout/storage-state.ts';
+import type { GroupEvent } from './group-event.ts';
+import { drainOf, isDrainAsked } from './roll-storage.ts';
 
 /** Storages by virtual storage, and the storages of each repository by their indexes in it. */
 export interface GroupLayout {
@@ -23,24 +24,6 @@ export interface GroupLayout {
   readonly maxUnavailable: number;
   readonly minAvailableReplicas: number;
 }
-
-/** Something that happens in a {@link GroupWorld}; `storage` is any number. */
-export type GroupEvent =
-  | { readonly kind: 'newRevision'; readonly isGood: boolean }
-  | { readonly kind: 'groupSize'; readonly size: number }
-  | { readonly kind: 'paused' | 'listsFail' | 'watchStalls'; readonly isOn: boolean }
-  | { readonly kind: 'othersDrain'; readonly storage: number; readonly isOn: boolean }
-  | { readonly kind: 'timePasses'; readonly ms: number }
-  /** `podCrashes`: and comes back; `dies`: clients get no answer, while its pod stays ready. */
-  | { readonly kind: 'podCrashes' | 'dies' | 'callBegins'; readonly storage: number }
-  /** A repository is written to: replicas that cannot be reached fall behind. */
-  | { readonly kind: 'written'; readonly repository: number }
-  /** A write leaves one replica behind. */
-  | { readonly kind: 'fallsBehind'; readonly storage: number; readonly repository: number }
-  /** A step of Kubernetes and the health checks, of the proxies, of clients, and of repairs. */
-  | { readonly kind: 'goesOn'; readonly storage: number }
-  /** An operator looks, `meanwhile` something dies as it asks where repositories are, and it dies after `done` actions. */
-  | { readonly kind: 'operatorActs'; readonly done: number; readonly meanwhile?: GroupEvent };
 
 interface Pod {
   readonly uid: string;
@@ -358,14 +341,9 @@ export class GroupWorld {
   }
 
   #observedStorage(storage: Storage, number: number): ObservedStorage {
-    const { name, healthy, calls, noted, drainedSinceMs, othersDrain } = storage;
+    const { name, healthy } = storage;
     const own = this.#repositories.filter(({ on }) => on.includes(storage));
-    const requesters = [
-      ...(drainedSinceMs === undefined
-        ? []
-        : [{ requester: drainRequester, requestedMs: drainedSinceMs }]),
-      ...(othersDrain ? [{ requester: 'alice', requestedMs: this.#nowMs }] : []),
-    ].map((one) => Object.assign({ reason: '' }, one));
+    const drain = drainOf(storage, this.#nowMs);
     return {
       name,
       pod: this.#stalePods?.[number] ?? this.#podOf(storage),
@@ -377,17 +355,7 @@ export class GroupWorld {
         inSync: own.filter(({ inSync }) => inSync.has(storage)).length,
         primaries: number % 3,
         ...(this.#layout.zones > 0 && { zone: `zone-${number % this.#layout.zones}` }),
-        ...(requesters.length > 0 && {
-          drain: {
-            requesters,
-            unaware: noted ? [] : ['proxy-0'],
-            calls:
-              calls > 0
-                ? [{ class: 'fetch', count: calls, oldestMs: 0, oldestRepository: 'r' }]
-                : [],
-            drained: noted && calls === 0,
-          },
-        }),
+        ...(drain && { drain }),
       },
     };
   }
@@ -414,8 +382,4 @@ export class GroupWorld {
 /** Whether clients can use it. */
 function isThere({ pod, healthy }: Storage): boolean {
   return healthy && pod?.phase === 'ready';
-}
-
-function isDrainAsked({ drainedSinceMs, othersDrain }: Storage): boolean {
-  return drainedSinceMs !== undefined || othersDrain;
 }

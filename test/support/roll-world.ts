@@ -1,5 +1,4 @@
 import { assertNever } from '../../src/base/errors.ts';
-import type { DrainReport } from '../../src/reconcilers/proxy-report.ts';
 import { PlacementsBuilder } from '../../src/reconcilers/rollout/placements.ts';
 import type { RollAction } from '../../src/reconcilers/rollout/roll-action.ts';
 import { planRoll, type RollPlan } from '../../src/reconcilers/rollout/roll-plan.ts';
@@ -8,58 +7,14 @@ import type {
   ObservedStorage,
   RollObservation,
 } from '../../src/reconcilers/rollout/roll-observation.ts';
-import { drainRequester } from '../../src/reconcilers/rollout/storage-state.ts';
-
-/** Something that happens in a {@link RollWorld}. */
-export type RollEvent =
-  | { readonly kind: 'newRevision'; readonly isGood: boolean }
-  | { readonly kind: 'podCrashes'; readonly storage: number }
-  | { readonly kind: 'fallsBehind'; readonly storage: number }
-  | { readonly kind: 'callBegins'; readonly storage: number }
-  | { readonly kind: 'othersDrain'; readonly storage: number; readonly isOn: boolean }
-  | { readonly kind: 'proxiesSilent'; readonly isOn: boolean }
-  | { readonly kind: 'proxyAway'; readonly isOn: boolean }
-  | { readonly kind: 'paused'; readonly isOn: boolean }
-  | { readonly kind: 'nodeLeaves'; readonly storage: number; readonly isOn: boolean }
-  /** Somebody tries to evict the pod. */
-  | { readonly kind: 'evictorTries'; readonly storage: number }
-  | { readonly kind: 'timePasses'; readonly ms: number }
-  /** A step of the StatefulSet's controller, the kubelet, or the health checks. */
-  | { readonly kind: 'kubernetesActs'; readonly storage: number }
-  | { readonly kind: 'proxiesTakeNote'; readonly storage: number }
-  | { readonly kind: 'callsEnd'; readonly storage: number }
-  | { readonly kind: 'repaired'; readonly storage: number }
-  /** All four of them. */
-  | { readonly kind: 'allGoesWell'; readonly storage: number }
-  /** An operator looks, and does so many of its actions before it dies. */
-  | { readonly kind: 'operatorActs'; readonly done: number }
-  /** The operator's watch of pods stands still from now on. */
-  | { readonly kind: 'watchStalls' }
-  | { readonly kind: 'watchGoesOn' };
-
-interface Pod {
-  readonly uid: string;
-  readonly revision: number;
-  phase: 'starting' | 'ready' | 'failing' | 'stopping';
-  changedMs: number;
-  isEvictable: boolean;
-  evictableSinceMs: number | undefined;
-}
-
-interface Storage {
-  readonly name: string;
-  pod: Pod | undefined;
-  healthy: boolean;
-  behind: number;
-  calls: number;
-  /** When the operator asked for its drain. */
-  drainedSinceMs: number | undefined;
-  othersDrain: boolean;
-  /** Whether every proxy has taken note of its drains. */
-  noted: boolean;
-  /** Whether the node of its pod is about to go. */
-  leaving: boolean;
-}
+import type { RollEvent } from './roll-event.ts';
+import {
+  drainOf,
+  isDrainAsked,
+  observedPod,
+  type RollPod,
+  type RollStorage,
+} from './roll-storage.ts';
 
 const replicas = 10;
 const deadlineMs = 600_000;
@@ -73,7 +28,7 @@ export class RollWorld {
   deletions = 0;
   evictions = 0;
   readonly #groupSize: number;
-  readonly #storages: Storage[];
+  readonly #storages: RollStorage[];
   #nowMs = 1_000_000;
   #revision = 1;
   #isGood = true;
@@ -227,7 +182,7 @@ export class RollWorld {
         this.#act(this.#plan().actions.slice(0, event.done));
         break;
       case 'watchStalls':
-        this.#stalePods = this.#storages.map((storage) => this.#observedPod(storage));
+        this.#stalePods = this.#storages.map((storage) => observedPod(storage, this.#revision));
         break;
       case 'watchGoesOn':
         this.#stalePods = undefined;
@@ -237,12 +192,12 @@ export class RollWorld {
     }
   }
 
-  #at(ordinal: number, change: (storage: Storage) => void): void {
+  #at(ordinal: number, change: (storage: RollStorage) => void): void {
     const storage = this.#storages[ordinal];
     if (storage) change(storage);
   }
 
-  #newPod(phase: Pod['phase']): Pod {
+  #newPod(phase: RollPod['phase']): RollPod {
     this.#uids += 1;
     return {
       uid: `uid-${this.#uids}`,
@@ -254,13 +209,13 @@ export class RollWorld {
     };
   }
 
-  #crash(storage: Storage): void {
+  #crash(storage: RollStorage): void {
     if (storage.pod?.phase !== 'ready') return;
     Object.assign(storage.pod, { phase: 'starting', changedMs: this.#nowMs });
     Object.assign(storage, { healthy: false, calls: 0, behind: 1 });
   }
 
-  #kubernetesActs(storage: Storage): void {
+  #kubernetesActs(storage: RollStorage): void {
     const { pod } = storage;
     if (!pod) {
       storage.pod = this.#newPod('starting');
@@ -317,7 +272,7 @@ export class RollWorld {
     }
   }
 
-  #allow(storage: Storage, uid: string): void {
+  #allow(storage: RollStorage, uid: string): void {
     const { pod } = storage;
     if (pod?.uid !== uid) return;
     if (storage.healthy && pod.phase === 'ready') this.#checkServing(storage);
@@ -327,12 +282,12 @@ export class RollWorld {
     Object.assign(pod, { isEvictable: true, evictableSinceMs: this.#nowMs });
   }
 
-  #refuse({ pod }: Storage, uid: string | undefined): void {
+  #refuse({ pod }: RollStorage, uid: string | undefined): void {
     if (pod && pod.uid === uid) pod.isEvictable = false;
   }
 
   /** As the API server does with our PodDisruptionBudget. */
-  #evict(storage: Storage): void {
+  #evict(storage: RollStorage): void {
     const { pod } = storage;
     if (!pod || pod.phase === 'stopping') return;
     if (pod.phase === 'ready') {
@@ -343,7 +298,7 @@ export class RollWorld {
     this.#stop(storage, pod);
   }
 
-  #delete(storage: Storage, uid: string): void {
+  #delete(storage: RollStorage, uid: string): void {
     const { pod, name } = storage;
     if (pod?.uid !== uid || pod.phase === 'stopping') return;
     this.deletions += 1;
@@ -353,12 +308,12 @@ export class RollWorld {
     this.#stop(storage, pod);
   }
 
-  #stop(storage: Storage, pod: Pod): void {
+  #stop(storage: RollStorage, pod: RollPod): void {
     pod.phase = 'stopping';
     Object.assign(storage, { healthy: false, calls: 0, behind: storage.behind + 1 });
   }
 
-  #checkServing(storage: Storage): void {
+  #checkServing(storage: RollStorage): void {
     const { name } = storage;
     this.#checkUnused(storage);
     if (this.#away || this.#silent) this.violations.push(`${name} went unseen`);
@@ -369,7 +324,7 @@ export class RollWorld {
     }
   }
 
-  #checkUnused(storage: Storage): void {
+  #checkUnused(storage: RollStorage): void {
     const { name, drainedSinceMs } = storage;
     const isOverdue = drainedSinceMs !== undefined && this.#nowMs - drainedSinceMs >= deadlineMs;
     if (!storage.noted) this.violations.push(`${name} went before the proxies had taken note`);
@@ -417,13 +372,13 @@ export class RollWorld {
     };
   }
 
-  #observed(storage: Storage, ordinal: number): ObservedStorage {
+  #observed(storage: RollStorage, ordinal: number): ObservedStorage {
     const { name, healthy, behind } = storage;
     const drain = drainOf(storage, this.#nowMs);
     const inSync = Math.max(0, replicas - behind);
     return {
       name,
-      pod: this.#stalePods?.[ordinal] ?? this.#observedPod(storage),
+      pod: this.#stalePods?.[ordinal] ?? observedPod(storage, this.#revision),
       report: this.#silent
         ? undefined
         : {
@@ -437,49 +392,4 @@ export class RollWorld {
           },
     };
   }
-
-  #observedPod({ pod, name, leaving }: Storage): ObservedPod {
-    if (!pod) return { kind: 'absent' };
-    const { uid, phase, revision, changedMs, isEvictable, evictableSinceMs } = pod;
-    if (phase === 'stopping') return { kind: 'stopping' };
-    const template = revision === this.#revision ? [] : (['image', 'configuration'] as const);
-    return {
-      kind: 'present',
-      uid,
-      outdated: leaving ? [...template, 'node'] : template,
-      leaving: leaving ? `the node of ${name} is cordoned` : undefined,
-      eviction: { isAllowed: isEvictable, sinceMs: evictableSinceMs },
-      readiness:
-        phase === 'ready'
-          ? { kind: 'ready' }
-          : {
-              kind: 'notReady',
-              message: phase,
-              sinceMs: changedMs,
-              isFailing: phase === 'failing',
-              isRunning: false,
-            },
-    };
-  }
-}
-
-function isDrainAsked({ drainedSinceMs, othersDrain }: Storage): boolean {
-  return drainedSinceMs !== undefined || othersDrain;
-}
-
-function drainOf(storage: Storage, nowMs: number): DrainReport | undefined {
-  if (!isDrainAsked(storage)) return undefined;
-  const { drainedSinceMs, othersDrain, noted, calls } = storage;
-  return {
-    requesters: [
-      ...(drainedSinceMs === undefined
-        ? []
-        : [{ requester: drainRequester, reason: '', requestedMs: drainedSinceMs }]),
-      ...(othersDrain ? [{ requester: 'alice', reason: '', requestedMs: nowMs }] : []),
-    ],
-    unaware: noted ? [] : ['proxy-0'],
-    calls:
-      calls === 0 ? [] : [{ class: 'fetch', count: calls, oldestMs: 0, oldestRepository: 'r' }],
-    drained: noted && calls === 0,
-  };
 }

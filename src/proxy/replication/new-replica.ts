@@ -1,14 +1,10 @@
 import { seededRandom } from '../../base/random.ts';
-import {
-  isDecommissioned,
-  isHealthy,
-  type NodeStatus,
-  type NodeView,
-} from '../routing/node-view.ts';
+import { isHealthy, type NodeStatus, type NodeView } from '../routing/node-view.ts';
 import { bestStorages, pickByWeight } from '../routing/placement.ts';
 import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
 import type { RepairRoom } from './repair-room.ts';
+import { stayingReplicas } from './staying-replicas.ts';
 
 export type NewReplica =
   | { readonly kind: 'storage'; readonly storage: string }
@@ -41,9 +37,9 @@ export function placeNewReplica(
   if (free.length === 0) return none('no further storage can be reached');
   const roomy = free.filter((node) => isUrgent || !node.isFull);
   if (roomy.length === 0) return none(`the disk of ${namesOf(free)} is full`);
-  const holders = record.replicas
-    .filter(({ role, storage }) => role !== 'leaving' && !isDecommissioned(nodes, storage))
-    .flatMap(({ storage }) => nodes.get(storage) ?? []);
+  const holders = stayingReplicas(record.replicas, nodes).flatMap(
+    ({ storage }) => nodes.get(storage) ?? [],
+  );
   const best = bestStorages(
     roomy.filter(({ storage }) => !room.hasFailedOn(storage)),
     { holders, staying },

@@ -8,6 +8,7 @@ import {
 import type { ReplicationPolicy } from '../routing/route.ts';
 import { placeNewReplica } from './new-replica.ts';
 import { anyRoom, type RepairRoom } from './repair-room.ts';
+import { stayingReplicas } from './staying-replicas.ts';
 
 /** What a repository needs next, if anything. One step at a time: the next look decides the next. */
 export type RepairStep =
@@ -120,9 +121,7 @@ function replicaToMend(
   room: RepairRoom,
 ): Mending {
   const inSync = inSyncVoters(record);
-  const staying = record.replicas.filter(
-    ({ role, storage }) => role !== 'leaving' && !isDecommissioned(nodes, storage),
-  );
+  const staying = stayingReplicas(record.replicas, nodes);
   const behind = staying.filter(({ storage }) => !inSync.includes(storage));
   const isFree = ({ repair }: Replica) => repair === undefined || isAbandoned(repair);
   const reachable = behind.filter(

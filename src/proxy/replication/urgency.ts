@@ -1,6 +1,7 @@
-import { isDecommissioned, isHealthy, type NodeView } from '../routing/node-view.ts';
+import { isHealthy, type NodeView } from '../routing/node-view.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
 import type { PlacedReplica, Placement } from '../store/control-store.ts';
+import { stayingReplicas } from './staying-replicas.ts';
 
 /** What repair is for, the most urgent first. */
 export const repairPriorities = [
@@ -30,9 +31,7 @@ export function urgencyOf(
 ): Urgency | undefined {
   const isVoter = ({ role, inSync: isInSync }: PlacedReplica) => role === 'voter' && isInSync;
   const inSync = replicas.filter((one) => isVoter(one) && isHealthy(nodes, one.storage)).length;
-  const staying = replicas.filter(
-    ({ role, storage }) => role !== 'leaving' && !isDecommissioned(nodes, storage),
-  );
+  const staying = stayingReplicas(replicas, nodes);
   const isBehind = !staying.every(isVoter);
   const isMissing = staying.length < replicationFactor;
   if ((isBehind || isMissing) && inSync < minInSyncReplicas) {

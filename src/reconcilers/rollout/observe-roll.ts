@@ -1,8 +1,12 @@
-import { objectNames } from '../../api/names.ts';
 import type { Pod, StatefulSet } from '../../api/kubernetes.ts';
 import type { EffectiveVirtualStorage } from '../../api/effective-spec.ts';
 import { storagesOf, type ClusterContext } from '../cluster-context.ts';
-import { byName, type ApplyOutcome, type ObservedCluster } from '../observed-cluster.ts';
+import {
+  byName,
+  storageSetOf,
+  type ApplyOutcome,
+  type ObservedCluster,
+} from '../observed-cluster.ts';
 import { proxyPart } from '../proxy-objects.ts';
 import { reportOf, type ProxyReport } from '../proxy-report.ts';
 import {
@@ -75,7 +79,7 @@ function observedVirtualStorage(
 ): ObservedVirtualStorage {
   const { name } = virtualStorage;
   const report = reportOf(observed.report, name);
-  const set = byName(observed.statefulSets, objectNames.storages(context.name, name));
+  const set = storageSetOf(context.name, name, observed.statefulSets);
   const { degraded = 0, atRisk = 0, unavailable = 0 } = report ?? {};
   return {
     name,

@@ -1,10 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
-import {
-  GroupWorld,
-  type GroupEvent,
-  type GroupLayout,
-} from '../../../test/support/group-world.ts';
+import type { GroupEvent } from '../../../test/support/group-event.ts';
+import { GroupWorld, type GroupLayout } from '../../../test/support/group-world.ts';
 import { fc } from '../../../test/support/properties.ts';
 
 const virtualStorage = fc.integer({ min: 1, max: 6 }).chain((storages) =>

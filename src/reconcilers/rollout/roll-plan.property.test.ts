@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { fc } from '../../../test/support/properties.ts';
-import { RollWorld, type RollEvent } from '../../../test/support/roll-world.ts';
+import type { RollEvent } from '../../../test/support/roll-event.ts';
+import { RollWorld } from '../../../test/support/roll-world.ts';
 
 const storage = fc.nat(2);
 /** Of two, the first much more often. */
