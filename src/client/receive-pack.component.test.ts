@@ -94,6 +94,16 @@ describe('a push', () => {
     expect(result).toEqual({ exitCode: 128, out: '', err: 'fatal: update aborted\n' });
   });
 
+  test('that may succeed when it is made again tells why it was refused', async () => {
+    const result = await push(async function* () {
+      yield { stderr: bytes('fatal: ref updates aborted by hook\n') };
+      yield { exitStatus: { value: 128 } };
+      throw new RpcError(statusCodes.UNAVAILABLE, 'not written: too few replicas');
+    }, openInput());
+    const err = 'fatal: ref updates aborted by hook\nnot written: too few replicas\n';
+    expect(result).toEqual({ exitCode: 128, out: '', err });
+  });
+
   test('whose outcome is unknown fails, also after git reported success', async () => {
     const result = await push(async function* () {
       yield { stdout: bytes('unpack ok') };

@@ -1,5 +1,6 @@
 import type { SSHService } from '../gen/gitaly/ssh_pb.ts';
 import type { RpcClient } from '../rpc/client.ts';
+import { RpcError } from '../rpc/rpc-error.ts';
 import { startPump, writeTo, type GitRequest, type GitStreams } from './git-streams.ts';
 
 /** Whose push it is, and where it goes. */
@@ -18,7 +19,8 @@ const maxPieceBytes = 128 * 1024;
  * 1. The first message says what is pushed to; it must hold no data.
  * 2. Input goes out as it comes. Each side is held back while the other has no room.
  * 3. The exit status comes last. A server that ends the call with OK and none means 0; one that gives
- *    a status other than 0 has told why on stderr, and the call's own error adds nothing.
+ *    a status other than 0 has told why on stderr, and the call's own error adds nothing. But if the same push may
+ *    succeed when it is made again, its words go to stderr too: git knows only that a hook said no.
  *
  * @returns the exit code of git-receive-pack
  * @throws RpcError if the call failed without an exit code, also after output: nobody knows then
@@ -55,10 +57,16 @@ export async function receivePack(
     return exitCode ?? 0;
   } catch (error) {
     if (exitCode === undefined || exitCode === 0) throw error;
+    await tellWhyInterrupted(error, streams.stderr);
     return exitCode;
   } finally {
     input.stop();
   }
+}
+
+async function tellWhyInterrupted(thrown: unknown, stderr: GitStreams['stderr']): Promise<void> {
+  const error = RpcError.from(thrown);
+  if (error.retryable) await writeTo(stderr, Buffer.from(`${error.message}\n`));
 }
 
 function firstMessage(request: ReceivePackRequest) {
