@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import type { Drain } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
+import type { Drain, RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
 import { CommitService } from '../../src/gen/gitaly/commit_pb.ts';
 import { RepositoryService } from '../../src/gen/gitaly/repository_pb.ts';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
@@ -8,6 +8,7 @@ import { statusCodes } from '../../src/rpc/status.ts';
 import { commitFile } from '../support/commit-file.ts';
 import { GitCluster } from '../support/git-cluster.ts';
 import { ProxyCluster, waitUntil } from '../support/proxy-cluster.ts';
+import { beginPush } from '../support/ssh-push.ts';
 import { startStalledFetch } from '../support/stalled-fetch.ts';
 import { SteadyLoad, callTasks, patientMs } from '../support/steady-load.ts';
 
@@ -27,6 +28,11 @@ async function statusOf(client: GitalyClient, storage: string) {
   const found = virtualStorages[0]?.storages.find(({ name }) => name === storage);
   if (found === undefined) throw new Error(`there is no storage ${storage}`);
   return found;
+}
+
+async function firstRepository(client: GitalyClient): Promise<RepositoryStatus> {
+  for await (const status of client.admin.listRepositories({ virtualStorage })) return status;
+  throw new Error('there is no repository');
 }
 
 async function drainOf(client: GitalyClient, storage: string): Promise<Drain | undefined> {
@@ -115,6 +121,39 @@ describe('draining a storage', () => {
     fetch.resume();
     expect(await fetch.ended).toBe(0);
     await isDrained(client, name);
+  });
+
+  it('waits for a push that could not do without it, although all replicas are in sync again', async () => {
+    const cluster = await ProxyCluster.start();
+    started.push(cluster);
+    const client = cluster.client(0, { deadlineMs: patientMs });
+    const repository = { storageName: virtualStorage, relativePath: 'group/project.git' };
+    await client.repository.createRepository({ repository });
+    const commit = await commitFile(client, { repository, branch: 'main', text: 'first' });
+    const { primary } = await firstRepository(client);
+    const [needed, away] = cluster.nodes.filter(({ name }) => name !== primary);
+    if (needed === undefined || away === undefined) throw new Error('there are three storages');
+    await cluster.node(away.name).stop();
+    await commitFile(client, { repository, branch: 'main', text: 'second' });
+    const push = await beginPush(client, repository);
+    await cluster.restartNode(away.name);
+    await waitUntil('it is in sync again', async () => {
+      const { replicas } = await firstRepository(client);
+      return replicas.every(({ inSync }) => inSync);
+    });
+
+    const storage = { virtualStorage, storage: needed.name };
+    await client.admin.requestDrain({ ...storage, requester, reason });
+    await waitUntil(
+      'the proxy has taken note',
+      async () => (await drainOf(client, needed.name))?.unaware.length === 0,
+    );
+    expect(await drainOf(client, needed.name)).toMatchObject({
+      drained: false,
+      calls: [{ class: 'push', count: 1n, oldestRepository: repository.relativePath }],
+    });
+    expect(await push.finish({ ref: 'refs/heads/pushed', commit })).toMatchObject({ exitCode: 0 });
+    await isDrained(client, needed.name);
   });
 
   it('cuts what outlives the grace of its class, and nothing else', async () => {

@@ -45,6 +45,16 @@ describe('the calls left on a storage', () => {
     ]);
   });
 
+  test('are the writes that cannot do without it, too', () => {
+    const write = (...needed: readonly string[]) => ({
+      primary: 'gitaly-1',
+      write: { needs: (name: string) => needed.includes(name) },
+    });
+    expect(
+      left(call(push, 600, write('gitaly-1', 'gitaly-0')), call(push, 700, write('gitaly-1'))),
+    ).toEqual([{ class: 'push', count: 1, oldestMs: 4400, oldestRepository: '600.git' }]);
+  });
+
   test('are counted by class, each with its oldest', () => {
     expect(
       left(

@@ -14,12 +14,13 @@ export interface RunningCall {
     readonly storage: string | undefined;
     /** Of a write. */
     readonly primary: string | undefined;
+    readonly write?: { needs(storage: string): boolean } | undefined;
   };
 }
 
 /**
- * The calls that would fail if the storage went: reads that it answers, and writes that it is the primary of. A
- * write that it only takes part in goes on without it.
+ * The calls that would fail if the storage went: reads that it answers, and writes that it is the primary of or that
+ * too few others take part in. Any other write that it takes part in goes on without it.
  *
  * A call that came before the drain was noted and is not routed yet may have been promised to the storage: it
  * counts until it is routed or has ended.
@@ -34,7 +35,9 @@ export function callsOn<Call extends RunningCall>(
   return calls.filter(({ startedMs, trace }) => {
     if (trace.virtualStorage !== virtualStorage) return false;
     if (trace.storage === undefined && trace.primary === undefined) return startedMs <= notedMs;
-    return trace.storage === storage || trace.primary === storage;
+    return (
+      trace.storage === storage || trace.primary === storage || trace.write?.needs(storage) === true
+    );
   });
 }
 

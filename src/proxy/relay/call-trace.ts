@@ -27,6 +27,8 @@ export class CallTrace {
   primary: string | undefined;
   secondaries: readonly string[] | undefined;
   learners: readonly string[] | undefined;
+  /** What the storages carry out together, and which of them it cannot do without. */
+  write: { needs(storage: string): boolean } | undefined;
   /** Replicas that do not hold a write that was recorded, each with the reason. */
   behind: readonly string[] | undefined;
   /** Why the call failed: the text that the client was given. */

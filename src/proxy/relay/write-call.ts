@@ -109,6 +109,7 @@ export class WriteCall implements RequestSink {
 
   /**
    * Sends the call out, as soon as there is room for it. Resolves when the write is settled and the
+    call.trace.write = this.#write;
    * client has its answer, unless the write is to be routed again.
    *
    * @throws LocalCallError UNAVAILABLE if the intent is refused before anything was sent

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../base/clock.ts';
 import { judge, type WriteOutcome } from './outcome.ts';
 import { endsOnStorages, type StorageEnd } from './storage-ends.ts';
 import {
+  isNeeded,
   isPrimaryLate,
   lateVoters,
   startVoting,
@@ -102,6 +103,11 @@ export class ActiveWrite {
 
   /** Whether some node was told to commit: from then on the write can only run out. */
   get isDecided(): boolean {
+  /** Whether the write fails if the node is lost now. */
+  needs(node: string): boolean {
+    return isNeeded(this.#state, node);
+  }
+
     return [...this.#state.nodes.keys()].some((node) => this.#wasToldToCommit(node));
   }
 

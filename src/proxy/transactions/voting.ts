@@ -256,6 +256,20 @@ export function isPrimaryLate(state: VotingState): boolean {
 function votersAt(
   state: VotingState,
   position: number,
+/**
+ * Whether the write fails if this node is lost now: the primary, and a voter without which too few are left. One
+ * that has ended is not needed any more.
+ */
+export function isNeeded(state: VotingState, name: string): boolean {
+  const isLeft = (voter: string) => {
+    const end = state.nodes.get(voter)?.end;
+    return (end === undefined || end.kind === 'finished') && !hasDiverged(state, voter);
+  };
+  if (!state.voters.includes(name) || state.nodes.get(name)?.end !== undefined) return false;
+  const others = state.voters.filter((voter) => voter !== name && isLeft(voter));
+  return name === state.primary || others.length < state.quorum;
+}
+
 ): { readonly agreeing: number; readonly outstanding: readonly string[] } {
   const reference = state.nodes.get(state.primary);
   const expected = reference?.ballots[position];
