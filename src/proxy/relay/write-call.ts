@@ -16,7 +16,7 @@ import { RequestFanOut } from './request-fan-out.ts';
 import type { CallAbort, RequestSink, ServerCall } from './server-call.ts';
 import { storageHeaders } from './storage-headers.ts';
 import { WriteAnswer } from './write-answer.ts';
-import { registerIntent, type IntentOutcome } from './write-intent.ts';
+import { leaseLost, registerIntent, type IntentOutcome } from './write-intent.ts';
 import { WriteRooms } from './write-rooms.ts';
 import { settle, type Settlement } from './write-settlement.ts';
 
@@ -74,6 +74,8 @@ export class WriteCall implements RequestSink {
   readonly #rooms: WriteRooms;
   readonly #nodes = new Map<string, NodeCall>();
   readonly #settled = deferred<WriteEnd>();
+  /** The newest that this write has seen. */
+  #known: RepositoryRecord;
   #leaseTerm: number;
   #intent: Promise<IntentOutcome> | undefined;
   #refusal: string | undefined;
@@ -82,6 +84,7 @@ export class WriteCall implements RequestSink {
   constructor(options: WriteCallOptions) {
     const { call, context, virtualStorage, patienceMs } = options;
     this.#options = options;
+    this.#known = options.record;
     this.#mayRouteAgain = options.routesAgain;
     const lateLimitMs = patienceMs ?? context.lateLimitMs;
     this.#leaseTerm = context.membership.leaseTerm;
@@ -99,17 +102,18 @@ export class WriteCall implements RequestSink {
       ...(patienceMs !== undefined && { stragglerLimitMs: patienceMs }),
       isDraining: (node) => isDraining(virtualStorage.nodes(), node),
       mayCommit: () => this.#mayCommit(),
+      retakeIntent: () => this.#retakeIntent(),
       onFirstVote: () => {
         if (options.intent === 'atFirstVote') void this.#takeIntent();
       },
       onStraggler: (node) => this.#cut(node),
       onEnded: (outcome) => void this.#finish(outcome),
     });
+    call.trace.write = this.#write;
   }
 
   /**
    * Sends the call out, as soon as there is room for it. Resolves when the write is settled and the
-    call.trace.write = this.#write;
    * client has its answer, unless the write is to be routed again.
    *
    * @throws LocalCallError UNAVAILABLE if the intent is refused before anything was sent
@@ -143,6 +147,7 @@ export class WriteCall implements RequestSink {
       }
       // No storage asks before such a change: who must not commit must not begin.
       const isFenced = intent === 'beforeDispatch' && !this.#mayCommit();
+      if (isFenced) this.#refusal ??= leaseLost;
       for (const storage of this.#write.nodes) {
         if (isFenced) this.#write.end(storage, { kind: 'unprocessed' });
         else this.#send(id, storage);
@@ -194,9 +199,20 @@ export class WriteCall implements RequestSink {
   }
 
   #mayCommit(): boolean {
-    const may = this.#options.context.membership.hasHeldLeaseSince(this.#leaseTerm);
-    if (!may) this.#refusal ??= 'this proxy has lost its lease';
-    return may;
+    return this.#options.context.membership.hasHeldLeaseSince(this.#leaseTerm);
+  }
+
+  /**
+   * The lease has run out since the intent was taken: others may have settled the write. A push tries to take
+   * it once more, as good as a new one, since its client has seen the references and it cannot be routed again.
+   */
+  #retakeIntent(): boolean {
+    if (this.#options.intent !== 'atFirstVote') {
+      this.#refusal ??= leaseLost;
+      return false;
+    }
+    void this.#takeIntent();
+    return true;
   }
 
   #takeIntent(): Promise<IntentOutcome> {
@@ -211,11 +227,15 @@ export class WriteCall implements RequestSink {
       voters: [...voters, ...learners],
     };
     const { minInSyncReplicas } = virtualStorage.policy;
-    this.#leaseTerm = context.membership.leaseTerm;
-    const taken = registerIntent(record, intent, { primary, minInSyncReplicas }, context);
+    const waitsForStore = this.#options.intent === 'atFirstVote';
+    const options = { primary, minInSyncReplicas, waitsForStore };
+    const taken = registerIntent(this.#known, intent, options, context);
     this.#intent = taken.then((outcome) => {
-      if (outcome.kind === 'durable') this.#write.intentDurable(outcome.voters);
-      else {
+      if (outcome.kind === 'durable') {
+        this.#known = outcome.record;
+        this.#leaseTerm = outcome.leaseTerm;
+        this.#write.intentDurable(outcome.voters);
+      } else {
         this.#refusal = outcome.reason;
         this.#mayRouteAgain &&= outcome.mayRouteAgain;
         this.#write.intentRefused();
@@ -245,19 +265,18 @@ export class WriteCall implements RequestSink {
   }
 
   async #finish(outcome: WriteOutcome): Promise<void> {
-    const { record, transaction, virtualStorage, context } = this.#options;
+    const { transaction, virtualStorage, context } = this.#options;
     for (const [storage, end] of this.#write.storageEnds) virtualStorage.writeEnded(storage, end);
     // A write that ended before its intent was answered must not leave it behind.
-    const intent = await this.#intent;
-    const known = intent?.kind === 'durable' ? intent.record : record;
-    const options = { record: known, transaction, virtualStorage, context };
+    await this.#intent;
+    const options = { record: this.#known, transaction, virtualStorage, context };
     const settlement = await settle(this.#asToBeSettled(outcome), options);
     if (settlement.kind === 'unchanged' && this.#canRouteAgain()) {
       const reason = this.#refusal ?? 'the primary was lost on the way';
       this.#settled.resolve({ kind: 'routeAgain', reason });
       return;
     }
-    this.#count(settlement, known);
+    this.#count(settlement, this.#known);
     this.#reply(settlement);
     this.#settled.resolve(settlement);
   }

@@ -1,6 +1,7 @@
 import { sleep } from '../../base/clock.ts';
 import { errorMessage } from '../../base/errors.ts';
 import type { Intent, RepositoryRecord } from '../routing/repository-record.ts';
+import { StoreUnavailableError } from '../store/control-store.ts';
 import { takeIntent, type IntentRefusal } from '../transactions/record-changes.ts';
 import type { RelayContext } from './context.ts';
 
@@ -11,6 +12,8 @@ export type IntentOutcome =
       readonly record: RepositoryRecord;
       /** The voters that still are in sync: the ones whose votes count. */
       readonly voters: readonly string[];
+      /** The term of the lease that it was taken in: it counts only as long as that lasts. */
+      readonly leaseTerm: number;
     }
   | {
       readonly kind: 'refused';
@@ -19,7 +22,20 @@ export type IntentOutcome =
       readonly mayRouteAgain: boolean;
     };
 
-/** A write waits at most this long for a repair's barrier, or for other writes to be settled. */
+export interface IntentOptions {
+  readonly primary: string;
+  readonly minInSyncReplicas: number;
+  /**
+   * Whether to wait for a lease that has run out and for a store that is away. For writes that cannot be routed
+   * again: they would fail for a moment without the database.
+   */
+  readonly waitsForStore: boolean;
+}
+
+/**
+ * A write waits at most this long for a repair's barrier, for other writes to be settled, for the store or for
+ * this proxy's lease.
+ */
 const intentLimitMs = 15_000;
 const recheckMs = 25;
 
@@ -27,35 +43,75 @@ const recheckMs = 25;
 export async function registerIntent(
   record: RepositoryRecord,
   intent: Intent,
-  options: { readonly primary: string; readonly minInSyncReplicas: number },
+  options: IntentOptions,
   context: RelayContext,
 ): Promise<IntentOutcome> {
-  const { view, clock, membership } = context;
+  const { clock } = context;
   const giveUpAtMs = clock.monotonicMs() + intentLimitMs;
   let current = record;
-  try {
-    for (;;) {
-      if (!membership.holdsLease) return refused('this proxy has lost its lease', true);
-      const outcome = await view.change(current, (latest) =>
-        takeIntent(latest, intent, { ...options, nowMs: clock.wallMs() }),
-      );
-      if (outcome.kind === 'removed') return refused('the repository was removed', true);
-      if (outcome.kind === 'changed') {
-        const own = outcome.record.intents.find(
-          (candidate) => candidate.transaction === intent.transaction,
-        );
-        return { kind: 'durable', record: outcome.record, voters: own?.voters ?? intent.voters };
-      }
-      if (isFinal(outcome.reason) || clock.monotonicMs() > giveUpAtMs) {
-        return refused(refusalTexts[outcome.reason], isFinal(outcome.reason));
-      }
-      await sleep(clock, recheckMs);
-      current = (await view.get(record)) ?? outcome.record;
-    }
-  } catch (error) {
-    return refused(errorMessage(error), false);
+  for (;;) {
+    const attempt = await tryToRegister(current, intent, options, context);
+    if (attempt.kind !== 'waits') return attempt;
+    if (clock.monotonicMs() > giveUpAtMs) return refused(attempt.reason, false);
+    await sleep(clock, recheckMs);
+    current = await latestOf(attempt.record, context);
   }
 }
+
+type Attempt =
+  | IntentOutcome
+  | { readonly kind: 'waits'; readonly reason: string; readonly record: RepositoryRecord };
+
+async function tryToRegister(
+  record: RepositoryRecord,
+  intent: Intent,
+  options: IntentOptions,
+  { view, clock, membership }: RelayContext,
+): Promise<Attempt> {
+  const waits = (reason: string, known = record): Attempt => ({
+    kind: 'waits',
+    reason,
+    record: known,
+  });
+  if (!membership.holdsLease)
+    return options.waitsForStore ? waits(leaseLost) : refused(leaseLost, true);
+  const { leaseTerm } = membership;
+  try {
+    const outcome = await view.change(record, (latest) =>
+      takeIntent(latest, intent, { ...options, nowMs: clock.wallMs() }),
+    );
+    if (outcome.kind === 'removed') return refused('the repository was removed', true);
+    if (outcome.kind === 'refused') {
+      const reason = refusalTexts[outcome.reason];
+      return isFinal(outcome.reason) ? refused(reason, true) : waits(reason, outcome.record);
+    }
+    const { transaction } = intent;
+    const own = outcome.record.intents.find((candidate) => candidate.transaction === transaction);
+    const { voters = intent.voters } = own ?? {};
+    return { kind: 'durable', record: outcome.record, voters, leaseTerm };
+  } catch (error) {
+    const isAway = error instanceof StoreUnavailableError;
+    return isAway && options.waitsForStore
+      ? waits(error.message)
+      : refused(errorMessage(error), false);
+  }
+}
+
+/** As long as the store is away, what was known. */
+async function latestOf(
+  record: RepositoryRecord,
+  { view }: RelayContext,
+): Promise<RepositoryRecord> {
+  try {
+    return (await view.get(record)) ?? record;
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    return record;
+  }
+}
+
+/** Why a proxy that is fenced refuses a write. */
+export const leaseLost = 'this proxy has lost its lease';
 
 function isFinal(reason: IntentRefusal): boolean {
   return reason !== 'barrier' && reason !== 'busy';

@@ -253,6 +253,66 @@ describe('a proxy whose lease may have run out', () => {
   });
 });
 
+describe('what a write cannot do without', () => {
+  it('is its primary, and each voter when no other is left over', () => {
+    const { write } = start();
+    const needed = () => nodes.filter((node) => write.needs(node));
+    expect(needed()).toEqual(['a']);
+    write.end('c', { kind: 'lost' });
+    expect(needed()).toEqual(['a', 'b']);
+    write.vote('b', prepared, () => {});
+    write.end('b', { kind: 'finished', code: 0 });
+    expect(needed()).toEqual(['a']);
+  });
+
+  it('is each voter too if another one has done something else', () => {
+    const { write } = start();
+    for (const node of ['a', 'b']) write.vote(node, prepared, () => {});
+    write.vote('c', { ...prepared, hash: 'bb' }, () => {});
+    expect(nodes.filter((node) => write.needs(node))).toEqual(['a', 'b']);
+  });
+
+  it('is never a learner', () => {
+    const { write } = start({ voters: ['a', 'b'], learners: ['c'] }, false);
+    expect(nodes.filter((node) => write.needs(node))).toEqual(['a', 'b']);
+  });
+});
+
+describe('a write of a proxy that was fenced, whose intent can be taken anew', () => {
+  function fenced() {
+    let isHeld = true;
+    let retaken = 0;
+    const options = { mayCommit: () => isHeld, retakeIntent: () => (retaken += 1) > 0 };
+    const started = start(options);
+    const answers: Answer[] = [];
+    const vote = (node: string) =>
+      started.write.vote(node, prepared, (answer) => answers.push(answer));
+    vote('a');
+    vote('b');
+    isHeld = false;
+    vote('c');
+    expect(answers).toEqual([]);
+    expect(retaken).toBe(1);
+    const hold = () => {
+      isHeld = true;
+    };
+    return { ...started, answers, hold };
+  }
+
+  it('is decided when it has been', () => {
+    const { answers, hold, write } = fenced();
+    hold();
+    write.intentDurable(nodes);
+    expect(answers).toEqual(['commit', 'commit', 'commit']);
+  });
+
+  it('is refused if it cannot be', () => {
+    const { answers, write } = fenced();
+    write.intentRefused();
+    expect(answers).toEqual(['abort', 'abort', 'abort']);
+  });
+});
+
 describe('a write that was decided before this proxy was fenced', () => {
   it('has its hooks run to their end, and nothing more committed', () => {
     let holdsLease = true;

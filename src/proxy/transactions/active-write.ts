@@ -12,6 +12,7 @@ import {
   type Vote,
   type VotingEvent,
   type VotingState,
+  type VotingStep,
 } from './voting.ts';
 
 export interface ActiveWriteOptions {
@@ -28,6 +29,12 @@ export interface ActiveWriteOptions {
    * whose lease may have run out is fenced, the others may be settling its writes.
    */
   mayCommit(): boolean;
+  /**
+   * The intent is durable, and this proxy may not commit. Returns whether the intent is being taken anew: then
+   * {@link ActiveWrite.intentDurable} or {@link ActiveWrite.intentRefused} follows. Default: it is not, and what is
+   * undecided is refused.
+   */
+  retakeIntent?(): boolean;
   /** Called once, at the first vote. */
   onFirstVote(): void;
   /** Called once, when every node has ended. */
@@ -96,6 +103,11 @@ export class ActiveWrite {
     return this.#state.voters;
   }
 
+  /** Whether the write fails if the node is lost now. */
+  needs(node: string): boolean {
+    return isNeeded(this.#state, node);
+  }
+
   /** How often the node has voted that has done so most. */
   get ballots(): number {
     return Math.max(0, ...[...this.#state.nodes.values()].map(({ ballots }) => ballots.length));
@@ -103,11 +115,6 @@ export class ActiveWrite {
 
   /** Whether some node was told to commit: from then on the write can only run out. */
   get isDecided(): boolean {
-  /** Whether the write fails if the node is lost now. */
-  needs(node: string): boolean {
-    return isNeeded(this.#state, node);
-  }
-
     return [...this.#state.nodes.keys()].some((node) => this.#wasToldToCommit(node));
   }
 
@@ -158,10 +165,8 @@ export class ActiveWrite {
 
   #step(event: VotingEvent): void {
     const isDurable = this.#state.intent === 'durable' || event.kind === 'intentDurable';
-    const { state, answers } =
-      isDurable && !this.#options.mayCommit()
-        ? stepVoting(this.#fenced(), event.kind === 'intentDurable' ? refusal : event)
-        : stepVoting(this.#state, event);
+    const isFenced = isDurable && !this.#options.mayCommit();
+    const { state, answers } = isFenced ? this.#stepFenced(event) : stepVoting(this.#state, event);
     this.#state = state;
     for (const { ticket, answer } of answers) {
       const deliver = this.#pending.get(ticket);
@@ -172,8 +177,12 @@ export class ActiveWrite {
     this.#awaitPrimary();
   }
 
-  #fenced(): VotingState {
-    return { ...this.#state, intent: 'refused' };
+  #stepFenced(event: VotingEvent): VotingStep {
+    const end = this.#options.retakeIntent?.() === true ? lapse : refusal;
+    const fenced = stepVoting(this.#state, end);
+    if (event.kind === 'intentDurable') return fenced;
+    const { state, answers } = stepVoting(fenced.state, event);
+    return { state, answers: [...fenced.answers, ...answers] };
   }
 
   /** Those who make the others wait with their locks, or the client with its answer. */
@@ -282,3 +291,4 @@ export class ActiveWrite {
 }
 
 const refusal: VotingEvent = { kind: 'intentRefused' };
+const lapse: VotingEvent = { kind: 'intentLapsed' };

@@ -62,6 +62,12 @@ describe('taking an intent', () => {
     expect(takeIntent(record, intentOf('t'), limits)).toMatchObject({ reason: 'primaryBehind' });
   });
 
+  it('replaces an earlier one of the same transaction', () => {
+    const record = recordWith({ intents: [intentOf('t', { voters: ['a'] }), intentOf('u')] });
+    const { intents } = changed(takeIntent(record, intentOf('t'), limits));
+    expect(intents).toEqual([intentOf('u'), intentOf('t')]);
+  });
+
   it('is refused to a proxy that routed in an older epoch', () => {
     const record = recordWith({ epoch: 2n });
     expect(takeIntent(record, intentOf('t'), limits)).toEqual({ kind: 'refuse', reason: 'fenced' });

@@ -26,7 +26,8 @@ export type IntentRefusal =
 
 /**
  * Makes a write durable before the first node is told to commit (invariant I1). `intent.voters` are
- * all that take part; those that are in sync vote. Nobody becomes a voter while the intent stands.
+ * all that take part; those that are in sync vote. Nobody becomes a voter while the intent stands. An earlier one of
+ * the same transaction is replaced: by one that was asked for again, or taken anew after a lease ran out.
  *
  * @param options.primary whom the write was routed with. The repository's may be another one by now, as
  *   long as both vote: so what takes long is not in the way of a move, and no move ends it.
@@ -42,14 +43,15 @@ export function takeIntent(
 ): RecordChange<IntentRefusal> {
   if (record.epoch !== intent.epoch) return { kind: 'refuse', reason: 'fenced' };
   if (hasBarrier(record, options.nowMs)) return { kind: 'refuse', reason: 'barrier' };
-  if (record.intents.length >= maxIntents) return { kind: 'refuse', reason: 'busy' };
+  const others = record.intents.filter(({ transaction }) => transaction !== intent.transaction);
+  if (others.length >= maxIntents) return { kind: 'refuse', reason: 'busy' };
   const inSync = inSyncVoters(record);
   const voters = intent.voters.filter((storage) => inSync.includes(storage));
   if (!voters.includes(options.primary)) return { kind: 'refuse', reason: 'primaryBehind' };
   if (voters.length < options.minInSyncReplicas || !voters.includes(record.primary)) {
     return { kind: 'refuse', reason: 'tooFewVoters' };
   }
-  const intents = [...record.intents, { ...intent, voters }];
+  const intents = [...others, { ...intent, voters }];
   return { kind: 'change', next: { ...withoutBarrier(record), intents } };
 }
 

@@ -78,7 +78,9 @@ export type VotingEvent =
   | { readonly kind: 'stopped' }
   /** The intent is durable, with these voters: a subset of those that were asked. */
   | { readonly kind: 'intentDurable'; readonly voters: readonly string[] }
-  | { readonly kind: 'intentRefused' };
+  | { readonly kind: 'intentRefused' }
+  /** The intent may not be relied on any more; it is being taken anew. */
+  | { readonly kind: 'intentLapsed' };
 
 interface VotingAnswer {
   readonly ticket: number;
@@ -130,6 +132,8 @@ function applyEvent(state: VotingState, event: VotingEvent): VotingState {
       return { ...state, intent: 'durable', voters: event.voters };
     case 'intentRefused':
       return { ...state, intent: 'refused' };
+    case 'intentLapsed':
+      return { ...state, intent: 'pending' };
   }
 }
 
@@ -252,10 +256,6 @@ export function isPrimaryLate(state: VotingState): boolean {
   return waiting.length > 0 && waiting.length + 1 >= state.quorum;
 }
 
-/** How many voters agree with the primary at a position, and which may still come to. */
-function votersAt(
-  state: VotingState,
-  position: number,
 /**
  * Whether the write fails if this node is lost now: the primary, and a voter without which too few are left. One
  * that has ended is not needed any more.
@@ -270,6 +270,10 @@ export function isNeeded(state: VotingState, name: string): boolean {
   return name === state.primary || others.length < state.quorum;
 }
 
+/** How many voters agree with the primary at a position, and which may still come to. */
+function votersAt(
+  state: VotingState,
+  position: number,
 ): { readonly agreeing: number; readonly outstanding: readonly string[] } {
   const reference = state.nodes.get(state.primary);
   const expected = reference?.ballots[position];
