@@ -6,7 +6,7 @@ import {
   type Manifest,
 } from '../scenario/gitaly-cluster.ts';
 import { installGitlab } from '../scenario/gitlab.ts';
-import { freshNamespace } from '../scenario/product.ts';
+import { dropNamespace, freshNamespace } from '../scenario/product.ts';
 import { reach } from '../scenario/reach.ts';
 import { goProgram, goProgramLimitMs } from '../support/go-program.ts';
 import { SteadyGoClient } from '../support/steady-go-client.ts';
@@ -58,12 +58,13 @@ export class LoadedCluster {
     this.#scope = scope;
   }
 
-  /** Resolves when the cluster serves. @param scope what everything belongs to */
+  /** Resolves when the cluster serves. @param scope what everything belongs to, the namespace included */
   static async start(scope: Scope, options: LoadedClusterOptions): Promise<LoadedCluster> {
     const { namespace, name = 'gitaly', spec = {} } = options;
     await goProgram('steady');
     const cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
     await freshNamespace(cluster, namespace);
+    scope.onStop(() => dropNamespace(cluster, namespace));
     await installGitlab(cluster, namespace);
     await options.prepare?.(cluster);
     const underTest = scope.own(new GitalyClusterUnderTest(cluster, namespace, name));

@@ -46,7 +46,6 @@ describe('the nodes of a cluster, each drained and uncordoned under load', () =>
   afterAll(async () => {
     for (const node of nodes) await loaded.cluster.kubectl(['uncordon', node]);
     await scope.stop();
-    await dropNamespace(loaded.cluster, namespace);
   });
 
   test('let each storage go when no client is on it, and nobody notices', async () => {

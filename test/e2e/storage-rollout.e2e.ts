@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Scope } from '../../src/base/scope.ts';
-import { killPod, podsOf, warningsSince } from '../scenario/pods.ts';
+import { imagesOf, killPod, podsOf, warningsSince } from '../scenario/pods.ts';
 import { leaderOf, operatorNamespace } from '../scenario/product.ts';
 import { waitFor } from '../scenario/wait-for.ts';
 import { underLoad } from './load-check.ts';
@@ -12,7 +12,7 @@ const proxySelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=pro
 
 jest.setTimeout(900_000);
 
-describe('the storages of a cluster, whose configuration is changed under load', () => {
+describe('the storages of a cluster, whose image and configuration are changed under load', () => {
   const scope = new Scope();
   let loaded: LoadedCluster;
 
@@ -24,6 +24,8 @@ describe('the storages of a cluster, whose configuration is changed under load',
 
   test('are replaced one after the other, although the operator dies, and nobody notices', async () => {
     const { client, cluster, manifest, underTest } = loaded;
+    const { nextGitaly: image } = cluster.images;
+    expect(await imagesOf(cluster, namespace, storageSelector)).not.toContain(image);
     const startedAt = new Date();
     const old = await storageUids();
     const plain = await loaded.startGoClient();
@@ -31,7 +33,7 @@ describe('the storages of a cluster, whose configuration is changed under load',
       [...(await storageUids())].filter(([name, uid]) => old.get(name) !== uid);
     await underLoad(await loaded.tasks(), async () => {
       const { gitaly } = manifest.spec as { gitaly: object };
-      await loaded.change({ gitaly: { ...gitaly, gracefulRestartTimeoutSeconds: 45 } });
+      await loaded.change({ gitaly: { ...gitaly, image, gracefulRestartTimeoutSeconds: 45 } });
       await waitFor('the first storage to be replaced', 300_000, async () =>
         (await replaced()).length > 0 ? undefined : await progressOf(),
       );
@@ -50,8 +52,11 @@ describe('the storages of a cluster, whose configuration is changed under load',
     const report = await plain.finish();
     process.stderr.write(`calls of the client in Go: ${JSON.stringify(report)}\n`);
     process.stderr.write(await warningsSince(cluster, namespace, proxySelector, startedAt));
-    process.stderr.write(`${await loaded.events()}\n${await underTest.table()}\n`);
+    const events = await loaded.events();
+    process.stderr.write(`${events}\n${await underTest.table()}\n`);
     expect(report.failures).toEqual([]);
+    expect(await imagesOf(cluster, namespace, storageSelector)).toEqual([image]);
+    expect(events).toContain('its pod is outdated (image and configuration)');
     await underTest.waitUntilSafe();
   });
 

@@ -64,6 +64,17 @@ export async function restartsOf(
   );
 }
 
+/** The images of the pods' first containers, each once. */
+export async function imagesOf(
+  cluster: Cluster,
+  namespace: string,
+  selector: string,
+): Promise<readonly string[]> {
+  const path = ['-n', namespace, 'get', 'pods', '-l', selector, '-o'];
+  const output = 'jsonpath={.items[*].spec.containers[0].image}';
+  return [...new Set((await cluster.kubectl([...path, output])).split(' '))];
+}
+
 /** As when a kernel kills it: no grace, no goodbye. */
 export async function killPod(cluster: Cluster, namespace: string, name: string): Promise<void> {
   await cluster.kubectl(['-n', namespace, 'delete', 'pod', name, '--grace-period=0', '--force']);

@@ -4,9 +4,16 @@ import type { Cluster } from '../testbed/cluster.ts';
 export const operatorNamespace = 'gitaly-operator';
 const release = 'gitaly-operator';
 
-/** Installs the chart with the images under test, or brings what is installed up to date. */
-export async function installOperator(cluster: Cluster): Promise<void> {
-  const { repository, tag } = splitImage(cluster.images.operator);
+/**
+ * Installs the chart with the images under test, or brings what is installed up to date.
+ *
+ * @param image of the operator. Default: the one under test
+ */
+export async function installOperator(
+  cluster: Cluster,
+  image = cluster.images.operator,
+): Promise<void> {
+  const { repository, tag } = splitImage(image);
   await cluster.helm(
     [
       'upgrade',

@@ -13,8 +13,18 @@ describe('an existing cluster', () => {
     expect(imagesFromEnvironment(complete)).toEqual({
       operator: 'registry.example/operator:1',
       gitaly: 'registry.example/storage-node:1',
+      nextOperator: 'registry.example/operator:1',
+      nextGitaly: 'registry.example/storage-node:1',
       storageNode: 'registry.example/storage-node:1',
       postgres: 'postgres:18',
+    });
+  });
+
+  it('is upgraded to the images that the environment names', () => {
+    const next = { IMAGE_NEXT_OPERATOR: 'operator:2', IMAGE_NEXT_GITALY: 'gitaly:2' };
+    expect(imagesFromEnvironment({ ...complete, ...next })).toMatchObject({
+      nextOperator: 'operator:2',
+      nextGitaly: 'gitaly:2',
     });
   });
 

@@ -29,7 +29,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * The cluster that the environment asks for.
  *
  * - KUBECONFIG names an existing one, on which IMAGE_OPERATOR, IMAGE_STORAGE_NODE and IMAGE_POSTGRES
- *   must say what to deploy, and IMAGE_GITALY may.
+ *   must say what to deploy, and IMAGE_GITALY may. Tests of upgrades want other images of the same
+ *   programs in IMAGE_NEXT_OPERATOR and IMAGE_NEXT_GITALY.
  * - Without it (or with the testbed's own) the testbed is brought up, with images of what
  *   `npm run build` made. GITALY_FOLDER may name a folder like `/usr/local` of Gitaly's image.
  *
@@ -74,9 +75,13 @@ export function imagesFromEnvironment(environment: Environment): Images {
     throw new Error(`KUBECONFIG is set, so these must be too: ${missing.join(', ')}`);
   }
   const value = (name: string) => environment[name] ?? '';
+  const operator = value(variables.operator);
+  const gitaly = environment['IMAGE_GITALY'] || value(variables.storageNode);
   return {
-    operator: value(variables.operator),
-    gitaly: environment['IMAGE_GITALY'] || value(variables.storageNode),
+    operator,
+    gitaly,
+    nextOperator: environment['IMAGE_NEXT_OPERATOR'] || operator,
+    nextGitaly: environment['IMAGE_NEXT_GITALY'] || gitaly,
     storageNode: value(variables.storageNode),
     postgres: value(variables.postgres),
   };
@@ -95,6 +100,8 @@ async function openTestbed(progress: Progress, environment: Environment): Promis
     images: {
       operator: images.operator.name,
       gitaly: images.gitaly.name,
+      nextOperator: images.nextOperator.name,
+      nextGitaly: images.nextGitaly.name,
       storageNode: images.storageNode.name,
       postgres: images.postgres.name,
     },

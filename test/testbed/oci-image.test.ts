@@ -38,6 +38,7 @@ describe('an image', () => {
       command: ['main.js'],
       workingDirectory: '/app',
       environment: { HOME: '/home/git', PATH: '/only' },
+      labels: { 'org.opencontainers.image.version': '2' },
     });
     expect(parse(image.config)['config']).toEqual({
       User: '1000:1000',
@@ -45,6 +46,7 @@ describe('an image', () => {
       Cmd: ['main.js'],
       WorkingDir: '/app',
       Env: ['PATH=/only', 'HOME=/home/git'],
+      Labels: { 'org.opencontainers.image.version': '2' },
     });
   });
 });

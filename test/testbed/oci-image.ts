@@ -10,6 +10,7 @@ export interface ImageConfig {
   readonly workingDirectory?: string;
   /** Besides PATH. */
   readonly environment?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** An image by its content: its two documents, and the layers that they name. */
@@ -47,6 +48,7 @@ export function describeImage(layers: readonly Blob[], options: ImageConfig): Im
       ...(options.user !== undefined && { User: options.user }),
       ...(options.entrypoint && { Entrypoint: options.entrypoint }),
       ...(options.command && { Cmd: options.command }),
+      ...(options.labels && { Labels: options.labels }),
     },
     // Layers are not compressed, so that a layer's digest is also that of its content.
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.digest) },

@@ -12,6 +12,10 @@ export interface Images {
   readonly operator: string;
   /** What the Gitaly pods run: `/usr/local/bin/gitaly serve CONFIG` as 1000:1000. */
   readonly gitaly: string;
+  /** For tests of upgrades: the same programs as in `operator`, in another image. */
+  readonly nextOperator: string;
+  /** For tests of upgrades: the same programs as in `gitaly`, in another image. */
+  readonly nextGitaly: string;
   /** The stand-in for Gitaly; in it, `node /app/gitlab.js` is the stand-in for GitLab. */
   readonly storageNode: string;
   /** Takes the variables of the official postgres image; runs as 999. */
@@ -52,15 +56,23 @@ export async function buildProductImages(
   sources: ProductSources,
 ): Promise<Omit<ImageArchives, 'postgres'>> {
   await requireBundles(sources.dist);
-  const standIn = await build(cache, base, await storageNode(paths, sources.dist));
+  const control = await operator(sources.dist);
+  const standIn = await storageNode(paths, sources.dist);
+  const gitaly = sources.gitaly === undefined ? standIn : await stockGitaly(sources.gitaly);
+  const storageNodeImage = await build(cache, base, standIn);
   return {
-    operator: await build(cache, base, await operator(sources.dist)),
-    storageNode: standIn,
-    gitaly:
-      sources.gitaly === undefined
-        ? standIn
-        : await build(cache, base, await stockGitaly(sources.gitaly)),
+    operator: await build(cache, base, control),
+    nextOperator: await build(cache, base, nextRelease(control)),
+    storageNode: storageNodeImage,
+    gitaly: gitaly === standIn ? storageNodeImage : await build(cache, base, gitaly),
+    nextGitaly: await build(cache, base, nextRelease(gitaly)),
   };
+}
+
+/** The same layer under another configuration: an image of its own that costs no node any room. */
+function nextRelease({ name, config, ...rest }: Application): Application {
+  const labels = { 'org.opencontainers.image.version': 'next' };
+  return { ...rest, name: `${name}-next`, config: { ...config, labels } };
 }
 
 /** Makes the image of PostgreSQL, from an npm package, the same way. */
