@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { dump } from 'js-yaml';
 
-import { clusterContext } from '../../test/support/gitaly-cluster.ts';
+import { clusterContext, gitalyCluster } from '../../test/support/gitaly-cluster.ts';
+import { effectiveSpec } from '../api/effective-spec.ts';
 import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
 import type { KubeObject, PersistentVolumeClaim, Secret } from '../api/kubernetes.ts';
 import { desiredObjects } from './desired-objects.ts';
@@ -55,6 +56,16 @@ describe('the desired objects', () => {
       expect(dump(object, { noRefs: true })).toMatchSnapshot();
     },
   );
+
+  test('differ in the proxies alone after an upgrade of the operator', () => {
+    const before = desired();
+    const spec = effectiveSpec(gitalyCluster(), { proxyImage: 'gitaly-operator:2' });
+    const context = { ...clusterContext(), spec };
+    const after = desiredObjects({ context, observed: nothing, gitalyToken: 'secret-token' });
+    const changed = after.filter((object, at) => dump(object) !== dump(before[at]));
+    expect(titles(after)).toEqual(titles(before));
+    expect(titles(changed)).toEqual(['Deployment gitaly-proxy']);
+  });
 
   test('let one storage be evicted at a time where nobody sees which nodes are about to go', () => {
     const context = { ...clusterContext(), watchesNodes: false };
