@@ -140,7 +140,7 @@ export class ActiveWrite {
 
   /** GitLab has refused the write: what waits is stopped. */
   stopTransaction(): void {
-    this.#step({ kind: 'stopped' });
+    if (!this.#ended) this.#step({ kind: 'stopped' });
   }
 
   intentDurable(voters: readonly string[]): void {
