@@ -10,7 +10,7 @@ import type { ProxyEndpoint } from './proxy-status-source.ts';
 const newRepository = 'a new repository';
 /** As long as proxies take for a list. */
 const defaultLimitMs = 30_000;
-/** For all sets with their examples: 500,000 sets of three storages need 75 MiB. */
+/** For all sets with their examples: 500,000 sets of three storages need 50 MiB. */
 const defaultMaxBytes = 128 * 2 ** 20;
 
 export interface RpcPlacementsOptions {
@@ -31,7 +31,7 @@ export function rpcPlacements(options: RpcPlacementsOptions): PlacementSource {
     storages: readonly StorageName[],
     untilMs: number,
   ) {
-    const builder = new BoundedBuilder(maxBytes);
+    const builder = new PlacementsBuilder();
     for (const [virtualStorage, indexes] of indexesByVirtualStorage(storages)) {
       const left = Math.max(1, untilMs - clock.monotonicMs());
       await callAdmin({ clock, proxy, token, limitMs: left }, async (admin, callOptions) => {
@@ -39,6 +39,9 @@ export function rpcPlacements(options: RpcPlacementsOptions): PlacementSource {
         for await (const { storages: names, ...placed } of readPlacements(parts)) {
           const members = names.flatMap((name) => indexes.get(name) ?? []);
           if (members.length > 0) builder.add(members, placed.repositories, placed.example);
+          if (builder.byteLength > maxBytes) {
+            throw new Error(`where repositories are needs more than ${maxBytes} bytes of memory`);
+          }
         }
       });
       builder.add([...indexes.values()], 1, newRepository);
@@ -61,30 +64,6 @@ export function rpcPlacements(options: RpcPlacementsOptions): PlacementSource {
       return { kind: 'unknown', message: failures.join('; ') || 'no proxy has an address yet' };
     },
   };
-}
-
-/** Refuses what would not fit into memory. */
-class BoundedBuilder {
-  readonly #builder = new PlacementsBuilder();
-  readonly #maxBytes: number;
-  #bytes = 0;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  add(members: readonly number[], repositories: number, example: string): void {
-    // What typed arrays take, and a string of one-byte characters with its head.
-    this.#bytes += 4 * members.length + 32 + example.length;
-    if (this.#bytes > this.#maxBytes) {
-      throw new Error(`where repositories are needs more than ${this.#maxBytes} bytes of memory`);
-    }
-    this.#builder.add(members, repositories, example);
-  }
-
-  build() {
-    return this.#builder.build();
-  }
 }
 
 /** By virtual storage and name: the storage's index. */

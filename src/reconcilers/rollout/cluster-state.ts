@@ -52,7 +52,7 @@ function checkMembers(placements: Placements, storages: readonly RolloutStorage[
     for (let at = from; at < to; at++) {
       const number = numberOf[members[at] ?? -1];
       if (number !== undefined && number === first) continue;
-      throw new Error(`${examples[set]} is not on storages of one virtual storage`);
+      throw new Error(`${examples.at(set)} is not on storages of one virtual storage`);
     }
   });
 }

@@ -56,7 +56,7 @@ function blockingRepository(
   const missing = inSync.filter((index) => index === waiting || away[index] === 1);
   return {
     virtualStorage: storages[waiting]?.virtualStorage ?? '',
-    relativePath: examples[set] ?? '',
+    relativePath: examples.at(set) ?? '',
     missing: missing.flatMap((index) => storages[index] ?? []),
     available: inSync.length - missing.length,
     required: required[waiting] ?? 0,

@@ -7,12 +7,25 @@ describe('placements', () => {
     builder.add([2, 0, 1], 7, 'a.git');
     builder.add([], 1, 'b.git');
     builder.add([3], 4_000_000_000, 'c.git');
-    expect(builder.build()).toEqual({
+    const { examples, ...numbers } = builder.build();
+    expect(numbers).toEqual({
       offsets: Uint32Array.of(0, 3, 3, 4),
       members: Uint32Array.of(2, 0, 1, 3),
       repositories: Uint32Array.of(7, 1, 4_000_000_000),
-      examples: ['a.git', 'b.git', 'c.git'],
     });
+    expect([0, 1, 2, 3].map((set) => examples.at(set))).toEqual([
+      'a.git',
+      'b.git',
+      'c.git',
+      undefined,
+    ]);
+  });
+
+  test('tell how much memory they need', () => {
+    const builder = new PlacementsBuilder();
+    const before = builder.byteLength;
+    builder.add([2, 0, 1], 7, 'a.git');
+    expect(builder.byteLength - before).toBe(4 * (1 + 3 + 1 + 1) + 'a.git'.length);
   });
 
   test('may be many', () => {

@@ -1,9 +1,10 @@
+import { TextList } from './text-list.ts';
 import { Uint32List } from './uint32-list.ts';
 
 /**
  * Where repositories are in sync: for each set of storages, how many repositories have their in-sync voters
- * there. Typed arrays, since there may be half a million sets: with replicas on three storages a set takes 20
- * bytes and its example.
+ * there. Numbers and texts lie one behind the other, since there may be half a million sets: with replicas on three
+ * storages a set takes 24 bytes and those of its example.
  *
  * A storage is its index in the list of storages that goes to the planner with this. The members of set `s` are
  * `members[offsets[s]]` up to, and without, `members[offsets[s + 1]]`. The same set may be there more than once.
@@ -15,7 +16,7 @@ export interface Placements {
   /** How many repositories have the set. */
   readonly repositories: Uint32Array;
   /** One of them: its relative path. */
-  readonly examples: readonly string[];
+  readonly examples: TextList;
 }
 
 /** Takes the sets one at a time. */
@@ -23,10 +24,17 @@ export class PlacementsBuilder {
   readonly #offsets = new Uint32List();
   readonly #members = new Uint32List();
   readonly #repositories = new Uint32List();
-  readonly #examples: string[] = [];
+  readonly #examples = new TextList();
 
   constructor() {
     this.#offsets.push(0);
+  }
+
+  /** How much memory is needed for what was added. */
+  get byteLength(): number {
+    const numbers =
+      this.#offsets.byteLength + this.#members.byteLength + this.#repositories.byteLength;
+    return numbers + this.#examples.byteLength;
   }
 
   /**

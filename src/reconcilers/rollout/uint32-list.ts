@@ -9,6 +9,11 @@ export class Uint32List {
     return this.#length;
   }
 
+  /** How much memory the values take. */
+  get byteLength(): number {
+    return this.#length * Uint32Array.BYTES_PER_ELEMENT;
+  }
+
   push(value: number): void {
     if (this.#length === this.#values.length) {
       const larger = new Uint32Array(2 * this.#length);
@@ -17,6 +22,11 @@ export class Uint32List {
     }
     this.#values[this.#length] = value;
     this.#length += 1;
+  }
+
+  /** The value at this place, from 0 on; undefined if there is none. */
+  at(place: number): number | undefined {
+    return place < this.#length ? this.#values[place] : undefined;
   }
 
   /** What was pushed, without a copy: push no more afterwards. */

@@ -1,7 +1,3 @@
-import { seededRandom } from '../../../src/base/random.ts';
-import type { GroupRequest } from '../../../src/reconcilers/rollout/group-request.ts';
-import { PlacementsBuilder } from '../../../src/reconcilers/rollout/placements.ts';
-import { inOrderOfPreference } from '../../../src/reconcilers/rollout/rollout-storage.ts';
 import type { RolloutStorage } from '../../../src/reconcilers/rollout/rollout-storage.ts';
 
 const storageCount = 160;
@@ -30,23 +26,18 @@ export const layouts: readonly Layout[] = [
   { name: 'virtual storages of three, 2 stay', minAvailableReplicas: 2, storagesOfEach: 3 },
 ];
 
-/** A request in which all storages should go, as many as may. */
-export function requestOf(layout: Layout, repositories: number): GroupRequest<RolloutStorage> {
-  const storages = storagesOf(layout);
-  const names = storages.map(({ virtualStorage }) => virtualStorage);
-  return {
-    storages,
-    candidates: inOrderOfPreference(storages),
-    placements: placementsOf(layout, storages.length, repositories),
-    limits: {
-      minAvailableReplicas: new Map(names.map((name) => [name, layout.minAvailableReplicas])),
-      groupSize: storages.length,
-      maxUnavailable: storages.length,
-    },
-  };
+/** @throws Error if there is no such layout */
+export function layoutNamed(name: string): Layout {
+  const layout = layouts.find((one) => one.name === name);
+  if (layout === undefined) throw new Error(`there is no layout ${name}`);
+  return layout;
 }
 
-function storagesOf({ zones = [], storagesOfEach = storageCount }: Layout): RolloutStorage[] {
+/** All storages of the layout, virtual storage by virtual storage. */
+export function storagesOf({
+  zones = [],
+  storagesOfEach = storageCount,
+}: Layout): readonly RolloutStorage[] {
   const count = storageCount - (storageCount % storagesOfEach);
   return Array.from({ length: count }, (_, index) => {
     const virtualStorage = `virtual-${Math.floor(index / storagesOfEach)}`;
@@ -54,48 +45,4 @@ function storagesOf({ zones = [], storagesOfEach = storageCount }: Layout): Roll
     const zone = zones[index % zones.length];
     return { virtualStorage, name, zone, primaries: (index * 7919) % 1000, disrupted: false };
   });
-}
-
-/** Each set once, as a proxy would count them. */
-function placementsOf(layout: Layout, storages: number, repositories: number) {
-  const draw = drawFrom(layout, storages);
-  const counts = new Uint32Array(storages ** 3);
-  for (let repository = 0; repository < repositories; repository++) {
-    const [a = 0, b = 0, c = 0] = draw();
-    const key = (a * storages + b) * storages + c;
-    counts[key] = (counts[key] ?? 0) + 1;
-  }
-  const builder = new PlacementsBuilder();
-  for (const [key, count] of counts.entries()) {
-    if (count === 0) continue;
-    const members = [Math.floor(key / storages ** 2), Math.floor(key / storages), key];
-    builder.add(
-      members.map((member) => member % storages),
-      count,
-      pathOf(key),
-    );
-  }
-  return builder.build();
-}
-
-/** In one piece, as text is that has come over the wire: V8 keeps what was put together in pieces. */
-function pathOf(key: number): string {
-  const path = `@hashed/6b/86/${key.toString(16).padStart(64, '0')}.git`;
-  return Buffer.from(path).toString('latin1');
-}
-
-/** @returns draws a repository's three storages, sorted */
-function drawFrom({ storagesOfEach, onePerZone = false }: Layout, storages: number) {
-  const random = seededRandom(1);
-  const below = (limit: number) => Math.floor(random.next() * limit);
-  const inZone = (zone: number) => 3 * below(Math.ceil((storages - zone) / 3)) + zone;
-  return (): readonly number[] => {
-    if (storagesOfEach === 3) {
-      const first = 3 * below(storages / 3);
-      return [first, first + 1, first + 2];
-    }
-    const drawn = new Set<number>();
-    while (drawn.size < 3) drawn.add(onePerZone ? inZone(drawn.size) : below(storages));
-    return [...drawn].toSorted((a, b) => a - b);
-  };
 }

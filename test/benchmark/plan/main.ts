@@ -1,6 +1,7 @@
 /**
- * What it takes to plan which storages may go together: `npm run benchmark:plan`. All of 160 storages should go, and as
- * many as may. Each point has a process of its own.
+ * What it takes the operator to find out where repositories are and to plan which storages may go together:
+ * `npm run benchmark:plan`. All of 160 storages should go, and as many as may. Each point has a process of its own, which
+ * asks this one, as the operator asks a proxy.
  *
  * - `--repositories N,M`: how many, up to 10,000,000; default 1000,10000,100000,1000000;
  * - `--json`: prints JSON instead of a table.
@@ -11,8 +12,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../../../src/cli/table.ts';
 import { lineProgress } from '../../testbed/progress.ts';
-import { layouts } from './layouts.ts';
+import { layouts, type Layout } from './layouts.ts';
 import type { Measurement, Order } from './measure.ts';
+import { startPlacementServer } from './placement-server.ts';
 
 const maxRepositories = 10_000_000;
 const limitMs = 120_000;
@@ -30,21 +32,22 @@ if (!counts.every((count) => Number.isInteger(count) && count > 0 && count <= ma
 
 const progress = lineProgress((line) => process.stderr.write(line));
 const results: Measurement[] = [];
-for (const { name } of layouts) {
+for (const layout of layouts) {
   for (const repositories of counts) {
-    const point = `${repositories} repositories, ${name}`;
-    results.push(await progress.during(point, () => measureAlone({ name, repositories })));
+    const point = `${repositories} repositories, ${layout.name}`;
+    results.push(await progress.during(point, () => measure(layout, repositories)));
   }
 }
 process.stdout.write(`${values.json ? JSON.stringify(results) : tableOf(results)}\n`);
 
 /** In a process of its own: nothing is left of the point before, and its peak is its own. */
-async function measureAlone(order: Order): Promise<Measurement> {
-  const program = fileURLToPath(new URL('measure.ts', import.meta.url));
-  const child = fork(program, { execArgv: [...process.execArgv, '--expose-gc'] });
+async function measure(layout: Layout, repositories: number): Promise<Measurement> {
+  const server = await startPlacementServer(layout, repositories);
+  const child = fork(fileURLToPath(new URL('measure.ts', import.meta.url)));
   const signal = AbortSignal.timeout(limitMs);
   try {
-    child.send(order);
+    const address = `127.0.0.1:${server.port}`;
+    child.send({ name: layout.name, repositories, address } satisfies Order);
     const answer: unknown[] = await Promise.race([
       once(child, 'message', { signal }),
       once(child, 'exit').then(([code]) => {
@@ -54,6 +57,7 @@ async function measureAlone(order: Order): Promise<Measurement> {
     return answer[0] as Measurement;
   } finally {
     child.kill();
+    await server.stop();
   }
 }
 
@@ -65,15 +69,15 @@ function tableOf(measurements: readonly Measurement[]): string {
     { heading: 'STORAGES', ...right },
     { heading: 'SETS', ...right },
     { heading: 'GO TOGETHER', ...right },
-    { heading: 'FIRST MS', ...right },
-    { heading: 'LATER MS', ...right },
-    { heading: 'INPUT MIB', ...right },
+    { heading: 'LIST CPU MS', ...right },
+    { heading: 'FIRST PLAN MS', ...right },
+    { heading: 'LATER PLAN MS', ...right },
     { heading: 'PEAK MIB', ...right },
   ];
   const rows = measurements.map((one) => [
     one.name,
     ...[one.repositories, one.storages, one.sets, one.group].map(String),
-    ...[one.firstMs, one.medianMs, one.inputMiB, one.peakMiB].map((value) => value.toFixed(0)),
+    ...[one.listCpuMs, one.firstPlanMs, one.laterPlanMs, one.peakMiB].map(Math.round).map(String),
   ]);
   return formatTable(columns, rows);
 }
