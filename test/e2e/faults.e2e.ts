@@ -20,7 +20,7 @@ import {
   waitForNode,
   warningsSince,
 } from '../scenario/pods.ts';
-import { freshNamespace, leaderOf, operatorNamespace } from '../scenario/product.ts';
+import { dropNamespace, freshNamespace, leaderOf, operatorNamespace } from '../scenario/product.ts';
 import { waitFor } from '../scenario/wait-for.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
@@ -55,7 +55,10 @@ describe('a GitalyCluster under a stream of pushes', () => {
     git = await underTest.git();
   });
 
-  afterAll(() => underTest.stop());
+  afterAll(async () => {
+    await underTest.stop();
+    for (const where of [namespace, secondNamespace]) await dropNamespace(cluster, where);
+  });
   let startedAt: Date;
   beforeEach(() => {
     startedAt = new Date();
