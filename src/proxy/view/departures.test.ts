@@ -87,6 +87,19 @@ describe('before the client of a write is answered', () => {
     expect(await isKnownAtOnce(again)).toBe(false);
   });
 
+  it('proxies that have not heard the store again get 3 s, when it has been away', async () => {
+    const { record, swap, writer, clock } = await start();
+    writer.onDisconnected(new Error('away'));
+    writer.onReset();
+    const next = await swap(record, 6n, [a(6n), b(6n), c(5n)]);
+    let isKnown = false;
+    const waiting = writer.departuresKnown(next).then(() => (isKnown = true));
+    await clock.advance(2999);
+    expect(isKnown).toBe(false);
+    await clock.advance(1);
+    await waiting;
+  });
+
   it('a proxy is not waited for that has taken note before the answer of the store came', async () => {
     const { record, swap, isKnownAtOnce, clock } = await start();
     const next = await swap(record, 6n, [a(6n), b(6n), c(5n)]);

@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.ts';
+import { sleep, type Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import { inSyncVoters, type RepositoryRecord } from '../routing/repository-record.ts';
@@ -61,6 +61,8 @@ export class RepositoryView implements Stoppable, WatchEvents {
   #generation = 0;
   /** Monotonic time since which the store is not heard. */
   #silentSinceMs: number | undefined;
+  /** Monotonic time until which others may not have heard the store again. */
+  #othersReturnUntilMs = Number.NEGATIVE_INFINITY;
   #watch: Stoppable | undefined;
 
   constructor(options: RepositoryViewOptions) {
@@ -173,9 +175,19 @@ export class RepositoryView implements Stoppable, WatchEvents {
   /**
    * Waits until no other proxy relies on an older version: each has taken note, or its lease has
    * run out. Needed after a replica has left the in-sync set, and after removal.
-   * While the store cannot tell who else is alive, that takes as long as any lease can last.
+   * While the store cannot tell who else is alive, that takes as long as any lease can last. Soon after it was away, others
+   * may still read from what they know, without a lease; they get time to come back as well.
    */
   async settled(id: bigint, version: bigint): Promise<void> {
+    const { clock } = this.#options;
+    const othersReturnMs = this.#othersReturnUntilMs - clock.monotonicMs();
+    await Promise.all([
+      this.#acknowledgedByAll(id, version),
+      othersReturnMs > 0 ? sleep(clock, othersReturnMs) : undefined,
+    ]);
+  }
+
+  async #acknowledgedByAll(id: bigint, version: bigint): Promise<void> {
     const { store, clock, owner } = this.#options;
     const name = String(id);
     const lately = [...(this.#acknowledged.get(name) ?? [])].filter(([, seen]) => seen >= version);
@@ -244,6 +256,7 @@ export class RepositoryView implements Stoppable, WatchEvents {
     this.#fetches.clear();
     if (this.#silentSinceMs === undefined) return;
     this.#silentSinceMs = undefined;
+    this.#othersReturnUntilMs = this.#options.clock.monotonicMs() + othersReturnLimitMs;
     this.#options.outage.worked('changes');
   }
 
@@ -321,6 +334,9 @@ export class RepositoryView implements Stoppable, WatchEvents {
     });
   }
 }
+
+/** Longer than an attempt to connect to the store, and the pause before it. */
+const othersReturnLimitMs = 3000;
 
 /** Stands for proxies of which nothing is known: one that never acknowledges. */
 const unknownOwners: ReadonlyMap<string, { readonly remainingMs: number } | undefined> = new Map([
