@@ -7,6 +7,7 @@ import { systemClock } from '../../../src/base/clock.ts';
 import { rpcPlacements } from '../../../src/controllers/rpc-placements.ts';
 import { planGroup } from '../../../src/reconcilers/rollout/plan-group.ts';
 import { inOrderOfPreference } from '../../../src/reconcilers/rollout/rollout-storage.ts';
+import { median } from '../relay/comparison.ts';
 import { layoutNamed, storagesOf } from './layouts.ts';
 
 /** What the process of one point is told. */
@@ -51,9 +52,9 @@ const measurement: Measurement = {
   storages: storages.length,
   sets,
   group,
-  listCpuMs: medianOf([first, ...later].map(({ listCpuMs }) => listCpuMs)),
+  listCpuMs: median([first, ...later].map(({ listCpuMs }) => listCpuMs)),
   firstPlanMs,
-  laterPlanMs: medianOf(later.map(({ planMs }) => planMs)),
+  laterPlanMs: median(later.map(({ planMs }) => planMs)),
   peakMiB: process.resourceUsage().maxRSS / 1024,
 };
 process.send?.(measurement);
@@ -83,8 +84,4 @@ async function round() {
     listCpuMs: (user + system) / 1000,
     planMs: performance.now() - startedMs,
   };
-}
-
-function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
