@@ -75,7 +75,10 @@ export async function imagesOf(
   return [...new Set((await cluster.kubectl([...path, output])).split(' '))];
 }
 
-/** As when a kernel kills it: no grace, no goodbye. */
+/**
+ * Deletes a pod without a grace. Resolves when Kubernetes has forgotten it: its processes may run for some
+ * seconds more.
+ */
 export async function killPod(cluster: Cluster, namespace: string, name: string): Promise<void> {
   await cluster.kubectl(['-n', namespace, 'delete', 'pod', name, '--grace-period=0', '--force']);
 }

@@ -1,5 +1,4 @@
 import type { Cluster } from '../testbed/cluster.ts';
-import { killPod } from './pods.ts';
 import { waitFor } from './wait-for.ts';
 
 const gate = 'gitaly.dev/kept-away';
@@ -26,9 +25,11 @@ export class StorageLoss {
     return loss;
   }
 
-  /** Kills a storage's pod, and keeps the next one from starting. */
+  /** Ends a storage, and keeps its next pod from starting. Resolves when none of its processes runs. */
   async takeAway(storage: string): Promise<void> {
-    await killPod(this.#cluster, this.#namespace, storage);
+    // With a grace, kubectl waits until the pod's containers have ended; with `--force` it does not.
+    const grace = ['--grace-period=1', '--timeout=60s'];
+    await this.#kubectl(['delete', 'pod', storage, ...grace], 70_000);
     await waitFor(`${storage} to be kept away`, 60_000, async () => {
       const gates = await this.#kubectl([
         'get',
