@@ -1,11 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { expect } from '@jest/globals';
+import type { Scope } from '../../src/base/scope.ts';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import { virtualStorage } from '../scenario/gitaly-cluster.ts';
 import type { Git } from '../scenario/git.ts';
 import { waitFor } from '../scenario/wait-for.ts';
 import { commitFile } from '../support/commit-file.ts';
 import { SteadyLoad, type LoadTarget, type LoadTask } from '../support/steady-load.ts';
+import { slowClones } from './slow-clones.ts';
 
 const limitMs = 120_000;
 
@@ -20,12 +22,18 @@ export async function loadTarget(client: GitalyClient, relativePath: string): Pr
   return { repository, commit };
 }
 
-/** Clones of a repository, and pushes to it. */
-export async function gitTasks(git: Git, { repository }: LoadTarget): Promise<readonly LoadTask[]> {
+/** Clones of a repository, and pushes to it; and clones of a large one, by a network that is slow. */
+export async function gitTasks(
+  scope: Scope,
+  git: Git,
+  client: GitalyClient,
+): Promise<readonly LoadTask[]> {
+  const { repository } = await loadTarget(client, 'git.git');
   const url = git.url(repository.relativePath);
   const tree = git.folder('tree');
   await git.git('.', ['clone', '-q', '--branch', 'main', url, tree]);
   return [
+    await slowClones(scope, git, await loadTarget(client, 'large.git')),
     {
       name: 'pushes',
       async once(round) {

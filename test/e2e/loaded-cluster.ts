@@ -88,12 +88,12 @@ export class LoadedCluster {
     await this.cluster.kubectl(['apply', '-f', '-'], { input });
   }
 
-  /** Calls of our own client, pushes and clones, each kind to a repository of its own. */
+  /** Calls of our own client, and those of {@link gitTasks}. */
   async tasks(): Promise<readonly LoadTask[]> {
     const { client, underTest } = this;
     return [
       ...callTasks('own', client, await loadTarget(client, 'own.git')),
-      ...(await gitTasks(await underTest.git(), await loadTarget(client, 'git.git'))),
+      ...(await gitTasks(this.#scope, await underTest.git(), client)),
     ];
   }
 

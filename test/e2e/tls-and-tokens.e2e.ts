@@ -79,7 +79,7 @@ describe('a GitalyCluster with TLS, under load', () => {
     const remote = { host, port: Number(port), token, virtualStorage: 'default' };
     git = scope.own(await Git.create({ ...remote, caFile: authority.file }));
     const target = await loadTarget(client, 'load.git');
-    tasks = [...callTasks('calls', client, target), ...(await gitTasks(git, target))];
+    tasks = [...callTasks('calls', client, target), ...(await gitTasks(scope, git, client))];
   });
 
   afterAll(async () => {

@@ -4,10 +4,13 @@ import { join, resolve } from 'node:path';
 import type { Stoppable } from '../../src/base/scope.ts';
 import { run, tryRun, type RunResult } from '../testbed/run.ts';
 
-/** Where git finds a GitalyCluster, and how it logs in. */
-export interface GitRemote {
+export interface GitAddress {
   readonly host: string;
   readonly port: number;
+}
+
+/** Where git finds a GitalyCluster, and how it logs in. */
+export interface GitRemote extends GitAddress {
   readonly token: string;
   readonly virtualStorage: string;
   /** A file with the authority that the server's certificate is signed by. Default: no TLS. */
@@ -51,6 +54,15 @@ export class Git implements Stoppable {
     // At once, as a command that starts just now may read it.
     await writeFile(join(this.#scratch, 'new-token'), token, { mode: 0o600 });
     await rename(join(this.#scratch, 'new-token'), join(this.#scratch, 'token'));
+  }
+
+  get address(): GitAddress {
+    return this.#remote;
+  }
+
+  /** The same by another way. It shares login and folders with this one, and ends with it. */
+  by(address: GitAddress): Git {
+    return new Git({ ...this.#remote, ...address }, this.#scratch);
   }
 
   /** An empty folder's name that nobody else uses. */
