@@ -51,6 +51,7 @@ export interface EffectiveSpec {
     };
     readonly drainDeadlineSeconds: number;
     readonly readyDeadlineSeconds: number;
+    readonly startupErrors: 'Halt' | 'Ignore';
     /** How many storages are replaced together at most. */
     readonly groupSize: number;
     readonly maxUnavailable: number;
@@ -148,6 +149,7 @@ export function effectiveSpec(cluster: GitalyCluster, defaults: SpecDefaults): E
       },
       drainDeadlineSeconds: spec.update?.drainDeadlineSeconds ?? 600,
       readyDeadlineSeconds: spec.update?.readyDeadlineSeconds ?? 600,
+      startupErrors: spec.update?.startupErrors ?? 'Halt',
       groupSize: spec.update?.groupSize ?? 1,
       maxUnavailable: spec.update?.maxUnavailable ?? spec.update?.groupSize ?? 1,
       minAvailableReplicas: spec.update?.minAvailableReplicas,

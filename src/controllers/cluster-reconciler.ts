@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { effectiveSpec, type SpecDefaults } from '../api/effective-spec.ts';
+import type { Pod } from '../api/kubernetes.ts';
 import type { GitalyCluster, GitalyClusterStatus } from '../api/generated/gitaly-cluster.ts';
 import type { Reconcile, ReconcileResult } from '../kube/controller-loop.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
@@ -13,12 +14,17 @@ import { kubeTime } from '../kube/kube-time.ts';
 import type { StatusWriter } from '../kube/status-writer.ts';
 import type { ClusterContext } from '../reconcilers/cluster-context.ts';
 import { desiredObjects } from '../reconcilers/desired-objects.ts';
-import type { ApplyOutcome, ObservedCluster } from '../reconcilers/observed-cluster.ts';
+import {
+  byName,
+  type ApplyOutcome,
+  type ObservedCluster,
+} from '../reconcilers/observed-cluster.ts';
 import { leavingNodes, type NodeWatching } from '../reconcilers/leaving-nodes.ts';
 import { refreshIntervalMs } from '../reconcilers/refresh-interval.ts';
 import { databaseEviction } from '../reconcilers/rollout/database-eviction.ts';
 import { observeRoll } from '../reconcilers/rollout/observe-roll.ts';
 import { planRoll, type RollPlan } from '../reconcilers/rollout/roll-plan.ts';
+import { needsStartupLog } from '../reconcilers/rollout/storage-state.ts';
 import {
   clusterStatus,
   invalidStatus,
@@ -39,12 +45,13 @@ import type { ProxyZones } from './proxy-zones.ts';
 import { reachProxies, type ReachedProxies } from './reach-proxies.ts';
 import { executeRoll } from './roll-executor.ts';
 import { ScaleDowns } from './scale-downs.ts';
+import { StartupLogs } from './startup-logs.ts';
 
 /** What reconciling a cluster needs. */
 export interface ClusterReconcilerOptions {
   readonly caches: Pick<ClusterCaches, 'cluster' | 'clusters' | 'objectsOf' | 'nodes'>;
   readonly applier: ObjectApplier;
-  readonly client: Pick<KubeClient, 'delete' | 'merge'>;
+  readonly client: Pick<KubeClient, 'delete' | 'merge' | 'podLog'>;
   readonly secrets: ClusterSecrets;
   readonly proxies: ProxyStatusSource;
   readonly placements: PlacementSource;
@@ -76,6 +83,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
   const { caches, clock, statuses } = options;
   const placements = new PacedPlacements({ source: options.placements, clock });
   const scaleDowns = new ScaleDowns();
+  const startupLogs = new StartupLogs(options);
 
   async function reconcile(
     key: string,
@@ -87,6 +95,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
       options.applier.forget(name);
       placements.forget(name);
       scaleDowns.forget(name);
+      startupLogs.forget(name);
       statuses.keepOnly(caches.clusters());
       return { kind: 'done' };
     }
@@ -102,6 +111,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
     const { before, observed, proxies, roll, nowMs } = await plan({
       options,
       placements,
+      startupLogs,
       context: context.context,
       outcome,
     });
@@ -217,26 +227,41 @@ interface Look {
 interface PlanInput {
   readonly options: ClusterReconcilerOptions;
   readonly placements: PacedPlacements;
+  readonly startupLogs: StartupLogs;
   readonly context: ClusterContext;
   readonly outcome: ApplyOutcome;
 }
 
-/** Looks and plans. Only if the plan needs it, finds out where the repositories are, and looks once more after that. */
+/**
+ * Looks and plans. Only if the plan needs it, reads what new pods have logged; and finds out where the repositories are,
+ * and looks once more after that.
+ */
 async function plan({
   options,
   placements,
+  startupLogs: logs,
   context,
   outcome,
 }: PlanInput): Promise<Look & { readonly roll: RollPlan }> {
   const first = await look(options, context);
-  const roll = planRoll(observeRoll({ ...first, context, outcome }));
+  const unread = planRoll(observeRoll({ ...first, context, outcome }));
+  const startupLogs = await logs.of(context, uncheckedPods(unread, first.observed));
+  const roll =
+    startupLogs.size === 0
+      ? unread
+      : planRoll(observeRoll({ ...first, context, outcome, startupLogs }));
   const { endpoints, token } = first.proxies;
   if (!roll.needsPlacements || token === undefined) return { ...first, roll };
   const found = await placements.list(context, endpoints, token, roll.storages);
   if (!found) return { ...first, roll };
   // That took its time, in which storages may have died.
   const last = await look(options, context);
-  return { ...last, roll: planRoll(observeRoll({ ...last, context, outcome, placements: found })) };
+  const all = { ...last, context, outcome, startupLogs, placements: found };
+  return { ...last, roll: planRoll(observeRoll(all)) };
+}
+
+function uncheckedPods({ storages }: RollPlan, { pods }: ObservedCluster): readonly Pod[] {
+  return storages.filter(needsStartupLog).flatMap(({ name }) => byName(pods, name) ?? []);
 }
 
 async function look(options: ClusterReconcilerOptions, context: ClusterContext): Promise<Look> {

@@ -143,6 +143,23 @@ describe('a rolling update', () => {
     ]);
   });
 
+  test('keeps clients away from a new pod that has logged errors, until a person says otherwise', async () => {
+    await readyToRoll();
+    const [first = ''] = roll.storages;
+    const line = JSON.stringify({ level: 'error', msg: 'no hooks' });
+    controlled.server.logs.set(first, [`2026-01-31T10:00:00Z ${line}`]);
+    roll.want('revision-2');
+    await reason('UpdateHalted');
+    expect(statusOf()?.message).toMatch(
+      /gitaly-default-0 is ready, but .*: its log has an error: no hooks\..*startupErrors to Ignore/,
+    );
+    expect(roll.drained).toEqual([first]);
+    expect(roll.revisions).toEqual(['revision-2', 'revision-1', 'revision-1']);
+    controlled.put({ update: { startupErrors: 'Ignore' } });
+    await until('it is done', () => isDone('revision-2'));
+    expect(roll.history).toEqual(wholeRoll('revision-2'));
+  });
+
   test('takes as many together as the repositories allow, after one that shows whether it works', async () => {
     await readyToRoll();
     controlled.put({ update: { groupSize: 3, minAvailableReplicas: 1 } });

@@ -6,6 +6,7 @@ import {
   collectionPath,
   objectPath,
   resourceTypeOf,
+  resourceTypes,
   type ObjectName,
   type ResourceType,
 } from './resource-types.ts';
@@ -37,6 +38,14 @@ export interface ListQuery extends Selection {
 export interface WatchQuery extends Selection {
   readonly resourceVersion: string;
   readonly timeoutSeconds: number;
+  readonly signal: AbortSignal;
+}
+
+/** What a look at a log asks for. */
+export interface LogQuery {
+  readonly container: string;
+  /** The line at the limit is cut. */
+  readonly limitBytes: number;
   readonly signal: AbortSignal;
 }
 
@@ -99,6 +108,19 @@ export class KubeClient {
         resourceVersion,
         timeoutSeconds: String(timeoutSeconds),
       },
+      signal,
+    });
+  }
+
+  /** The lines of a container's log from its start, each with its time before it. */
+  podLog(
+    name: ObjectName,
+    { container, limitBytes, signal }: LogQuery,
+  ): Promise<AsyncIterable<string>> {
+    return this.#transport.openLines({
+      method: 'GET',
+      path: `${objectPath(resourceTypes.pod, name)}/log`,
+      query: { container, limitBytes: String(limitBytes), timestamps: 'true' },
       signal,
     });
   }

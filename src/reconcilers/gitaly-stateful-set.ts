@@ -73,6 +73,9 @@ export function gitalyStatefulSet(input: GitalyStatefulSetInput): StatefulSet {
   };
 }
 
+/** The container of a storage's pod that runs Gitaly. */
+export const gitalyContainer = 'gitaly';
+
 const volumeNames = {
   config: 'config',
   gitlab: 'gitlab',
@@ -114,7 +117,7 @@ function podTemplate({
 function container(context: ClusterContext, virtualStorage: EffectiveVirtualStorage): Container {
   const hasTls = context.spec.tls.storageSecret !== undefined;
   return {
-    name: 'gitaly',
+    name: gitalyContainer,
     image: context.spec.gitaly.image,
     imagePullPolicy: 'IfNotPresent',
     command: ['/usr/local/bin/gitaly', 'serve', gitalyPaths.config],

@@ -46,6 +46,7 @@ describe('the chart', () => {
     ['patch', 'persistentvolumeclaims'],
     ['delete', 'pods'],
     ['patch', 'pods'],
+    ['get', 'pods:log'],
     ['watch', 'nodes'],
     ['patch', 'gitalyclusters.gitaly.dev:status'],
   ])('lets the operator %s %s', async (verb, resource) => {

@@ -34,6 +34,8 @@ export interface FakeApiServer extends Stoppable {
   readonly requests: readonly FakeRequest[];
   /** Asked for each request; the first fault that it returns is what happens. */
   setFault(fault: (request: FakeRequest) => Fault | undefined): void;
+  /** What the log of every container of the pods whose name it is has, line by line. Default: nothing. */
+  readonly logs: Map<string, readonly string[]>;
   /** Sends each open watch a bookmark. */
   bookmark(): void;
   /** Ends each open watch as the server's own limit would. */
@@ -48,6 +50,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
   const objects = new FakeObjects();
   const requests: FakeRequest[] = [];
   const watches = new Set<Watch>();
+  const logs = new Map<string, readonly string[]>();
   let faultOf: (request: FakeRequest) => Fault | undefined = () => undefined;
 
   const server = createServer((incoming, response) => {
@@ -65,6 +68,12 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     const fault = faultOf(request);
     if (fault) return suffer(fault, response);
     if (watch) return openWatch(request, response);
+    const pod = /\/pods\/([^/]+)\/log$/.exec(url.pathname)?.[1];
+    if (pod !== undefined) {
+      response.writeHead(200, { 'content-type': 'text/plain' });
+      response.end((logs.get(pod) ?? []).map((line) => `${line}\n`).join(''));
+      return;
+    }
     const body = await readJson(incoming);
     const answer = objects.handle({ ...request, body, apply: isApply(incoming) });
     response.writeHead(answer.code, { 'content-type': 'application/json' });
@@ -98,6 +107,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     url: new URL(`http://127.0.0.1:${port}`),
     objects,
     requests,
+    logs,
     setFault(fault) {
       faultOf = fault;
     },

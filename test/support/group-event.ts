@@ -1,6 +1,8 @@
+import type { RevisionQuality } from './roll-event.ts';
+
 /** Something that happens in a `GroupWorld`; `storage` is any number. */
 export type GroupEvent =
-  | { readonly kind: 'newRevision'; readonly isGood: boolean }
+  | { readonly kind: 'newRevision'; readonly quality: RevisionQuality }
   | { readonly kind: 'groupSize'; readonly size: number }
   | { readonly kind: 'paused' | 'listsFail' | 'watchStalls'; readonly isOn: boolean }
   | { readonly kind: 'othersDrain'; readonly storage: number; readonly isOn: boolean }

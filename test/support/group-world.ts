@@ -10,6 +10,7 @@ import type {
   RollObservation,
 } from '../../src/reconcilers/rollout/roll-observation.ts';
 import type { GroupEvent } from './group-event.ts';
+import type { RevisionQuality } from './roll-event.ts';
 import { drainOf, isDrainAsked } from './roll-storage.ts';
 
 /** Storages by virtual storage, and the storages of each repository by their indexes in it. */
@@ -29,6 +30,8 @@ interface Pod {
   readonly uid: string;
   readonly revision: number;
   phase: 'starting' | 'ready' | 'failing' | 'stopping';
+  /** Whether its log has errors from its start. */
+  readonly isFlawed: boolean;
   sinceMs: number;
 }
 
@@ -65,7 +68,7 @@ export class GroupWorld {
   readonly #repositories: readonly Repository[];
   #nowMs = 1_000_000;
   #revision = 1;
-  #isGood = true;
+  #quality: RevisionQuality = 'good';
   #uids = 0;
   #groupSize: number;
   #paused = false;
@@ -105,7 +108,7 @@ export class GroupWorld {
   settle(): void {
     const numbers = [...this.#storages.keys()];
     this.playAll([
-      { kind: 'newRevision', isGood: true },
+      { kind: 'newRevision', quality: 'good' },
       { kind: 'paused', isOn: false },
       { kind: 'listsFail', isOn: false },
       { kind: 'watchStalls', isOn: false },
@@ -126,7 +129,7 @@ export class GroupWorld {
     switch (event.kind) {
       case 'newRevision':
         this.#revision += 1;
-        this.#isGood = event.isGood;
+        this.#quality = event.quality;
         break;
       case 'groupSize':
         this.#groupSize = event.size;
@@ -187,7 +190,13 @@ export class GroupWorld {
 
   #newPod(phase: Pod['phase']): Pod {
     this.#uids += 1;
-    return { uid: `uid-${this.#uids}`, revision: this.#revision, phase, sinceMs: this.#nowMs };
+    return {
+      uid: `uid-${this.#uids}`,
+      revision: this.#revision,
+      phase,
+      isFlawed: this.#quality === 'flawed',
+      sinceMs: this.#nowMs,
+    };
   }
 
   #at(number: number): Storage {
@@ -222,7 +231,8 @@ export class GroupWorld {
     if (!pod) storage.pod = this.#newPod('starting');
     else if (pod.phase === 'stopping') storage.pod = undefined;
     else if (pod.phase === 'starting') {
-      pod.phase = pod.revision < this.#revision || this.#isGood ? 'ready' : 'failing';
+      const isGood = pod.revision < this.#revision || this.#quality !== 'failing';
+      pod.phase = isGood ? 'ready' : 'failing';
       pod.sinceMs = this.#nowMs;
     } else if (pod.phase === 'ready') storage.healthy = true;
     storage.noted = isDrainAsked(storage);
@@ -317,7 +327,12 @@ export class GroupWorld {
     const names = new Set(this.#storages.map(({ virtualStorage }) => virtualStorage));
     return {
       nowMs: this.#nowMs,
-      policy: { paused: this.#paused, drainDeadlineMs: deadlineMs, readyDeadlineMs: deadlineMs },
+      policy: {
+        paused: this.#paused,
+        drainDeadlineMs: deadlineMs,
+        readyDeadlineMs: deadlineMs,
+        checksStartup: true,
+      },
       group: { size: this.#groupSize, maxUnavailable: this.#layout.maxUnavailable },
       isApplied: true,
       proxies: { kind: 'answered', away: [] },
@@ -362,7 +377,7 @@ export class GroupWorld {
 
   #podOf({ pod }: Storage): ObservedPod {
     if (!pod) return { kind: 'absent' };
-    const { uid, phase, revision, sinceMs } = pod;
+    const { uid, phase, revision, isFlawed, sinceMs } = pod;
     if (phase === 'stopping') return { kind: 'stopping' };
     const isFailing = phase === 'failing';
     return {
@@ -371,6 +386,7 @@ export class GroupWorld {
       outdated: revision === this.#revision ? [] : ['image'],
       leaving: undefined,
       eviction: { isAllowed: false, sinceMs: undefined },
+      startup: isFlawed ? { kind: 'errors', message: 'no hooks' } : { kind: 'clean' },
       readiness:
         phase === 'ready'
           ? { kind: 'ready' }

@@ -1,6 +1,9 @@
+/** What becomes of a revision's pods: they get ready, never do, or do with errors in their logs. */
+export type RevisionQuality = 'good' | 'failing' | 'flawed';
+
 /** Something that happens in a `RollWorld`. */
 export type RollEvent =
-  | { readonly kind: 'newRevision'; readonly isGood: boolean }
+  | { readonly kind: 'newRevision'; readonly quality: RevisionQuality }
   | { readonly kind: 'podCrashes'; readonly storage: number }
   | { readonly kind: 'fallsBehind'; readonly storage: number }
   | { readonly kind: 'callBegins'; readonly storage: number }

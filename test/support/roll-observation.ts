@@ -10,6 +10,14 @@ import { drainRequester } from '../../src/reconcilers/rollout/storage-state.ts';
 /** The time of every {@link rollObservation}. */
 export const rollNowMs = 10_000_000;
 
+/** The policy of every {@link rollObservation}. */
+export const rollPolicy: RollObservation['policy'] = {
+  paused: false,
+  drainDeadlineMs: 600_000,
+  readyDeadlineMs: 600_000,
+  checksStartup: true,
+};
+
 /** One virtual storage, where nothing is the matter but what is said; deadlines of 600 s. */
 export function rollObservation(
   storages: readonly ObservedStorage[],
@@ -18,7 +26,7 @@ export function rollObservation(
   const { short = 0, refusing = 0, ...others } = rest;
   return {
     nowMs: rollNowMs,
-    policy: { paused: false, drainDeadlineMs: 600_000, readyDeadlineMs: 600_000 },
+    policy: rollPolicy,
     group: { size: 1, maxUnavailable: 1 },
     isApplied: true,
     proxies: { kind: 'answered', away: [] },
@@ -46,6 +54,7 @@ export function storageOf(
             leaving: undefined,
             eviction: { isAllowed: false, sinceMs: undefined },
             readiness: ready,
+            startup: { kind: 'clean' },
             ...pod,
           },
     report:

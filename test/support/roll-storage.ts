@@ -6,6 +6,8 @@ export interface RollPod {
   readonly uid: string;
   readonly revision: number;
   phase: 'starting' | 'ready' | 'failing' | 'stopping';
+  /** Whether its log has errors from its start. */
+  readonly isFlawed: boolean;
   changedMs: number;
   isEvictable: boolean;
   evictableSinceMs: number | undefined;
@@ -30,7 +32,7 @@ export interface RollStorage {
 /** What the operator sees of its pod, where that revision is the one wanted. */
 export function observedPod({ pod, name, leaving }: RollStorage, wanted: number): ObservedPod {
   if (!pod) return { kind: 'absent' };
-  const { uid, phase, revision, changedMs, isEvictable, evictableSinceMs } = pod;
+  const { uid, phase, revision, isFlawed, changedMs, isEvictable, evictableSinceMs } = pod;
   if (phase === 'stopping') return { kind: 'stopping' };
   const template = revision === wanted ? [] : (['image', 'configuration'] as const);
   return {
@@ -39,6 +41,7 @@ export function observedPod({ pod, name, leaving }: RollStorage, wanted: number)
     outdated: leaving ? [...template, 'node'] : template,
     leaving: leaving ? `the node of ${name} is cordoned` : undefined,
     eviction: { isAllowed: isEvictable, sinceMs: evictableSinceMs },
+    startup: isFlawed ? { kind: 'errors', message: 'no hooks' } : { kind: 'clean' },
     readiness:
       phase === 'ready'
         ? { kind: 'ready' }

@@ -7,7 +7,7 @@ import type {
   ObservedStorage,
   RollObservation,
 } from '../../src/reconcilers/rollout/roll-observation.ts';
-import type { RollEvent } from './roll-event.ts';
+import type { RevisionQuality, RollEvent } from './roll-event.ts';
 import {
   drainOf,
   isDrainAsked,
@@ -31,7 +31,7 @@ export class RollWorld {
   readonly #storages: RollStorage[];
   #nowMs = 1_000_000;
   #revision = 1;
-  #isGood = true;
+  #quality: RevisionQuality = 'good';
   #uids = 0;
   #silent = false;
   #away = false;
@@ -78,7 +78,7 @@ export class RollWorld {
     for (const storage of this.#storages.keys()) {
       this.play({ kind: 'nodeLeaves', storage, isOn: false });
     }
-    this.play({ kind: 'newRevision', isGood: true });
+    this.play({ kind: 'newRevision', quality: 'good' });
     this.goOn();
   }
 
@@ -109,7 +109,7 @@ export class RollWorld {
     switch (event.kind) {
       case 'newRevision':
         this.#revision += 1;
-        this.#isGood = event.isGood;
+        this.#quality = event.quality;
         break;
       case 'podCrashes':
         this.#at(event.storage, (storage) => this.#crash(storage));
@@ -203,6 +203,7 @@ export class RollWorld {
       uid: `uid-${this.#uids}`,
       revision: this.#revision,
       phase,
+      isFlawed: this.#quality === 'flawed',
       changedMs: this.#nowMs,
       isEvictable: false,
       evictableSinceMs: undefined,
@@ -228,7 +229,7 @@ export class RollWorld {
         break;
       case 'starting':
         // An outdated pod crashed, and comes back.
-        if (pod.revision < this.#revision || this.#isGood) pod.phase = 'ready';
+        if (pod.revision < this.#revision || this.#quality !== 'failing') pod.phase = 'ready';
         else pod.phase = 'failing';
         pod.changedMs = this.#nowMs;
         break;
@@ -353,7 +354,12 @@ export class RollWorld {
     const behind = Math.max(...this.#storages.map((one) => (one.healthy ? one.behind : replicas)));
     return {
       nowMs: this.#nowMs,
-      policy: { paused: this.#paused, drainDeadlineMs: deadlineMs, readyDeadlineMs: deadlineMs },
+      policy: {
+        paused: this.#paused,
+        drainDeadlineMs: deadlineMs,
+        readyDeadlineMs: deadlineMs,
+        checksStartup: true,
+      },
       group: { size: this.#groupSize, maxUnavailable: this.#groupSize },
       isApplied: true,
       proxies: this.#silent

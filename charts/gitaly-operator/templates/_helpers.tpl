@@ -52,6 +52,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 - apiGroups: ['']
   resources: [pods]
   verbs: [get, list, watch, patch, delete]
+# To find the errors of a new pod's start before clients come back to it.
+- apiGroups: ['']
+  resources: [pods/log]
+  verbs: [get]
 # To let volumes grow. The StatefulSet controller makes them; nothing here may delete one.
 - apiGroups: ['']
   resources: [persistentvolumeclaims]

@@ -319,6 +319,10 @@ export interface UpdateSpec {
    */
   readyDeadlineSeconds?: number;
   /**
+   * What errors in the log of a new pod are, if they are from before it was ready: Halt keeps clients away from it and halts the update, Ignore does not look.
+   */
+  startupErrors?: 'Halt' | 'Ignore';
+  /**
    * How many storages are replaced together at most. From 2 on the operator looks up where repositories are, and those go together that no repository needs at the same time: see minAvailableReplicas. The first pod of a new revision goes alone.
    */
   groupSize?: number;

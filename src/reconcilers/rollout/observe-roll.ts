@@ -19,6 +19,7 @@ import {
 import { podsOf } from '../status/pods-of.ts';
 import type { LeavingNodes } from '../leaving-nodes.ts';
 import { evictionOf } from './eviction-marks.ts';
+import type { StartupLog } from './startup-log.ts';
 import { outdatedReasons, type OutdatedReason } from './outdated-reasons.ts';
 import type {
   ObservedPlacements,
@@ -33,6 +34,8 @@ export interface RollInput {
   readonly context: ClusterContext;
   readonly observed: Pick<ObservedCluster, 'pods' | 'statefulSets' | 'leavingNodes' | 'report'>;
   readonly outcome: ApplyOutcome;
+  /** What the logs of new pods say, by their UIDs, as far as they were read. */
+  readonly startupLogs?: ReadonlyMap<string, StartupLog> | undefined;
   /** Where repositories are, if that was asked: see RollPlan.needsPlacements. */
   readonly placements?: ObservedPlacements | undefined;
   /** Milliseconds since 1970-01-01 UTC. */
@@ -42,14 +45,15 @@ export interface RollInput {
 /** What is observed, in the terms of the roll. */
 export function observeRoll(input: RollInput): RollObservation {
   const { context, observed, outcome, nowMs } = input;
-  const { paused, drainDeadlineSeconds, readyDeadlineSeconds, groupSize, maxUnavailable } =
-    context.spec.update;
+  const { paused, drainDeadlineSeconds, readyDeadlineSeconds, startupErrors } = context.spec.update;
+  const { groupSize, maxUnavailable } = context.spec.update;
   return {
     nowMs,
     policy: {
       paused,
       drainDeadlineMs: drainDeadlineSeconds * 1000,
       readyDeadlineMs: readyDeadlineSeconds * 1000,
+      checksStartup: startupErrors === 'Halt',
     },
     group: { size: groupSize, maxUnavailable },
     isApplied: outcome.kind === 'applied',
@@ -74,7 +78,7 @@ function observedProxies(
 }
 
 function observedVirtualStorage(
-  { context, observed }: RollInput,
+  { context, observed, startupLogs }: RollInput,
   virtualStorage: EffectiveVirtualStorage,
 ): ObservedVirtualStorage {
   const { name } = virtualStorage;
@@ -89,7 +93,11 @@ function observedVirtualStorage(
       context.spec.update.minAvailableReplicas ?? virtualStorage.minInSyncReplicas,
     storages: storagesOf(context, virtualStorage).map((storage) => ({
       name: storage.name,
-      pod: observedPod(byName(observed.pods, storage.name), set, observed.leavingNodes),
+      pod: observedPod(byName(observed.pods, storage.name), {
+        set,
+        leavingNodes: observed.leavingNodes,
+        startupLogs,
+      }),
       report: isCurrent(observed.report)
         ? report?.storages.find((one) => one.name === storage.name)
         : undefined,
@@ -104,8 +112,14 @@ function isCurrent(report: ProxyReport): boolean {
 
 function observedPod(
   pod: Pod | undefined,
-  set: StatefulSet | undefined,
-  leavingNodes: LeavingNodes,
+  {
+    set,
+    leavingNodes,
+    startupLogs,
+  }: Pick<RollInput, 'startupLogs'> & {
+    readonly set: StatefulSet | undefined;
+    readonly leavingNodes: LeavingNodes;
+  },
 ): ObservedPod {
   if (!pod) return { kind: 'absent' };
   const { uid, deletionTimestamp } = pod.metadata;
@@ -118,6 +132,7 @@ function observedPod(
     outdated: outdatedReasons(pod, set)?.concat(node),
     leaving,
     eviction: evictionOf(pod),
+    startup: startupLogs?.get(uid),
     readiness: isPodReady(pod)
       ? { kind: 'ready' }
       : {

@@ -53,7 +53,7 @@ export function brokenBlockOf(
   { virtualStorages, proxies }: RollObservation,
 ): string | undefined {
   const onItsWay = storages.find(({ state: { kind } }) =>
-    ['stopping', 'absent', 'starting', 'failed', 'undetermined'].includes(kind),
+    ['stopping', 'absent', 'starting', 'failed', 'flawed', 'undetermined'].includes(kind),
   );
   if (onItsWay) return describeUnsettled(onItsWay);
   if (storage.state.kind === 'broken' && storage.state.isFailing) return undefined;

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { GroupEvent } from '../../../test/support/group-event.ts';
 import { GroupWorld, type GroupLayout } from '../../../test/support/group-world.ts';
 import { fc } from '../../../test/support/properties.ts';
+import type { RevisionQuality } from '../../../test/support/roll-event.ts';
 
 const virtualStorage = fc.integer({ min: 1, max: 6 }).chain((storages) =>
   fc.record({
@@ -28,9 +29,10 @@ const death: fc.Arbitrary<GroupEvent> = fc.record({
   kind: fc.constantFrom('podCrashes' as const, 'dies' as const),
   storage,
 });
+const quality = fc.constantFrom<RevisionQuality>('good', 'good', 'good', 'failing', 'flawed');
 const fault: fc.Arbitrary<GroupEvent> = fc.oneof(
   death,
-  fc.record({ kind: fc.constant('newRevision' as const), isGood: mostly(true) }),
+  fc.record({ kind: fc.constant('newRevision' as const), quality }),
   fc.record({ kind: fc.constant('groupSize' as const), size: fc.integer({ min: 1, max: 6 }) }),
   fc.record({
     kind: fc.constantFrom('paused' as const, 'listsFail' as const, 'watchStalls' as const),
@@ -89,7 +91,7 @@ describe('a roll of groups, whatever happens and wherever the operator dies', ()
       fc.property(layout, events, (given, history) => {
         const world = new GroupWorld(given);
         world.settle();
-        world.play({ kind: 'newRevision', isGood: false });
+        world.play({ kind: 'newRevision', quality: 'failing' });
         world.playAll(history.filter(({ kind }) => kind !== 'newRevision'));
         expect(world.podsOfRevision()).toBeLessThanOrEqual(1);
       }),

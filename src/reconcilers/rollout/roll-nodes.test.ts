@@ -6,6 +6,7 @@ import {
   notReady,
   rollNowMs,
   rollObservation,
+  rollPolicy,
   storageOf,
 } from '../../../test/support/roll-observation.ts';
 import type { ObservedStorage } from './roll-observation.ts';
@@ -16,7 +17,7 @@ const outdated = { outdated: ['image'] as const };
 const allowed = (agoMs = 5000) => ({ eviction: { isAllowed: true, sinceMs: rollNowMs - agoMs } });
 const unhealthy = { healthy: false, healthReason: 'refused' };
 const paused = {
-  policy: { paused: true, drainDeadlineMs: 600_000, readyDeadlineMs: 600_000 },
+  policy: { ...rollPolicy, paused: true },
 };
 
 /** The actions in short, such as `requestDrain a`. */

@@ -1,6 +1,7 @@
 import type { StorageReport } from '../proxy-report.ts';
 import type { OutdatedReason } from './outdated-reasons.ts';
 import type { Placements } from './placements.ts';
+import type { StartupLog } from './startup-log.ts';
 
 /** All that the roll of a cluster is decided from, at one moment. */
 export interface RollObservation {
@@ -23,6 +24,8 @@ interface RollPolicy {
   readonly drainDeadlineMs: number;
   /** How long a pod may take to become ready before it counts as failed. */
   readonly readyDeadlineMs: number;
+  /** Whether a new pod gets its clients back only if its log has no errors from its start. */
+  readonly checksStartup: boolean;
 }
 
 /** What the spec says of storages that go together. */
@@ -83,6 +86,8 @@ export type ObservedPod =
       readonly leaving: string | undefined;
       readonly eviction: PodEviction;
       readonly readiness: PodReadiness;
+      /** What its log says of its start; absent if nobody has looked. */
+      readonly startup?: StartupLog | undefined;
     };
 
 /** Whether the API server lets a pod be evicted that is ready. */

@@ -1,14 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { fc } from '../../../test/support/properties.ts';
-import type { RollEvent } from '../../../test/support/roll-event.ts';
+import type { RevisionQuality, RollEvent } from '../../../test/support/roll-event.ts';
 import { RollWorld } from '../../../test/support/roll-world.ts';
 
 const storage = fc.nat(2);
 /** Of two, the first much more often. */
 const mostly = (value: boolean) => fc.nat(4).map((roll) => (roll === 0 ? !value : value));
+const quality = fc.constantFrom<RevisionQuality>('good', 'good', 'good', 'failing', 'flawed');
+const bad = fc.constantFrom<RevisionQuality>('failing', 'flawed');
 const fault: fc.Arbitrary<RollEvent> = fc.oneof(
-  fc.record({ kind: fc.constant('newRevision' as const), isGood: mostly(true) }),
+  fc.record({ kind: fc.constant('newRevision' as const), quality }),
   fc.record({ kind: fc.constant('podCrashes' as const), storage }),
   fc.record({ kind: fc.constant('fallsBehind' as const), storage }),
   fc.record({ kind: fc.constant('callBegins' as const), storage }),
@@ -96,10 +98,10 @@ describe('a roll, whatever happens and wherever the operator dies', () => {
 
   test('tries a revision that does not work on one pod only', () => {
     fc.assert(
-      fc.property(events, groupSize, (history, size) => {
+      fc.property(events, groupSize, bad, (history, size, quality) => {
         const world = new RollWorld(3, size);
         world.settle();
-        world.play({ kind: 'newRevision', isGood: false });
+        world.play({ kind: 'newRevision', quality });
         world.playAll(
           history.filter(({ kind }) => kind !== 'newRevision' && kind !== 'podCrashes'),
         );

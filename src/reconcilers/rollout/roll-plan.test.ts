@@ -6,6 +6,7 @@ import {
   notReady,
   rollNowMs,
   rollObservation,
+  rollPolicy,
   storageOf,
 } from '../../../test/support/roll-observation.ts';
 import type { ObservedStorage } from './roll-observation.ts';
@@ -15,7 +16,6 @@ const outdated = { outdated: ['image'] as const };
 const brokenPod = { ...outdated, readiness: notReady() };
 const failedPod = { readiness: notReady({ isFailing: true, message: 'ImagePullBackOff' }) };
 const unhealthy = { healthy: false, healthReason: 'refused' };
-const policy = { paused: false, drainDeadlineMs: 600_000, readyDeadlineMs: 600_000 };
 
 /** The actions in short, such as `requestDrain a`. */
 function actionsOf(
@@ -197,7 +197,7 @@ describe('a drained pod stays', () => {
   });
 
   test('and gets its clients back if the update is paused', () => {
-    const rest = { policy: { ...policy, paused: true } };
+    const rest = { policy: { ...rollPolicy, paused: true } };
     expect(actionsOf([storageOf('a'), drained], rest)).toEqual(['cancelDrain b']);
     expect(progressOf([storageOf('a'), drained], rest)).toEqual({
       kind: 'paused',

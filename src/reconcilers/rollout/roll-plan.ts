@@ -50,8 +50,9 @@ import { isLeftToEviction } from './storage-state.ts';
  *    is. A crash after this leaves a drained pod that may be evicted, also if the others have trouble before the next
  *    operator looks.
  * 6. The new pods become ready, the proxies find them healthy, and copy to them what they have missed.
- * 7. The drain of each that is in sync is taken back, and when all are, step 3 chooses the next. If a new pod does not
- *    become ready, no other is touched, and when the spec is corrected, step 2 begins with it.
+ * 7. The drain of each that is in sync, and whose log has no errors from its start, is taken back, and when all are,
+ *    step 3 chooses the next. If a new pod does not become ready, or has such errors, no other is touched, and when the
+ *    spec is corrected, step 2 or 5 begins with it.
  *
  * A drain is taken back before its pod went if the update is paused or halted, if the pod is not outdated any more, if
  * more are drained than may go together (the oldest stay), if step 5 has had to wait for longer than the drain

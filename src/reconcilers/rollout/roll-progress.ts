@@ -3,7 +3,7 @@ import { isOldTemplate, type OutdatedReason } from './outdated-reasons.ts';
 import type { RollAction } from './roll-action.ts';
 import type { RollObservation } from './roll-observation.ts';
 import { describeState, fewNames } from './roll-text.ts';
-import { isLeftToEviction, ownDrainOf } from './storage-state.ts';
+import { isFailed, isLeftToEviction, ownDrainOf } from './storage-state.ts';
 
 /** How far the roll of a cluster is. */
 export type RollProgress =
@@ -45,7 +45,7 @@ export function rollProgress(input: RollProgressInput): RollProgress {
   if (reasons.length === 0 && !subject) return { kind: 'upToDate' };
   const isDone = ({ state: { kind } }: JudgedStorage) => kind === 'upToDate' || kind === 'back';
   const count = `${storages.filter(isDone).length} of ${storages.length} storages are up to date`;
-  const failed = storages.find(({ state }) => state.kind === 'failed');
+  const failed = storages.find(({ state }) => isFailed(state));
   if (failed && (subject ?? isOldTemplate(reasons)))
     return { kind: 'halted', message: haltedMessage(count, failed) };
   if (!replaced && isOnlyForNodes(input)) {
@@ -80,10 +80,21 @@ function describeWait(step: RollStep, subject: JudgedStorage): string {
   return isOther ? `; ${step.storage} waits: ${step.why}` : `, and waits: ${step.why}`;
 }
 
+const awayKinds: ReadonlySet<JudgedStorage['state']['kind']> = new Set([
+  'stopping',
+  'absent',
+  'starting',
+  'failed',
+  'returning',
+  'unchecked',
+  'flawed',
+  'back',
+  'broken',
+]);
+
 /** Whether the operator has taken its pod down, and it is not back yet. */
 export function isBeingReplaced({ state: { kind }, report }: JudgedStorage): boolean {
-  const isAway = ['stopping', 'absent', 'starting', 'failed', 'returning', 'back', 'broken'];
-  return isAway.includes(kind) && ownDrainOf(report) !== undefined;
+  return awayKinds.has(kind) && ownDrainOf(report) !== undefined;
 }
 
 /** Whether what moves or waits does so for its node alone: not for a roll, or that is paused. */
@@ -110,8 +121,12 @@ function reasonsOf(pod: JudgedStorage['pod']): readonly OutdatedReason[] {
 }
 
 function haltedMessage(count: string, failed: JudgedStorage): string {
+  const orElse =
+    failed.state.kind === 'flawed'
+      ? 'If it is well all the same, set spec.update.startupErrors to Ignore'
+      : 'If it has no node, as one is cordoned, uncordon that';
   return (
     `${count}; ${failed.name} ${describeState(failed)}. No other pod is replaced. Correct the spec: ` +
-    'the correction is applied to this pod first. If it has no node, as one is cordoned, uncordon that'
+    `the correction is applied to this pod first. ${orElse}`
   );
 }

@@ -38,6 +38,10 @@ export function describeState({ state, pod, report }: JudgedStorage): string {
       return `does not become ready: ${state.message}`;
     case 'returning':
       return describeReturn(report);
+    case 'unchecked':
+      return `has its log looked at for errors from its start: ${state.message}`;
+    case 'flawed':
+      return `is ready, but did not start as it should: ${state.message}`;
     case 'back':
       return 'is back';
     case 'undetermined':

@@ -4,7 +4,7 @@ import { blockOf } from './roll-gate.ts';
 import { isBeingReplaced } from './roll-progress.ts';
 import { describeState } from './roll-text.ts';
 import { isWaiting, lastTurnMs, leavesByEviction, type RollView } from './roll-view.ts';
-import { ownDrainOf } from './storage-state.ts';
+import { isFailed, ownDrainOf } from './storage-state.ts';
 import { together, type Together } from './together.ts';
 
 /** Which storages may take the next step now, and why others may not. */
@@ -24,7 +24,7 @@ export function departingTurn(view: RollView): Turn {
   const ready = view.draining.filter(({ state }) => state.kind !== 'draining');
   const alone = ready.find((one) => strictBlock(view, one) === undefined);
   if (alone) return mayGo([alone], ready, `${alone.name} goes first`);
-  const failed = view.storages.find(({ state }) => state.kind === 'failed');
+  const failed = view.storages.find(({ state }) => isFailed(state));
   if (failed) return mayGo([], ready, `${failed.name} ${describeState(failed)}`);
   const candidates = ready.filter((one) => !leavesByEviction(view, one));
   const { group, placements } = view.observation;
@@ -46,7 +46,7 @@ export function beginningTurn(view: RollView): Turn {
   const underWay = view.storages.some(({ report }) => ownDrainOf(report));
   if (underWay) return nothing;
   if (size === 1 || preferred === undefined) return strictly(view, order);
-  const failed = view.storages.find(({ state }) => state.kind === 'failed');
+  const failed = view.storages.find(({ state }) => isFailed(state));
   if (failed) return mayGo([], order, `${failed.name} ${describeState(failed)}`);
   const isFirst = !view.storages.some(isProven);
   if (isFirst || leavesByEviction(view, preferred)) {
@@ -125,9 +125,20 @@ function isProven({ state }: JudgedStorage): boolean {
   return state.kind === 'upToDate' || state.kind === 'back';
 }
 
+const trialKinds: ReadonlySet<JudgedStorage['state']['kind']> = new Set([
+  'stopping',
+  'absent',
+  'starting',
+  'failed',
+  'undetermined',
+  'returning',
+  'unchecked',
+  'flawed',
+]);
+
 /** Whether its pod is one of the revision wanted, or will be, and does not show yet whether that works. */
 function isTrial({ state: { kind } }: JudgedStorage): boolean {
-  return ['stopping', 'absent', 'starting', 'failed', 'undetermined', 'returning'].includes(kind);
+  return trialKinds.has(kind);
 }
 
 /**

@@ -4,7 +4,7 @@ import { blockOf } from './roll-gate.ts';
 import { describeState } from './roll-text.ts';
 import type { Turn } from './roll-turn.ts';
 import { isStanding, isWaiting, lastTurnMs, mayMove, type RollView } from './roll-view.ts';
-import { ownDrainOf, requestedMs } from './storage-state.ts';
+import { isFailed, ownDrainOf, requestedMs } from './storage-state.ts';
 
 /**
  * How long a pod may wait to be evicted while others wait to go. Whoever evicts tries again at least every ten seconds;
@@ -52,7 +52,7 @@ function cancelReason(view: RollView, storage: JudgedStorage, departing: Turn): 
   if (storage.state.kind === 'back') return 'it is back';
   if (!isStanding(storage)) return undefined;
   if (!mayMove(observation, storage)) return 'the update is paused';
-  if (storages.some(({ state }) => state.kind === 'failed')) return 'the update is halted';
+  if (storages.some(({ state }) => isFailed(state))) return 'the update is halted';
   if (!view.draining.includes(storage)) return `${view.draining[0]?.name} goes first`;
   if (isTurnOver(view, storage)) return 'nobody has evicted it, and others wait for their turn';
   const waitedMs = observation.nowMs - requestedMs(drain);

@@ -1,6 +1,7 @@
 import type { DrainReport } from '../proxy-report.ts';
 import { isOldTemplate, type OutdatedReason } from './outdated-reasons.ts';
 import type { ObservedStorage, RollObservation } from './roll-observation.ts';
+import type { StartupLog } from './startup-log.ts';
 
 /** Who the operator is when it asks for a drain. */
 export const drainRequester = 'operator';
@@ -36,6 +37,10 @@ export type StorageState =
   | { readonly kind: 'failed'; readonly message: string }
   /** The pod wanted is ready, but the storage is not healthy, or replicas are not in sync. */
   | { readonly kind: 'returning' }
+  /** As `back`, but nobody knows yet whether its log has errors from its start. */
+  | { readonly kind: 'unchecked'; readonly message: string }
+  /** As `back`, but it has such errors, or its log could not be read within the limit for new pods. */
+  | { readonly kind: 'flawed'; readonly message: string }
   /** All is well again, and the operator's drain is still there. */
   | { readonly kind: 'back' }
   /** Kubernetes has not looked at the newest template yet. */
@@ -52,7 +57,7 @@ export function storageState(
   { nowMs, policy, proxies }: Pick<RollObservation, 'nowMs' | 'policy' | 'proxies'>,
 ): StorageState {
   if (pod.kind !== 'present') return { kind: pod.kind };
-  const { readiness, outdated } = pod;
+  const { readiness, outdated, startup } = pod;
   if (outdated === undefined) return { kind: 'undetermined' };
   const drain = ownDrainOf(report);
   if (readiness.kind === 'notReady') {
@@ -66,6 +71,9 @@ export function storageState(
   }
   if (outdated.length > 0) {
     if (!drain) return { kind: 'outdated', reasons: outdated };
+    // Its node is the only reason: who clears that must not have clients come back to it.
+    const isNew = !isOldTemplate(outdated);
+    if (isNew && policy.checksStartup && startup?.kind === 'errors') return flawed(startup);
     const isAware = drain.unaware.length === 0;
     if (pod.eviction.isAllowed && isAware && isLeftToEviction(outdated, policy)) {
       return { kind: 'evictable', reasons: outdated };
@@ -73,7 +81,34 @@ export function storageState(
     return { kind: drainState(drain, nowMs - policy.drainDeadlineMs), reasons: outdated };
   }
   if (proxies.kind === 'answered' && !isWhole(report)) return { kind: 'returning' };
-  return { kind: drain ? 'back' : 'upToDate' };
+  return drain ? startedState(startup, { nowMs, policy }) : { kind: 'upToDate' };
+}
+
+function startedState(
+  startup: StartupLog | undefined,
+  { nowMs, policy }: Pick<RollObservation, 'nowMs' | 'policy'>,
+): StorageState {
+  if (!policy.checksStartup || startup?.kind === 'clean') return { kind: 'back' };
+  if (startup === undefined) return { kind: 'unchecked', message: 'nobody has read it yet' };
+  if (startup.kind === 'errors') return flawed(startup);
+  const isOverdue = nowMs - startup.sinceMs >= policy.readyDeadlineMs;
+  return { kind: isOverdue ? 'flawed' : 'unchecked', message: startup.message };
+}
+
+function flawed({ message }: { readonly message: string }): StorageState {
+  return { kind: 'flawed', message };
+}
+
+/** Whether it matters now what the pod has logged until it was ready: clients are kept away from one that is new. */
+export function needsStartupLog({ pod, report }: ObservedStorage): boolean {
+  if (pod.kind !== 'present' || pod.readiness.kind !== 'ready') return false;
+  const isNew = pod.outdated !== undefined && !isOldTemplate(pod.outdated);
+  return isNew && ownDrainOf(report) !== undefined;
+}
+
+/** Whether the storage shows that the revision wanted does not work: nothing else is taken down for it. */
+export function isFailed({ kind }: StorageState): boolean {
+  return kind === 'failed' || kind === 'flawed';
 }
 
 /**

@@ -125,8 +125,10 @@ function updateWord(judged: JudgedStorage): StorageStatus['update'] {
     case 'starting':
       return isBeingReplaced(judged) ? 'Restarting' : undefined;
     case 'failed':
+    case 'flawed':
       return 'Failed';
     case 'returning':
+    case 'unchecked':
     case 'back':
       return isBeingReplaced(judged) ? 'Returning' : undefined;
     case 'upToDate':
