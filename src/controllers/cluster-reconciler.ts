@@ -73,7 +73,8 @@ export interface ClusterReconcilerOptions {
  * 3. Paused or being deleted: only 6 and 7.
  * 4. Generate the Secrets that are missing, and look for those that the spec names.
  * 5. Apply every object, in order; stop at the first that is refused.
- * 6. Ask the proxies, and judge what is observed; before several storages go, also where the repositories are.
+ * 6. Ask the proxies, and judge what is observed; before several storages go, also where the repositories are, and
+ *    before clients come back to a new pod, also what that has logged.
  * 7. Write the status if it changed, and an event for each condition that did.
  * 8. Take the next step of the roll, and what it takes to clear nodes, if there is one: see RollPlan.
  * 9. Tell the proxies in which zones storages are, where they do not know.
@@ -245,7 +246,7 @@ async function plan({
 }: PlanInput): Promise<Look & { readonly roll: RollPlan }> {
   const first = await look(options, context);
   const unread = planRoll(observeRoll({ ...first, context, outcome }));
-  const startupLogs = await logs.of(context, uncheckedPods(unread, first.observed));
+  const startupLogs = await logs.of(context, uncheckedPods(context, unread, first.observed));
   const roll =
     startupLogs.size === 0
       ? unread
@@ -260,7 +261,12 @@ async function plan({
   return { ...last, roll: planRoll(observeRoll(all)) };
 }
 
-function uncheckedPods({ storages }: RollPlan, { pods }: ObservedCluster): readonly Pod[] {
+function uncheckedPods(
+  { spec }: ClusterContext,
+  { storages }: RollPlan,
+  { pods }: ObservedCluster,
+): readonly Pod[] {
+  if (spec.update.startupErrors === 'Ignore') return [];
   return storages.filter(needsStartupLog).flatMap(({ name }) => byName(pods, name) ?? []);
 }
 
