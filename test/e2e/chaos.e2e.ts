@@ -2,9 +2,9 @@ import { expect, jest, test } from '@jest/globals';
 import { runChaos } from '../chaos/chaos.ts';
 import { openCluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
+import { hangLimitMs } from './hang-limit.ts';
 
-/** A wave may take minutes on a slow machine, and everything has to come right again after the last one. */
-jest.setTimeout(1_800_000);
+jest.setTimeout(hangLimitMs);
 
 test('a cluster loses nothing that was acknowledged, and takes writes again by itself, whatever strikes', async () => {
   const progress = lineProgress((line) => process.stderr.write(line));

@@ -3,6 +3,7 @@ import { loadAll } from 'js-yaml';
 import { operatorNamespace } from '../scenario/product.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { silentProgress } from '../testbed/progress.ts';
+import { hangLimitMs } from './hang-limit.ts';
 
 const account = `system:serviceaccount:${operatorNamespace}:gitaly-operator`;
 
@@ -16,7 +17,7 @@ describe('the chart', () => {
 
   beforeAll(async () => {
     cluster = await openCluster(silentProgress);
-  }, 240_000);
+  }, hangLimitMs);
 
   /** `kubectl auth can-i` exits with 1 for a no. */
   async function operatorMay(verb: string, what: string, namespace = 'default') {

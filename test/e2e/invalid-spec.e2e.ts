@@ -3,6 +3,7 @@ import { freshNamespace } from '../scenario/product.ts';
 import { exampleManifest, type Manifest } from '../scenario/gitaly-cluster.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { silentProgress } from '../testbed/progress.ts';
+import { hangLimitMs } from './hang-limit.ts';
 
 const namespace = 'gitaly-e2e-invalid';
 
@@ -14,7 +15,7 @@ describe('kubectl apply of a GitalyCluster that makes no sense', () => {
     cluster = await openCluster(silentProgress);
     await freshNamespace(cluster, namespace);
     example = await exampleManifest(cluster, namespace);
-  }, 240_000);
+  }, hangLimitMs);
 
   const apply = (manifest: Manifest) =>
     cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(manifest) });

@@ -1,7 +1,10 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { playDemo } from '../demo/play-demo.ts';
 import { openCluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
+import { hangLimitMs } from './hang-limit.ts';
+
+jest.setTimeout(hangLimitMs);
 
 test('repositories survive the loss of their primary under a stream of pushes', async () => {
   const progress = lineProgress((line) => process.stderr.write(line));
@@ -14,4 +17,4 @@ test('repositories survive the loss of their primary under a stream of pushes', 
   expect(summary.replicasInSync).toHaveLength(3);
   expect(summary.replicasEqual).toBe(true);
   expect(summary.acknowledgedPushesLost).toBe(0);
-}, 600_000);
+});

@@ -3,6 +3,7 @@ import { Scope } from '../../src/base/scope.ts';
 import { podsOf } from '../scenario/pods.ts';
 import { waitFor } from '../scenario/wait-for.ts';
 import { callTasks, type LoadTarget } from '../support/steady-load.ts';
+import { hangLimitMs } from './hang-limit.ts';
 import { loadTarget, underLoad } from './load-check.ts';
 import { LoadedCluster, loadedClusterLimitMs } from './loaded-cluster.ts';
 
@@ -10,7 +11,7 @@ const namespace = 'gitaly-scale';
 const storageSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=storage';
 const added = ['gitaly-default-3', 'gitaly-default-4'];
 
-jest.setTimeout(900_000);
+jest.setTimeout(hangLimitMs);
 
 describe('a cluster that gets more storages, and fewer again, under load', () => {
   const scope = new Scope();

@@ -3,6 +3,7 @@ import { Scope } from '../../src/base/scope.ts';
 import { imagesOf, killPod, podsOf, warningsSince } from '../scenario/pods.ts';
 import { leaderOf, operatorNamespace } from '../scenario/product.ts';
 import { waitFor } from '../scenario/wait-for.ts';
+import { hangLimitMs } from './hang-limit.ts';
 import { underLoad } from './load-check.ts';
 import { LoadedCluster, loadedClusterLimitMs } from './loaded-cluster.ts';
 
@@ -10,7 +11,7 @@ const namespace = 'gitaly-storage-rollout';
 const storageSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=storage';
 const proxySelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=proxy';
 
-jest.setTimeout(900_000);
+jest.setTimeout(hangLimitMs);
 
 describe('the storages of a cluster, whose image and configuration are changed under load', () => {
   const scope = new Scope();

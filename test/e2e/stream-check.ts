@@ -47,7 +47,7 @@ export async function startStream(
   const stream = await PushStream.create(git, relativePath);
   stream.start();
   running.add(stream);
-  await stream.more(2, 60_000);
+  await stream.more(2, 120_000);
   return {
     relativePath,
     stream,

@@ -58,7 +58,7 @@ export class HeldPush implements Stoppable {
     );
     await chmod(command, 0o755);
     const push = ['push', '-q', git.url(relativePath), branch];
-    const result = git.tryGit(folder, push, { limitMs: 120_000, sshCommand: command });
+    const result = git.tryGit(folder, push, { limitMs: 240_000, sshCommand: command });
     return new HeldPush(branch, { gate, holding, ended }, result);
   }
 

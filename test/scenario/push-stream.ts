@@ -2,6 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import type { Stoppable } from '../../src/base/scope.ts';
 import type { Git } from './git.ts';
 
+/** A push that takes so long is no failed push: it ends the stream. */
+const pushLimitMs = 120_000;
+
 /** One attempt to push. */
 export interface PushAttempt {
   readonly number: number;
@@ -104,7 +107,8 @@ export class PushStream implements Stoppable {
   async #push(number: number, commit: string): Promise<PushAttempt> {
     const startedMs = performance.now();
     const refs = [`${commit}:refs/heads/stream`, `${commit}:refs/heads/pushes/${number}`];
-    const result = await this.#git.tryGit(this.#folder, ['push', '-q', this.#url, ...refs]);
+    const push = ['push', '-q', this.#url, ...refs];
+    const result = await this.#git.tryGit(this.#folder, push, { limitMs: pushLimitMs });
     const endedMs = performance.now();
     const acknowledged = result.status === 0;
     const outcome = { number, commit, startedMs, endedMs, acknowledged };

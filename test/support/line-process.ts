@@ -5,7 +5,8 @@ import type { Readable, Writable } from 'node:stream';
 import { systemClock, withTimeout } from '../../src/base/clock.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
 
-const limitMs = 60_000;
+/** More than the minute that a call of such a program may take, so that it still tells of that. */
+const limitMs = 120_000;
 
 /** A program that says in its first line that it is ready, and that ends with its standard input. */
 export class LineProcess implements Stoppable {
@@ -26,7 +27,7 @@ export class LineProcess implements Stoppable {
     });
   }
 
-  /** Resolves when it is ready; rejects if it ends before, or takes longer than a minute. */
+  /** Resolves when it is ready; rejects if it ends before, or takes longer than two minutes. */
   static async start(program: string, args: readonly string[]): Promise<LineProcess> {
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const failed = once(child, 'error').then(([error]) => Promise.reject(error as Error));
@@ -45,7 +46,7 @@ export class LineProcess implements Stoppable {
     return this.#firstLine;
   }
 
-  /** What it says next. Rejects if it ends before, or takes longer than a minute. */
+  /** What it says next. Rejects if it ends before, or takes longer than two minutes. */
   nextLine(): Promise<string> {
     const next = new Promise<string>((resolve, reject) => {
       const giveUp = () => reject(new Error(`${this.#program} has ended`));
