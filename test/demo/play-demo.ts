@@ -11,7 +11,6 @@ import { killPod } from '../scenario/pods.ts';
 import { freshNamespace, installOperator } from '../scenario/product.ts';
 import { longestGapMs, PushStream, refusedMs } from '../scenario/push-stream.ts';
 import { checkReplicas } from '../scenario/replica-check.ts';
-import { eventually } from '../support/eventually.ts';
 
 /** What the demo found, for programs. */
 export interface DemoSummary {
@@ -84,15 +83,12 @@ async function playOn(
   const before = await underTest.repository(client, relativePath);
   const stream = await PushStream.create(git, relativePath);
   stream.start();
-  await progress.during(`${pushesBeforeKill} pushes`, () => stream.more(pushesBeforeKill, 60_000));
+  await progress.during(`${pushesBeforeKill} pushes`, () => stream.more(pushesBeforeKill, 120_000));
   const killedMs = performance.now();
   progress.say(`killing pod ${before.primary}, the primary, while pushes go on`);
   await killPod(underTest.cluster, namespace, before.primary);
   const tookOver = await progress.during('another storage to take over', () =>
-    eventually('another primary', async () => {
-      const { primary } = await underTest.repository(client, relativePath);
-      return primary !== before.primary && primary;
-    }),
+    underTest.waitUntilPrimaryIsNot(client, relativePath, before.primary),
   );
   await progress.during(`${pushesAfterKill} more pushes`, () =>
     stream.more(pushesAfterKill, 120_000),

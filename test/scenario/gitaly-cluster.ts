@@ -44,6 +44,12 @@ export async function exampleManifest(
   };
 }
 
+/** A GitalyCluster as the API server has it. */
+interface Observed {
+  readonly metadata: { readonly generation: number };
+  readonly status?: GitalyClusterStatus;
+}
+
 /** One look is not to use up the time for all: after a node's death it may wait for a proxy that is gone. */
 const lookOptions = { deadlineMs: 10_000 } as const;
 
@@ -61,17 +67,22 @@ export class GitalyClusterUnderTest implements Stoppable {
   }
 
   /** Applies a manifest and waits until the cluster serves and its data is safe. */
-  async apply(manifest: Manifest, limitMs = 240_000): Promise<void> {
+  async apply(manifest: Manifest, limitMs = 360_000): Promise<void> {
     await this.cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(manifest) });
     await this.waitUntilSafe(limitMs);
   }
 
-  async waitUntilSafe(limitMs = 180_000): Promise<void> {
+  /** Waits until the operator says so of the spec as it is now. */
+  async waitUntilSafe(limitMs = 300_000): Promise<void> {
     await waitFor(
       `GitalyCluster ${this.namespace}/${this.name} to be ready and safe`,
       limitMs,
       async () => {
-        const { phase, data, reason, message } = await this.status();
+        const { metadata, status = {} } = await this.#read();
+        const { phase, data, reason, message, observedGeneration } = status;
+        if (observedGeneration !== metadata.generation) {
+          return `the operator has seen ${observedGeneration}, not ${metadata.generation}`;
+        }
         const done = phase === 'Ready' && data === 'Safe';
         return done ? undefined : `phase ${phase}, data ${data}, ${reason}: ${message}`;
       },
@@ -79,9 +90,7 @@ export class GitalyClusterUnderTest implements Stoppable {
   }
 
   async status(): Promise<GitalyClusterStatus> {
-    const path = ['-n', this.namespace, 'get', 'glc', this.name, '-o', 'jsonpath={.status}'];
-    const text = await this.cluster.kubectl(path);
-    return text === '' ? {} : (JSON.parse(text) as GitalyClusterStatus);
+    return (await this.#read()).status ?? {};
   }
 
   /** What a person sees. */
@@ -111,7 +120,8 @@ export class GitalyClusterUnderTest implements Stoppable {
   async podClient(name: string, token: string): Promise<GitalyClient> {
     const target = { namespace: this.namespace, kind: 'pod', name } as const;
     const { host, port } = this.#scope.own(await reach(this.cluster, target, grpcPort));
-    return this.#scope.own(createGitalyClient({ address: `tcp://${host}:${port}`, token }));
+    const address = `tcp://${host}:${port}`;
+    return this.#scope.own(createGitalyClient({ address, token, ...patience }));
   }
 
   /** Plain git against the proxies, or against one of them. */
@@ -165,7 +175,7 @@ export class GitalyClusterUnderTest implements Stoppable {
   async waitUntilInSync(
     client: GitalyClient,
     relativePath: string,
-    limitMs = 120_000,
+    limitMs = 300_000,
   ): Promise<RepositoryStatus> {
     let latest: RepositoryStatus | undefined;
     await waitFor(`the replicas of ${relativePath} to be in sync`, limitMs, async () => {
@@ -178,19 +188,27 @@ export class GitalyClusterUnderTest implements Stoppable {
     return latest;
   }
 
+  /** Waits for another primary, and resolves with it. */
   async waitUntilPrimaryIsNot(
     client: GitalyClient,
     relativePath: string,
     old: string,
-    limitMs = 60_000,
-  ): Promise<void> {
+    limitMs = 120_000,
+  ): Promise<string> {
+    let latest = old;
     await waitFor(`another primary than ${old}`, limitMs, async () => {
-      const { primary } = await this.repository(client, relativePath);
-      return primary === old ? 'it is the primary still' : undefined;
+      latest = (await this.repository(client, relativePath)).primary;
+      return latest === old ? 'it is the primary still' : undefined;
     });
+    return latest;
   }
 
   async stop(): Promise<void> {
     await this.#scope.stop();
+  }
+
+  async #read(): Promise<Observed> {
+    const path = ['-n', this.namespace, 'get', 'glc', this.name, '-o', 'json'];
+    return JSON.parse(await this.cluster.kubectl(path)) as Observed;
   }
 }
