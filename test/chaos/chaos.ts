@@ -74,7 +74,7 @@ interface Prepared {
  * @throws Error if the cluster could not be set up, or if the faults could not be caused or mended
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { cluster, namespace, progress, seed } = options;
+  const { progress, seed } = options;
   const scope = new Scope();
   try {
     const prepared = await prepare(options, scope);
@@ -107,13 +107,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     };
   } finally {
     await scope.stop();
-    await dropNamespace(cluster, namespace);
   }
 }
 
 async function prepare(options: ChaosOptions, scope: Scope): Promise<Prepared> {
   const { cluster, namespace, progress } = options;
   await freshNamespace(cluster, namespace);
+  scope.onStop(() => dropNamespace(cluster, namespace));
   await installGitlab(cluster, namespace);
   const underTest = scope.own(new GitalyClusterUnderTest(cluster, namespace));
   const manifest = await exampleManifest(cluster, namespace);

@@ -48,7 +48,7 @@ interface Finding {
 /** Generous: a repository that nobody has to help becomes writable some time. Repairs of all take their time. */
 const writableLimitMs = 300_000;
 const inSyncLimitMs = 600_000;
-const readLimitMs = 60_000;
+const readLimitMs = 180_000;
 
 /**
  * Looks whether all is well, once nothing goes wrong any more:
@@ -120,7 +120,10 @@ async function compareReplicas(
         found.push([storage, values]);
         return values;
       });
-      return isDone ? undefined : 'it does not answer';
+      if (isDone) return undefined;
+      // Its pod may be another one by now.
+      storages.delete(storage);
+      return 'it does not answer';
     });
   }
   if (found.length !== 3) return [`${relativePath} has ${found.length} replicas, not 3`];
