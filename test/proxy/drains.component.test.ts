@@ -51,6 +51,7 @@ describe('draining a storage', () => {
     const cluster = await ProxyCluster.start({ proxies: 2 });
     started.push(cluster);
     const client = cluster.client(0, { deadlineMs: patientMs });
+    const proxies = [client, cluster.client(1, { deadlineMs: patientMs })];
     const tasks = [];
     for (let index = 0; index < 4; index++) {
       const repository = {
@@ -76,8 +77,11 @@ describe('draining a storage', () => {
       await cluster.restartNode(name);
       const before = new Map(load.done);
       await waitUntil(`${name} is back and in sync, and each task was done since`, async () => {
-        const { healthy, replicas, inSync } = await statusOf(client, name);
-        const isBack = healthy && replicas === 4n && inSync === replicas;
+        // A proxy that did not reach it yet would let its replicas fall behind again.
+        const seen = await Promise.all(proxies.map((proxy) => statusOf(proxy, name)));
+        const isBack = seen.every(
+          ({ healthy, replicas, inSync }) => healthy && replicas === 4n && inSync === replicas,
+        );
         return isBack && [...load.done].every(([task, done]) => done > (before.get(task) ?? 0));
       });
       await client.admin.cancelDrain({ ...storage, requester });
