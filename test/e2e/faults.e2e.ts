@@ -8,6 +8,7 @@ import {
   jest,
   test,
 } from '@jest/globals';
+import { Scope } from '../../src/base/scope.ts';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import { exampleManifest, GitalyClusterUnderTest } from '../scenario/gitaly-cluster.ts';
 import type { Git } from '../scenario/git.ts';
@@ -24,6 +25,7 @@ import { dropNamespace, freshNamespace, leaderOf, operatorNamespace } from '../s
 import { waitFor } from '../scenario/wait-for.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
+import { hangLimitMs } from './hang-limit.ts';
 import { createRepository, startStream, stopStreams } from './stream-check.ts';
 
 const namespace = 'gitaly-e2e';
@@ -32,9 +34,10 @@ const proxySelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=pro
 const databaseSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=database';
 const storageSelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=storage';
 
-jest.setTimeout(420_000);
+jest.setTimeout(hangLimitMs);
 
 describe('a GitalyCluster under a stream of pushes', () => {
+  const scope = new Scope();
   let cluster: Cluster;
   let underTest: GitalyClusterUnderTest;
   let client: GitalyClient;
@@ -42,8 +45,9 @@ describe('a GitalyCluster under a stream of pushes', () => {
 
   async function install(where: string): Promise<GitalyClusterUnderTest> {
     await freshNamespace(cluster, where);
+    scope.onStop(() => dropNamespace(cluster, where));
     await installGitlab(cluster, where);
-    const installed = new GitalyClusterUnderTest(cluster, where);
+    const installed = scope.own(new GitalyClusterUnderTest(cluster, where));
     await installed.apply(await exampleManifest(cluster, where));
     return installed;
   }
@@ -55,10 +59,8 @@ describe('a GitalyCluster under a stream of pushes', () => {
     git = await underTest.git();
   });
 
-  afterAll(async () => {
-    await underTest.stop();
-    for (const where of [namespace, secondNamespace]) await dropNamespace(cluster, where);
-  });
+  afterAll(() => scope.stop());
+
   let startedAt: Date;
   beforeEach(() => {
     startedAt = new Date();
@@ -77,10 +79,10 @@ describe('a GitalyCluster under a stream of pushes', () => {
     const { stream, finish } = await startStream({ underTest, client, git }, relativePath);
     await nodes.powerOff(node);
     try {
-      await stream.more(5, 120_000);
+      await stream.more(5, 180_000);
       await underTest.waitUntilPrimaryIsNot(client, relativePath, storage);
       await waitForNode(cluster, node, false);
-      await stream.more(5, 120_000);
+      await stream.more(5, 180_000);
     } finally {
       await nodes.powerOn(node);
     }
@@ -104,7 +106,7 @@ describe('a GitalyCluster under a stream of pushes', () => {
         await held.stop();
       }
       expect((await held.result).status).not.toBe(0);
-      await stream.more(2, 120_000);
+      await stream.more(2, 180_000);
       await waitForDeployment(cluster, namespace, 'gitaly-proxy');
     }
     await finish();
@@ -119,7 +121,7 @@ describe('a GitalyCluster under a stream of pushes', () => {
     );
     const leader = await leaderOf(cluster);
     await killPod(cluster, operatorNamespace, leader);
-    await waitFor('another leader', 60_000, async () => {
+    await waitFor('another leader', 120_000, async () => {
       const now = await leaderOf(cluster);
       return now !== '' && now !== leader ? undefined : `the leader is ${now}`;
     });
@@ -140,28 +142,20 @@ describe('a GitalyCluster under a stream of pushes', () => {
       await createRepository(client),
     );
     const second = await install(secondNamespace);
-    try {
-      const secondGit = await second.git();
-      const relativePath = await createRepository(await second.client());
-      await secondGit.git('.', ['push', '-q', secondGit.url(relativePath), 'HEAD:refs/heads/main']);
+    const secondGit = await second.git();
+    const relativePath = await createRepository(await second.client());
+    await secondGit.git('.', ['push', '-q', secondGit.url(relativePath), 'HEAD:refs/heads/main']);
 
-      await cluster.kubectl(['-n', secondNamespace, 'delete', 'gitalycluster', 'gitaly', '--wait']);
-      await waitFor('the pods to go', 120_000, async () => {
-        const left = await podsOf(cluster, secondNamespace, storageSelector);
-        return left.length === 0 ? undefined : left.map(({ name }) => name).join(', ');
-      });
-      await second.apply(await exampleManifest(cluster, secondNamespace));
-      const again = await second.git();
-      const remote = await again.git('.', [
-        'ls-remote',
-        again.url(relativePath),
-        'refs/heads/main',
-      ]);
-      const head = await again.git('.', ['rev-parse', 'HEAD']);
-      expect(remote.split('\t')[0]).toBe(head);
-    } finally {
-      await second.stop();
-    }
+    await cluster.kubectl(['-n', secondNamespace, 'delete', 'gitalycluster', 'gitaly', '--wait']);
+    await waitFor('the pods to go', 120_000, async () => {
+      const left = await podsOf(cluster, secondNamespace, storageSelector);
+      return left.length === 0 ? undefined : left.map(({ name }) => name).join(', ');
+    });
+    await second.apply(await exampleManifest(cluster, secondNamespace));
+    const again = await second.git();
+    const remote = await again.git('.', ['ls-remote', again.url(relativePath), 'refs/heads/main']);
+    const head = await again.git('.', ['rev-parse', 'HEAD']);
+    expect(remote.split('\t')[0]).toBe(head);
     expect(stream.attempts.filter(({ acknowledged }) => !acknowledged)).toEqual([]);
     await finish();
   });

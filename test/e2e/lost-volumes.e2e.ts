@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Scope } from '../../src/base/scope.ts';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import { exampleManifest, GitalyClusterUnderTest } from '../scenario/gitaly-cluster.ts';
 import { installGitlab } from '../scenario/gitlab.ts';
-import { warningsSince } from '../scenario/pods.ts';
+import { podsOf, warningsSince } from '../scenario/pods.ts';
 import { dropNamespace, freshNamespace } from '../scenario/product.ts';
 import { checkReplicas } from '../scenario/replica-check.ts';
 import { StorageLoss } from '../scenario/storage-loss.ts';
@@ -11,6 +12,7 @@ import { commitFile } from '../support/commit-file.ts';
 import { ForkNetwork, named, type Named } from '../support/fork-network.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
+import { hangLimitMs } from './hang-limit.ts';
 
 const namespace = 'gitaly-lost';
 const proxySelector = 'gitaly.dev/cluster=gitaly,app.kubernetes.io/component=proxy';
@@ -28,20 +30,21 @@ interface ToldLoss {
   }[];
 }
 
-jest.setTimeout(420_000);
+jest.setTimeout(hangLimitMs);
 
 describe('a GitalyCluster whose storages lose their volumes', () => {
+  const scope = new Scope();
   let cluster: Cluster;
   let underTest: GitalyClusterUnderTest;
   let client: GitalyClient;
   let loss: StorageLoss;
-  let startedAt: Date;
 
   beforeAll(async () => {
     cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
     await freshNamespace(cluster, namespace);
+    scope.onStop(() => dropNamespace(cluster, namespace));
     await installGitlab(cluster, namespace);
-    underTest = new GitalyClusterUnderTest(cluster, namespace);
+    underTest = scope.own(new GitalyClusterUnderTest(cluster, namespace));
     const manifest = await exampleManifest(cluster, namespace);
     const [first, ...others] = manifest.spec['virtualStorages'] as readonly object[];
     // So that a write may be on one storage alone.
@@ -49,16 +52,15 @@ describe('a GitalyCluster whose storages lose their volumes', () => {
     // The pod template is changed below, and the operator is not to replace pods for that.
     const spec = { ...manifest.spec, virtualStorages, update: { paused: true } };
     await underTest.apply({ ...manifest, spec });
-    startedAt = new Date();
+    const startedAt = new Date();
+    scope.onStop(async () => {
+      process.stderr.write(await warningsSince(cluster, namespace, proxySelector, startedAt));
+    });
     client = await underTest.client();
     loss = await StorageLoss.prepare(cluster, namespace);
   });
 
-  afterAll(async () => {
-    process.stderr.write(await warningsSince(cluster, namespace, proxySelector, startedAt));
-    await underTest.stop();
-    await dropNamespace(cluster, namespace);
-  });
+  afterAll(() => scope.stop());
 
   test('has forks and their object pool copied to an empty volume', async () => {
     const network = await forkNetwork();
@@ -112,6 +114,7 @@ describe('a GitalyCluster whose storages lose their volumes', () => {
     await loss.takeAway(gone);
     await loss.deleteVolume(gone);
     await Promise.all([loss.letBack(worse), loss.letBack(best)]);
+    await reachedByAll(worse, best);
 
     const lost = await lossOf(repository, [best, worse]);
     expect(lost).toMatchObject({ virtualStorage: 'default', unavailable: true, primary: gone });
@@ -153,7 +156,7 @@ describe('a GitalyCluster whose storages lose their volumes', () => {
 
   /** Waits until these replicas are in sync, whatever the others are. */
   async function inSyncOn({ relativePath }: Named, ...storages: readonly string[]): Promise<void> {
-    await waitFor(`${relativePath} to be in sync`, 60_000, async () => {
+    await waitFor(`${relativePath} to be in sync`, 120_000, async () => {
       const { replicas, intents } = await underTest.repository(client, relativePath);
       const inSync = replicas.filter((replica) => replica.inSync).map(({ storage }) => storage);
       const isDone = intents === 0 && storages.every((storage) => inSync.includes(storage));
@@ -161,10 +164,24 @@ describe('a GitalyCluster whose storages lose their volumes', () => {
     });
   }
 
+  /** Waits until each proxy reaches these storages: what one knows of that, another may not know yet. */
+  async function reachedByAll(...storages: readonly string[]): Promise<void> {
+    const token = await underTest.token('client-token');
+    for (const { name } of await podsOf(cluster, namespace, proxySelector)) {
+      const { admin } = await underTest.podClient(name, token);
+      await waitFor(`${name} to reach ${storages.join(' and ')}`, 60_000, async () => {
+        const { virtualStorages } = await admin.getStatus({});
+        const known = virtualStorages.flatMap((virtualStorage) => virtualStorage.storages);
+        const away = known.filter((one) => storages.includes(one.name) && !one.healthy);
+        return away.length === 0 ? undefined : away.map((one) => one.healthReason).join(', ');
+      });
+    }
+  }
+
   /** What is told of a repository that is lost, once these storages have been heard of. */
   async function lossOf({ relativePath }: Named, storages: readonly string[]): Promise<ToldLoss> {
     let told: ToldLoss | undefined;
-    await waitFor(`the loss of ${relativePath} to be told`, 60_000, async () => {
+    await waitFor(`the loss of ${relativePath} to be told`, 120_000, async () => {
       const { stdout } = await underTest.gitalyHa(['--json', 'repository', 'dataloss']);
       const lines = stdout.split('\n').filter((line) => line !== '');
       const losses = lines.map((line) => JSON.parse(line) as ToldLoss);

@@ -13,6 +13,7 @@ import { installOperator, leaderOf, operatorNamespace } from '../scenario/produc
 import { waitFor } from '../scenario/wait-for.ts';
 import type { SteadyGoClient } from '../support/steady-go-client.ts';
 import { callTasks, patience, type LoadTask } from '../support/steady-load.ts';
+import { hangLimitMs } from './hang-limit.ts';
 import { loadTarget, underLoad } from './load-check.ts';
 import { LoadedCluster, loadedClusterLimitMs } from './loaded-cluster.ts';
 
@@ -25,7 +26,7 @@ const otherSelector = `${allSelector},app.kubernetes.io/component!=proxy`;
 const headlessName = `gitaly-proxy-headless.${namespace}.svc.cluster.local`;
 const port = 8075;
 
-jest.setTimeout(600_000);
+jest.setTimeout(hangLimitMs);
 
 describe('the proxies of a cluster, replaced under load', () => {
   const scope = new Scope();
@@ -35,13 +36,11 @@ describe('the proxies of a cluster, replaced under load', () => {
   beforeAll(async () => {
     const workers = { proxy: { replicas: 2, workers: 2 } };
     loaded = await LoadedCluster.start(scope, { namespace, spec: workers });
+    scope.onStop(() => installOperator(loaded.cluster));
     tasks = [...(await loaded.tasks()), ...(await byNameTasks())];
   }, loadedClusterLimitMs);
 
-  afterAll(async () => {
-    await scope.stop();
-    await installOperator(loaded.cluster);
-  });
+  afterAll(() => scope.stop());
 
   test('with kubectl rollout restart: nobody notices', async () => {
     await unnoticed('restart', async () => {
@@ -127,7 +126,7 @@ describe('the proxies of a cluster, replaced under load', () => {
     const { cluster, underTest } = loaded;
     await installOperator(cluster, image);
     await waitForDeployment(cluster, operatorNamespace, 'gitaly-operator');
-    await waitFor('an operator of that image to lead', 60_000, async () => {
+    await waitFor('an operator of that image to lead', 120_000, async () => {
       const leader = await leaderOf(cluster);
       const path = ['-n', operatorNamespace, 'get', 'pod', leader, '-o'];
       const found = await cluster.kubectl([...path, 'jsonpath={.spec.containers[0].image}']);
@@ -137,7 +136,7 @@ describe('the proxies of a cluster, replaced under load', () => {
     const readyDeadlineSeconds = 600 + (await generationOf('glc/gitaly'));
     await loaded.change({ update: { readyDeadlineSeconds } });
     const wanted = await generationOf('glc/gitaly');
-    await waitFor(`the operator to have seen generation ${wanted}`, 60_000, async () => {
+    await waitFor(`the operator to have seen generation ${wanted}`, 120_000, async () => {
       const { observedGeneration } = await underTest.status();
       return observedGeneration === wanted ? undefined : `${observedGeneration}`;
     });

@@ -18,6 +18,7 @@ import { ServiceRelay } from '../support/service-relay.ts';
 import { callTasks, patience, type LoadTask } from '../support/steady-load.ts';
 import { openCluster, type Cluster } from '../testbed/cluster.ts';
 import { lineProgress } from '../testbed/progress.ts';
+import { hangLimitMs } from './hang-limit.ts';
 import { gitTasks, loadTarget, underLoad } from './load-check.ts';
 
 const namespace = 'gitaly-tls';
@@ -32,12 +33,11 @@ const tlsPort = 8076;
 /** Kubernetes and the proxies have two minutes to take up a changed Secret. */
 const takenUpMs = 180_000;
 
-jest.setTimeout(420_000);
+jest.setTimeout(hangLimitMs);
 
 describe('a GitalyCluster with TLS, under load', () => {
   const scope = new Scope();
   const authority = new CertificateAuthority();
-  let startedAt: Date;
   let cluster: Cluster;
   let underTest: GitalyClusterUnderTest;
   let token: string;
@@ -49,6 +49,7 @@ describe('a GitalyCluster with TLS, under load', () => {
     scope.onStop(() => authority.remove());
     cluster = await openCluster(lineProgress((line) => process.stderr.write(line)));
     await freshNamespace(cluster, namespace);
+    scope.onStop(() => dropNamespace(cluster, namespace));
     await installGitlab(cluster, namespace);
     await putCertificate(proxySecret, issueForProxies());
     await putCertificate(storageSecret, issueForStorages());
@@ -59,7 +60,10 @@ describe('a GitalyCluster with TLS, under load', () => {
       storages: { secretRef: { name: storageSecret } },
     };
     await underTest.apply({ ...manifest, spec: { ...manifest.spec, tls } });
-    startedAt = new Date();
+    const startedAt = new Date();
+    scope.onStop(async () => {
+      process.stderr.write(await warningsSince(cluster, namespace, proxySelector, startedAt));
+    });
     token = await underTest.token('client-token');
     const service = { namespace, kind: 'service', name: 'gitaly-proxy' } as const;
     const reached = scope.own(await reach(cluster, service, tlsPort));
@@ -82,11 +86,7 @@ describe('a GitalyCluster with TLS, under load', () => {
     tasks = [...callTasks('calls', client, target), ...(await gitTasks(scope, git, client))];
   });
 
-  afterAll(async () => {
-    process.stderr.write(await warningsSince(cluster, namespace, proxySelector, startedAt));
-    await scope.stop();
-    await dropNamespace(cluster, namespace);
-  });
+  afterAll(() => scope.stop());
 
   test('refuses nobody but those who trust another authority', async () => {
     const other = new CertificateAuthority();
@@ -144,7 +144,7 @@ describe('a GitalyCluster with TLS, under load', () => {
       await putCertificate(storageSecret, renewed);
       await patchToken(cluster, namespace, secret, { token: next, 'previous-token': old });
       await deliverSecrets(cluster, namespace, proxySelector);
-      await waitFor('the update to begin', 60_000, async () => {
+      await waitFor('the update to begin', 120_000, async () => {
         const { updated, message } = await underTest.status();
         return updated === '3/3' ? `${updated}: ${message}` : undefined;
       });
