@@ -41,6 +41,13 @@ describe('the desired objects', () => {
     expect(objects.filter((title) => title.includes('database'))).toEqual([]);
   });
 
+  test('are not too large for etcd with as many storages as a virtual storage may have', () => {
+    const sizes = desired({ virtualStorages: [{ name: 'default', storages: 256 }] }).map(
+      (object) => JSON.stringify(object).length,
+    );
+    expect(Math.max(...sizes)).toBeLessThan(2 ** 20);
+  });
+
   test('have the objects of each virtual storage', () => {
     const objects = titles(desired({ virtualStorages: [{ name: 'fast' }, { name: 'archive' }] }));
     expect(objects.filter((title) => title.startsWith('StatefulSet'))).toEqual([
