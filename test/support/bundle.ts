@@ -8,6 +8,7 @@ const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
 
 const programs = {
   cli: 'src/main/cli.ts',
+  operator: 'src/main/operator.ts',
   proxy: 'src/main/proxy.ts',
   'memory-proxy': 'test/benchmark/relay/memory-proxy.ts',
 } as const;

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { addresses, controlPlaneNamespace, type NodePlan } from './addresses.ts';
+import { addresses, type NodePlan } from './addresses.ts';
 import { insideNamespace } from './network.ts';
 import { kubeProxyConfig, volumesFolder } from './node-config.ts';
 import { type Paths, stateLayout } from './paths.ts';
@@ -16,6 +16,8 @@ export interface ControlPlaneContext {
   readonly paths: Paths;
   /** The folder of the Kubernetes binaries. */
   readonly binaries: string;
+  /** The network namespace that they run in; undefined: this process's own. */
+  readonly namespace: string | undefined;
   readonly processes: Processes;
   readonly progress: Progress;
 }
@@ -90,12 +92,13 @@ function start(context: ControlPlaneContext, component: string, flags: Flags): P
 }
 
 async function startCommand(
-  { processes }: ControlPlaneContext,
+  { processes, namespace }: ControlPlaneContext,
   name: string,
   command: readonly string[],
 ): Promise<void> {
-  const args = insideNamespace(controlPlaneNamespace, command);
-  await processes.start({ name, command: 'ip', args });
+  const [program = '', ...args] =
+    namespace === undefined ? command : ['ip', ...insideNamespace(namespace, command)];
+  await processes.start({ name, command: program, args });
 }
 
 async function apiReady(context: ControlPlaneContext, path: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { controlPlaneNamespace } from './addresses.ts';
 import { baseImage, type ImageArchive } from './base-image.ts';
 import { Cache, filesBelow, hashInputs } from './cache.ts';
 import { containerdSeed } from './containerd-seed.ts';
@@ -153,6 +154,7 @@ async function create(
   const context: ControlPlaneContext = {
     paths,
     binaries: parts.kubernetes,
+    namespace: controlPlaneNamespace,
     processes: testbed.processes,
     progress,
   };

@@ -1,11 +1,13 @@
 import type { RolloutStorage } from '../../../src/reconcilers/rollout/rollout-storage.ts';
 
-const storageCount = 160;
+const defaultStorages = 160;
 
 /** Where repositories with three replicas are, and how many of these have to stay. */
 export interface Layout {
   readonly name: string;
   readonly minAvailableReplicas: number;
+  /** Default 160. */
+  readonly storages?: number;
   /** Storages are in zones in turn; without zones nobody knows them. */
   readonly zones?: readonly string[];
   /** How many storages a virtual storage has; default all. */
@@ -36,9 +38,10 @@ export function layoutNamed(name: string): Layout {
 /** All storages of the layout, virtual storage by virtual storage. */
 export function storagesOf({
   zones = [],
-  storagesOfEach = storageCount,
+  storages = defaultStorages,
+  storagesOfEach = storages,
 }: Layout): readonly RolloutStorage[] {
-  const count = storageCount - (storageCount % storagesOfEach);
+  const count = storages - (storages % storagesOfEach);
   return Array.from({ length: count }, (_, index) => {
     const virtualStorage = `virtual-${Math.floor(index / storagesOfEach)}`;
     const name = `gitaly-${virtualStorage}-${index % storagesOfEach}`;

@@ -30,7 +30,7 @@ export async function startPlacementServer(
 }
 
 /** By `(a * storages + b) * storages + c`: how many repositories have storages a, b and c, sorted. */
-function countSets(layout: Layout, storages: number, repositories: number): Uint32Array {
+export function countSets(layout: Layout, storages: number, repositories: number): Uint32Array {
   const draw = drawFrom(layout, storages);
   const counts = new Uint32Array(storages ** 3);
   for (let repository = 0; repository < repositories; repository++) {
