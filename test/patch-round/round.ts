@@ -114,15 +114,17 @@ async function setStage(options: RoundOptions, scope: Scope): Promise<Stage> {
       listMs: pace.realMs(roundTimes.list),
     }),
   );
-  const cluster = await startSimulatedCluster({
-    folder,
-    progress,
-    stages: {
-      firstImage: images.before,
-      component: 'storage',
-      rebootMs: pace.realMs(roundTimes.reboot),
-    },
-  });
+  const cluster = scope.own(
+    await startSimulatedCluster({
+      folder,
+      progress,
+      stages: {
+        firstImage: images.before,
+        component: 'storage',
+        rebootMs: pace.realMs(roundTimes.reboot),
+      },
+    }),
+  );
   const wanted = (image: string): RoundCluster => {
     return { namespace: 'gitaly', name: 'gitaly', virtualStorage, storages, image, groupSize };
   };

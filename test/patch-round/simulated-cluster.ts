@@ -1,6 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Stoppable } from '../../src/base/scope.ts';
 import { goBuild } from '../support/go-program.ts';
 import { addresses } from '../testbed/addresses.ts';
 import { Cache } from '../testbed/cache.ts';
@@ -11,10 +12,11 @@ import { createPki, kubeconfigOf } from '../testbed/pki.ts';
 import { Processes } from '../testbed/processes.ts';
 import type { Progress } from '../testbed/progress.ts';
 import { run } from '../testbed/run.ts';
+import { startSimulatedKubelets } from './simulated-kubelet.ts';
 import { stages, type StagesOptions } from './stages.ts';
 
-/** A control plane without machines: nodes and pods are kwok's. */
-export interface SimulatedCluster {
+/** A control plane without machines: nodes and pods are kwok's. Their logs end when it is stopped. */
+export interface SimulatedCluster extends Stoppable {
   readonly kubeconfig: string;
   /** Of every process, and of those that are started with it. */
   readonly processes: Processes;
@@ -92,6 +94,10 @@ export async function startSimulatedCluster({
       env: { KUBECONFIG: kubeconfig, KUBECACHEDIR: join(layout.scratch, 'kubectl') },
       input,
     });
+  const kubelets = await startSimulatedKubelets(addresses.controlPlane, {
+    key: await readFile(join(layout.pki, 'apiserver.key')),
+    cert: await readFile(join(layout.pki, 'apiserver.crt')),
+  });
   return {
     kubeconfig,
     processes,
@@ -100,6 +106,7 @@ export async function startSimulatedCluster({
       const documents = objects.map((one) => JSON.stringify(one)).join('\n---\n');
       await kubectl(['apply', '--server-side', '-f', '-'], documents);
     },
+    stop: () => kubelets.stop(),
   };
 }
 
