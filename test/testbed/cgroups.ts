@@ -9,7 +9,7 @@ const group = 'gitaly-testbed';
 /** The controllers that kubelet wants of its root group, if the kernel has them. */
 const controllers = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'] as const;
 
-const removeLimitMs = 20_000;
+const removeLimitMs = 60_000;
 
 /** A mounted hierarchy of control groups. */
 export interface Hierarchy {

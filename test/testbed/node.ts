@@ -31,7 +31,7 @@ export interface NodeContext {
 
 const bootLimitMs = 60_000;
 const importLimitMs = 180_000;
-const stopLimitMs = 30_000;
+const stopLimitMs = 60_000;
 
 /** A node: namespaces, and in them containerd, kubelet and kube-proxy. */
 export class Node {
@@ -182,7 +182,7 @@ export class Node {
     return new Set(stdout.trim().split('\n'));
   }
 
-  async #ctr(args: readonly string[], limitMs = 10_000) {
+  async #ctr(args: readonly string[], limitMs = 60_000) {
     const init = await this.#init();
     if (init === undefined) throw new Error(`${this.plan.name} is off`);
     const socket = `/proc/${init.pid}/root${containerdSocket}`;

@@ -18,7 +18,7 @@ export interface Daemon {
   readonly args: readonly string[];
 }
 
-const killLimitMs = 20_000;
+const killLimitMs = 60_000;
 
 /** The long-lived processes of one testbed, recorded in a folder. */
 export class Processes {

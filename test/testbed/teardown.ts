@@ -7,7 +7,7 @@ import { killAndWait, Processes, recordOf } from './processes.ts';
 import { waitUntil } from './progress.ts';
 import { run, tryRun } from './run.ts';
 
-const killLimitMs = 30_000;
+const killLimitMs = 120_000;
 
 /**
  * Removes all that a testbed is made of, from whatever state it is in; nothing needs to be there.
