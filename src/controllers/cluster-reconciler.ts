@@ -23,6 +23,7 @@ import { leavingNodes, type NodeWatching } from '../reconcilers/leaving-nodes.ts
 import { refreshIntervalMs } from '../reconcilers/refresh-interval.ts';
 import { databaseEviction } from '../reconcilers/rollout/database-eviction.ts';
 import { observeRoll } from '../reconcilers/rollout/observe-roll.ts';
+import type { RollObservation } from '../reconcilers/rollout/roll-observation.ts';
 import { planRoll, type RollPlan } from '../reconcilers/rollout/roll-plan.ts';
 import { needsStartupLog } from '../reconcilers/rollout/storage-state.ts';
 import {
@@ -245,12 +246,9 @@ async function plan({
   outcome,
 }: PlanInput): Promise<Look & { readonly roll: RollPlan }> {
   const first = await look(options, context);
-  const unread = planRoll(observeRoll({ ...first, context, outcome }));
-  const startupLogs = await logs.of(context, uncheckedPods(context, unread, first.observed));
-  const roll =
-    startupLogs.size === 0
-      ? unread
-      : planRoll(observeRoll({ ...first, context, outcome, startupLogs }));
+  const unread = observeRoll({ ...first, context, outcome });
+  const startupLogs = await logs.of(context, uncheckedPods(unread, first.observed));
+  const roll = planRoll(observeRoll({ ...first, context, outcome, startupLogs }));
   const { endpoints, token } = first.proxies;
   if (!roll.needsPlacements || token === undefined) return { ...first, roll };
   const found = await placements.list(context, endpoints, token, roll.storages);
@@ -262,12 +260,14 @@ async function plan({
 }
 
 function uncheckedPods(
-  { spec }: ClusterContext,
-  { storages }: RollPlan,
+  { policy, virtualStorages }: RollObservation,
   { pods }: ObservedCluster,
 ): readonly Pod[] {
-  if (spec.update.startupErrors === 'Ignore') return [];
-  return storages.filter(needsStartupLog).flatMap(({ name }) => byName(pods, name) ?? []);
+  if (!policy.checksStartup) return [];
+  return virtualStorages
+    .flatMap(({ storages }) => storages)
+    .filter(needsStartupLog)
+    .flatMap(({ name }) => byName(pods, name) ?? []);
 }
 
 async function look(options: ClusterReconcilerOptions, context: ClusterContext): Promise<Look> {

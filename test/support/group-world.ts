@@ -11,6 +11,7 @@ import type {
 } from '../../src/reconcilers/rollout/roll-observation.ts';
 import type { GroupEvent } from './group-event.ts';
 import type { RevisionQuality } from './roll-event.ts';
+import { rollPolicy } from './roll-observation.ts';
 import { drainOf, isDrainAsked } from './roll-storage.ts';
 
 /** Storages by virtual storage, and the storages of each repository by their indexes in it. */
@@ -52,8 +53,6 @@ interface Repository {
   readonly on: readonly Storage[];
   readonly inSync: Set<Storage>;
 }
-
-const deadlineMs = 600_000;
 
 /**
  * Virtual storages as a roll of groups meets them: pods, proxies, where each repository is in sync, and operators that
@@ -286,7 +285,8 @@ export class GroupWorld {
 
   #checkServing(storage: Storage): void {
     const { name, drainedSinceMs, noted, calls } = storage;
-    const isOverdue = drainedSinceMs !== undefined && this.#nowMs - drainedSinceMs >= deadlineMs;
+    const isOverdue =
+      drainedSinceMs !== undefined && this.#nowMs - drainedSinceMs >= rollPolicy.drainDeadlineMs;
     if (!noted) this.violations.push(`${name} went before the proxies had taken note`);
     if (calls > 0 && !isOverdue) this.violations.push(`${name} went under a call`);
     if (this.#isAlone(storage)) return;
@@ -327,12 +327,7 @@ export class GroupWorld {
     const names = new Set(this.#storages.map(({ virtualStorage }) => virtualStorage));
     return {
       nowMs: this.#nowMs,
-      policy: {
-        paused: this.#paused,
-        drainDeadlineMs: deadlineMs,
-        readyDeadlineMs: deadlineMs,
-        checksStartup: true,
-      },
+      policy: { ...rollPolicy, paused: this.#paused },
       group: { size: this.#groupSize, maxUnavailable: this.#layout.maxUnavailable },
       isApplied: true,
       proxies: { kind: 'answered', away: [] },

@@ -8,6 +8,7 @@ import type {
   RollObservation,
 } from '../../src/reconcilers/rollout/roll-observation.ts';
 import type { RevisionQuality, RollEvent } from './roll-event.ts';
+import { rollPolicy } from './roll-observation.ts';
 import {
   drainOf,
   isDrainAsked,
@@ -17,7 +18,6 @@ import {
 } from './roll-storage.ts';
 
 const replicas = 10;
-const deadlineMs = 600_000;
 
 /**
  * A virtual storage with a replica of everything on each of its storages, as the roll meets it: pods, proxies and
@@ -327,7 +327,8 @@ export class RollWorld {
 
   #checkUnused(storage: RollStorage): void {
     const { name, drainedSinceMs } = storage;
-    const isOverdue = drainedSinceMs !== undefined && this.#nowMs - drainedSinceMs >= deadlineMs;
+    const isOverdue =
+      drainedSinceMs !== undefined && this.#nowMs - drainedSinceMs >= rollPolicy.drainDeadlineMs;
     if (!storage.noted) this.violations.push(`${name} went before the proxies had taken note`);
     if (storage.calls > 0 && !isOverdue) this.violations.push(`${name} went under a call`);
   }
@@ -354,12 +355,7 @@ export class RollWorld {
     const behind = Math.max(...this.#storages.map((one) => (one.healthy ? one.behind : replicas)));
     return {
       nowMs: this.#nowMs,
-      policy: {
-        paused: this.#paused,
-        drainDeadlineMs: deadlineMs,
-        readyDeadlineMs: deadlineMs,
-        checksStartup: true,
-      },
+      policy: { ...rollPolicy, paused: this.#paused },
       group: { size: this.#groupSize, maxUnavailable: this.#groupSize },
       isApplied: true,
       proxies: this.#silent
