@@ -1,6 +1,13 @@
 import { bundleProgram } from '../support/bundle.ts';
 import type { Processes } from '../testbed/processes.ts';
-import { usageOf, type ProcessUsage } from './process-usage.ts';
+import { cpuMsOf, memoryOf } from '../support/process-usage.ts';
+
+/** What a process has used since it began. */
+interface ProcessUsage {
+  /** The most memory that it ever had at a time (resident set), in bytes. */
+  readonly peakBytes: number;
+  readonly cpuMs: number;
+}
 
 /** The operator, as a process of this machine. */
 export interface OperatorProcess {
@@ -21,5 +28,10 @@ export async function startOperator(
     command: 'env',
     args: [`KUBECONFIG=${kubeconfig}`, process.execPath, program, ...flags],
   });
-  return { usage: () => usageOf(pid) };
+  return {
+    async usage() {
+      const [peakBytes, cpuMs] = await Promise.all([memoryOf(pid, 'VmHWM'), cpuMsOf(pid)]);
+      return { peakBytes, cpuMs };
+    },
+  };
 }

@@ -11,6 +11,7 @@ import type { Stoppable } from '../../src/base/scope.ts';
 import { bundleProgram } from './bundle.ts';
 import { eventually } from './eventually.ts';
 import type { DatabaseCoordinates } from './postgres-server.ts';
+import { childrenOf, peakMiBOf, residentMiBOf } from './process-usage.ts';
 
 const startLimitMs = 60_000;
 
@@ -81,25 +82,17 @@ export class ProxyProcess implements Stoppable {
 
   /** The most memory, in MiB, that the process has had in RAM at once. */
   peakMiB(): Promise<number> {
-    return this.#statusMiB('VmHWM');
+    return peakMiBOf(this.pid);
   }
 
   /** The memory, in MiB, that the process has in RAM now. */
   residentMiB(): Promise<number> {
-    return this.#statusMiB('VmRSS');
-  }
-
-  async #statusMiB(field: string): Promise<number> {
-    const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
-    const kib = new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1];
-    if (kib === undefined) throw new Error(`the kernel does not tell ${field}`);
-    return Number(kib) / 1024;
+    return residentMiBOf(this.pid);
   }
 
   /** The processes of its workers, by their numbers. */
   async workerPids(): Promise<ReadonlyMap<number, number>> {
-    const children = await readFile(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8');
-    const pids = children.split(' ').filter(Boolean).map(Number);
+    const pids = await childrenOf(this.pid);
     return new Map(
       await Promise.all(
         pids.map(async (pid) => {

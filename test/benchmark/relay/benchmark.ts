@@ -3,7 +3,7 @@ import { Scope } from '../../../src/base/scope.ts';
 import type { Round, Sample } from './comparison.ts';
 import { LoadClient, type LoadCommand } from './load-client.ts';
 import { credentials, Peers, type Target } from './peers.ts';
-import { cpuMsOf, residentMiBOf } from './process-usage.ts';
+import { cpuMsOf, residentMiBOf } from '../../support/process-usage.ts';
 import { commandOf, repositories, type Extent, type Workload } from './workloads.ts';
 
 /** Streams that are open while memory is read, and how many of them nobody reads. */

@@ -5,7 +5,7 @@ import { median } from './comparison.ts';
 import { holdToShare, releaseShare } from './cpu-share.ts';
 import { LoadClient, type LoadResult } from './load-client.ts';
 import { credentials, Peers, type Target } from './peers.ts';
-import { childrenOf, cpuMsOf, residentMiBOf } from './process-usage.ts';
+import { childrenOf, cpuMsOf, residentMiBOf } from '../../support/process-usage.ts';
 import { commandOf, repositories, workloads, type Extent, type Workload } from './workloads.ts';
 
 /** What was measured of a proxy in one round. */
