@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import type { Scope } from '../../src/base/scope.ts';
 import type { Git } from '../scenario/git.ts';
 import { importHistory, incompressibleCommit } from '../support/generated-history.ts';
-import { SlowRelay } from '../support/slow-relay.ts';
+import { ServiceRelay } from '../support/service-relay.ts';
 import type { LoadTarget, LoadTask } from '../support/steady-load.ts';
 
 const sizeMiB = 200;
@@ -16,8 +16,9 @@ export async function slowClones(
   git: Git,
   { repository }: LoadTarget,
 ): Promise<LoadTask> {
-  const relay = scope.own(await SlowRelay.start(git.address, bytesPerSecond));
-  const slow = git.by(relay.address);
+  const relay = scope.own(await ServiceRelay.start({ bytesPerSecond }));
+  relay.use([git.address]);
+  const slow = git.by(relay.endpoint);
   const url = slow.url(repository.relativePath);
   const source = git.folder('large');
   await git.git('.', ['init', '-q', '--bare', source]);

@@ -79,8 +79,7 @@ describe('a GitalyCluster with TLS, under load', () => {
     // The command line knows no names but the machine's: for it, the proxies are on this machine.
     const relay = scope.own(await ServiceRelay.start());
     relay.use([reached]);
-    const [host = '', port] = relay.address.split(':');
-    const remote = { host, port: Number(port), token, virtualStorage: 'default' };
+    const remote = { ...relay.endpoint, token, virtualStorage: 'default' };
     git = scope.own(await Git.create({ ...remote, caFile: authority.file }));
     const target = await loadTarget(client, 'load.git');
     tasks = [...callTasks('calls', client, target), ...(await gitTasks(scope, git, client))];

@@ -2,15 +2,11 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Stoppable } from '../../src/base/scope.ts';
+import type { Endpoint } from '../support/service-relay.ts';
 import { run, tryRun, type RunResult } from '../testbed/run.ts';
 
-export interface GitAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** Where git finds a GitalyCluster, and how it logs in. */
-export interface GitRemote extends GitAddress {
+export interface GitRemote extends Endpoint {
   readonly token: string;
   readonly virtualStorage: string;
   /** A file with the authority that the server's certificate is signed by. Default: no TLS. */
@@ -56,12 +52,12 @@ export class Git implements Stoppable {
     await rename(join(this.#scratch, 'new-token'), join(this.#scratch, 'token'));
   }
 
-  get address(): GitAddress {
+  get address(): Endpoint {
     return this.#remote;
   }
 
   /** The same by another way. It shares login and folders with this one, and ends with it. */
-  by(address: GitAddress): Git {
+  by(address: Endpoint): Git {
     return new Git({ ...this.#remote, ...address }, this.#scratch);
   }
 
