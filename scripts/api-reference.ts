@@ -1,24 +1,32 @@
 import type { CrdVersion, CustomResourceDefinition, PrinterColumn, Schema } from './crd-schema.ts';
 import { conditionTypes, conditions } from '../src/api/conditions.ts';
 
-/** The reference of the API as Markdown: columns, every field with its rules, and conditions. */
-export function renderApiReference({ spec }: CustomResourceDefinition): string {
-  const [version] = spec.versions;
-  if (!version) throw new Error('the CRD has no version');
+/** The reference of the API as Markdown, by kind: columns, every field with its rules, conditions. */
+export function renderApiReference(crds: readonly CustomResourceDefinition[]): string {
+  const kinds = crds.map(({ spec }) => spec.names.kind);
   return [
     '<!-- Generated from crds/ and src/api/conditions.ts by `npm run generate`. -->',
-    `# ${spec.names.kind}`,
-    `\`apiVersion: ${spec.group}/${version.name}\`, short name \`${spec.names.shortNames?.join('`, `')}\`.`,
+    '# API',
+    kinds.map((kind) => `[${kind}](#${kind.toLowerCase()})`).join(', '),
+    ...crds.flatMap(renderKind),
+  ].join('\n\n');
+}
+
+function renderKind({ spec: { group, names, versions } }: CustomResourceDefinition): string[] {
+  const [version] = versions;
+  if (!version) throw new Error(`the CRD of ${names.kind} has no version`);
+  const example = `examples/${names.singular}.yaml`;
+  return [
+    `## ${names.kind}`,
+    `\`apiVersion: ${group}/${version.name}\`, short name \`${names.shortNames?.join('`, `')}\`.`,
     version.schema.openAPIV3Schema.description ?? '',
-    'Ready to apply: [examples/gitalycluster.yaml](../examples/gitalycluster.yaml).',
-    '## Columns of `kubectl get`',
+    `Ready to apply: [${example}](../${example}).`,
+    '### Columns of `kubectl get`',
     renderColumns(version.additionalPrinterColumns ?? []),
     ...renderPart(version, 'spec'),
     ...renderPart(version, 'status'),
-    '## Conditions',
-    'Each has the generation that it is about, and a message that says what to do next.',
-    ...renderConditions(),
-  ].join('\n\n');
+    ...(partOf(version, 'status').properties?.['conditions'] ? renderConditions() : []),
+  ];
 }
 
 function renderColumns(columns: readonly PrinterColumn[]): string {
@@ -30,20 +38,25 @@ function renderColumns(columns: readonly PrinterColumn[]): string {
 }
 
 function renderPart(version: CrdVersion, part: string): string[] {
-  const schema = version.schema.openAPIV3Schema.properties?.[part];
-  if (!schema) throw new Error(`the CRD has no ${part}`);
+  const schema = partOf(version, part);
   const rules = [
     ...(part === 'spec' ? ownRules('metadata', version.schema.openAPIV3Schema) : []),
     ...collectRules(part, schema),
   ];
   return [
-    `## ${part}`,
+    `### ${part}`,
     table(['Field', 'Type', 'Default', 'Meaning'], fieldRows(part, schema)),
     ...(rules.length > 0
-      ? ['### Rules', 'What the API server answers to a manifest that breaks one:']
+      ? ['#### Rules', 'What the API server answers to a manifest that breaks one:']
       : []),
     ...(rules.length > 0 ? [rules.join('\n')] : []),
   ];
+}
+
+function partOf(version: CrdVersion, part: string): Schema {
+  const schema = version.schema.openAPIV3Schema.properties?.[part];
+  if (!schema) throw new Error(`the CRD has no ${part}`);
+  return schema;
 }
 
 function fieldRows(parent: string, schema: Schema): string[][] {
@@ -96,11 +109,15 @@ function ownRules(field: string, schema: Schema): string[] {
 }
 
 function renderConditions(): string[] {
-  return conditionTypes.flatMap((type) => {
-    const { meaning: text, reasons } = conditions[type];
-    const rows = Object.entries(reasons).map(([reason, why]) => [`\`${reason}\``, why]);
-    return [`### ${type}`, text, table(['Reason', 'Meaning'], rows)];
-  });
+  return [
+    '### Conditions',
+    'Each has the generation that it is about, and a message that says what to do next.',
+    ...conditionTypes.flatMap((type) => {
+      const { meaning: text, reasons } = conditions[type];
+      const rows = Object.entries(reasons).map(([reason, why]) => [`\`${reason}\``, why]);
+      return [`#### ${type}`, text, table(['Reason', 'Meaning'], rows)];
+    }),
+  ];
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

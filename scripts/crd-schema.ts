@@ -5,6 +5,7 @@ export interface CustomResourceDefinition {
     readonly names: {
       readonly kind: string;
       readonly plural: string;
+      readonly singular: string;
       readonly shortNames?: readonly string[];
     };
     readonly versions: readonly CrdVersion[];

@@ -9,25 +9,31 @@ import { renderApiReference } from './api-reference.ts';
 import type { CustomResourceDefinition, Schema } from './crd-schema.ts';
 
 /**
- * Makes from the CRD, which is the source of truth of the API: the TypeScript types, the reference
- * for people, and the chart's copy. Running it twice changes nothing.
+ * Makes from the CRDs, which are the source of truth of the API: the TypeScript types, the reference
+ * for people, and the chart's copies. Running it twice changes nothing.
  */
 const root = path.join(import.meta.dirname, '..');
-const crdFile = path.join(root, 'crds/gitaly.dev_gitalyclusters.yaml');
-const typesFile = path.join(root, 'src/api/generated/gitaly-cluster.ts');
-const referenceFile = path.join(root, 'docs/api.md');
-const chartFile = path.join(root, 'charts/gitaly-operator/files/gitaly.dev_gitalyclusters.yaml');
+const typesFolder = path.join(root, 'src/api/generated');
+const chartFolder = path.join(root, 'charts/gitaly-operator/files');
+const kinds = [
+  { crdFile: 'gitaly.dev_gitalyclusters.yaml', typesFile: 'gitaly-cluster.ts' },
+  { crdFile: 'gitaly.dev_gitalymaintenances.yaml', typesFile: 'gitaly-maintenance.ts' },
+];
 
-const crd = load(await readFile(crdFile, 'utf8')) as CustomResourceDefinition;
-
-await write(typesFile, await renderTypes(crd));
-await write(referenceFile, renderApiReference(crd));
-await mkdir(path.dirname(chartFile), { recursive: true });
-await copyFile(crdFile, chartFile);
+await mkdir(typesFolder, { recursive: true });
+await mkdir(chartFolder, { recursive: true });
+const crds: CustomResourceDefinition[] = [];
+for (const { crdFile, typesFile } of kinds) {
+  const source = path.join(root, 'crds', crdFile);
+  const crd = load(await readFile(source, 'utf8')) as CustomResourceDefinition;
+  crds.push(crd);
+  await write(path.join(typesFolder, typesFile), await renderTypes(crd));
+  await copyFile(source, path.join(chartFolder, crdFile));
+}
+await write(path.join(root, 'docs/api.md'), renderApiReference(crds));
 
 async function write(file: string, text: string): Promise<void> {
   const options = await resolveConfig(file);
-  await mkdir(path.dirname(file), { recursive: true });
   await writeFile(file, await format(text, { ...options, filepath: file }));
 }
 

@@ -24,13 +24,18 @@ export interface Manifest {
 export const virtualStorage = 'default';
 const grpcPort = 8075;
 
-/** The example manifest with the images of the cluster that it is tried on, and its GitLab. */
+/** The object in a file of `examples/`. */
+export async function exampleObject(file: string): Promise<Manifest> {
+  return load(await readFile(`examples/${file}.yaml`, 'utf8')) as Manifest;
+}
+
+/** The example cluster with the images of the cluster that it is tried on, and its GitLab. */
 export async function exampleManifest(
   cluster: Cluster,
   namespace: string,
   name = 'gitaly',
 ): Promise<Manifest> {
-  const manifest = load(await readFile('examples/gitalycluster.yaml', 'utf8')) as Manifest;
+  const manifest = await exampleObject('gitalycluster');
   const { database } = manifest.spec as { database: { managed: object } };
   return {
     ...manifest,
