@@ -97,6 +97,13 @@ export interface Node extends KubeObject {
     readonly unschedulable?: boolean;
     readonly taints?: readonly { readonly key: string }[];
   };
+  readonly status?: {
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    readonly nodeInfo?: {
+      /** Another one after each boot. */
+      readonly bootID?: string;
+    };
+  };
 }
 
 /** apps/v1 StatefulSet. */

@@ -1,5 +1,6 @@
 import { Scope, type Stoppable } from '../base/scope.ts';
 import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
+import type { GitalyMaintenance } from '../api/generated/gitaly-maintenance.ts';
 import type { KubeObject, Node, Pod } from '../api/kubernetes.ts';
 import { labelKeys } from '../api/names.ts';
 import type { Selection } from '../kube/kube-client.ts';
@@ -12,12 +13,12 @@ import type { ObservedCluster } from '../reconcilers/observed-cluster.ts';
 /** What the caches need. */
 export interface ClusterCachesOptions extends Omit<
   ReflectorOptions<KubeObject>,
-  'type' | 'selection' | 'onChange'
+  'type' | 'selection' | 'onChange' | 'mayBeUnknown'
 > {
   /** Empty: all. */
   readonly namespaces: readonly string[];
   readonly nodes: NodeWatching;
-  /** Told of each cluster that something changed of, again and again. */
+  /** Told of each cluster that something changed of, again and again; also of those that do not exist. */
   readonly onChange: (cluster: ObjectName) => void;
 }
 
@@ -36,6 +37,8 @@ export interface ClusterCaches extends Stoppable {
   find(object: KubeObject): KubeObject | undefined;
   /** The watched objects of a cluster. */
   objectsOf(cluster: ObjectName): WatchedObjects;
+  /** Every maintenance that names the cluster, also one that is completed. None where their CRD is not applied. */
+  maintenancesOf(cluster: ObjectName): GitalyMaintenance[];
   /** Every node; none if they are not watched. */
   nodes(): Node[];
 }
@@ -57,6 +60,7 @@ export function startClusterCaches(options: ClusterCachesOptions): ClusterCaches
     type: ResourceType<T>,
     labelSelector: string | undefined,
     clusterOf: (object: T) => string | undefined,
+    mayBeUnknown = false,
   ): ReadonlyObjectStore<T>[] {
     return namespaces.map((namespace) => {
       const selection: Selection = {
@@ -67,6 +71,7 @@ export function startClusterCaches(options: ClusterCachesOptions): ClusterCaches
         ...options,
         type,
         selection,
+        mayBeUnknown,
         onChange({ object }) {
           const name = clusterOf(object);
           if (name !== undefined) {
@@ -86,6 +91,13 @@ export function startClusterCaches(options: ClusterCachesOptions): ClusterCaches
   }
 
   const clusters = start(resourceTypes.gitalyCluster, undefined, ({ metadata }) => metadata.name);
+  // Their CRD came later than the other, and may be applied after the operator that looks for them.
+  const maintenances = start(
+    resourceTypes.maintenance,
+    undefined,
+    ({ spec }) => spec.clusterName,
+    true,
+  );
   const statefulSets = startChild(resourceTypes.statefulSet);
   const deployments = startChild(resourceTypes.deployment);
   const pods = startChild(resourceTypes.pod);
@@ -105,10 +117,13 @@ export function startClusterCaches(options: ClusterCachesOptions): ClusterCaches
       type: resourceTypes.node,
       selection: {},
       onChange({ object }) {
-        for (const pod of pods.flatMap((store) => store.list((one) => isOn(one, object)))) {
+        for (const pod of listIn(pods, (one) => isOn(one, object))) {
           const name = clusterLabel(pod);
           const { namespace = '' } = pod.metadata;
           if (name !== undefined) options.onChange({ namespace, name });
+        }
+        for (const { metadata, spec } of listIn(maintenances, (one) => isBusyWith(one, object))) {
+          options.onChange({ namespace: metadata.namespace ?? '', name: spec.clusterName });
         }
       },
     });
@@ -121,7 +136,7 @@ export function startClusterCaches(options: ClusterCachesOptions): ClusterCaches
     synced: allSynced(reflectors),
     silentMs: () => Math.max(...reflectors.map((reflector) => reflector.silentMs())),
     failures: () => reflectors.reduce((sum, { failures }) => sum + failures, 0),
-    clusters: () => clusters.flatMap((store) => store.list()),
+    clusters: () => listIn(clusters),
     cluster: (name) => findIn(clusters, name),
     find: ({ kind, metadata: { namespace = '', name } }) =>
       findIn(children.get(kind) ?? [], { namespace, name }),
@@ -131,13 +146,25 @@ export function startClusterCaches(options: ClusterCachesOptions): ClusterCaches
       pods: childrenOf(cluster, pods),
       claims: childrenOf(cluster, claims),
     }),
-    nodes: () => nodes.flatMap((store) => store.list()),
+    maintenancesOf: ({ namespace, name }) =>
+      listIn(
+        maintenances,
+        ({ metadata, spec }) => metadata.namespace === namespace && spec.clusterName === name,
+      ),
+    nodes: () => listIn(nodes),
     stop: () => scope.stop(),
   };
 }
 
 function isOn({ spec }: Pod, { metadata }: Node): boolean {
   return spec.nodeName === metadata.name;
+}
+
+/** Whether a maintenance waits for something to happen to a node: one that is cleared has no pods to tell of it. */
+function isBusyWith({ status }: GitalyMaintenance, { metadata }: Node): boolean {
+  return (
+    status?.nodes?.some(({ name, phase }) => name === metadata.name && phase !== 'Done') === true
+  );
 }
 
 async function allSynced(reflectors: readonly Reflector<KubeObject>[]): Promise<void> {
@@ -159,13 +186,19 @@ function findIn<T extends KubeObject>(
   return undefined;
 }
 
+function listIn<T extends KubeObject>(
+  stores: readonly ReadonlyObjectStore<T>[],
+  matches?: (object: T) => boolean,
+): T[] {
+  return stores.flatMap((store) => store.list(matches));
+}
+
 function childrenOf<T extends KubeObject>(
   { namespace, name }: ObjectName,
   stores: readonly ReadonlyObjectStore<T>[],
 ): T[] {
-  return stores.flatMap((store) =>
-    store.list(
-      (object) => object.metadata.namespace === namespace && clusterLabel(object) === name,
-    ),
+  return listIn(
+    stores,
+    (object) => object.metadata.namespace === namespace && clusterLabel(object) === name,
   );
 }

@@ -196,6 +196,26 @@ describe('the reflector', () => {
     expect(lists()).toBe(2);
   });
 
+  test('is synced with nothing of a kind that need not be known, and lists it once it is', async () => {
+    putPod('a');
+    let isKnown = false;
+    server.setFault(() => (isKnown ? undefined : { kind: 'status', code: 404 }));
+    const { reflector, names, has } = reflect({ mayBeUnknown: true });
+    await reflector.synced;
+    expect(names()).toEqual([]);
+    isKnown = true;
+    await has('a');
+  });
+
+  test('waits for a kind that must be known', async () => {
+    putPod('a');
+    const over = failTimes(3, 'list', { kind: 'status', code: 404 });
+    const { reflector, names } = reflect();
+    await reflector.synced;
+    expect(names()).toEqual(['a']);
+    await over;
+  });
+
   test('opens a watch anew that has fallen silent', async () => {
     const { reflector, has } = reflect({ stallMs: 50 });
     await reflector.synced;

@@ -30,6 +30,11 @@ export interface ReflectorOptions<T extends KubeObject> {
    * minutes; an API server sends a bookmark about every minute.
    */
   readonly stallMs?: number;
+  /**
+   * Whether the API server may not know the kind, as its CRD is not applied (yet). Then there are none of it, and it
+   * is asked again. Default: false, which waits for the kind before it is synced.
+   */
+  readonly mayBeUnknown?: boolean;
 }
 
 const pageSize = 500;
@@ -53,6 +58,8 @@ type WatchEnd =
  * 4. It closed without a word, failed, fell silent or could not be opened: wait, longer each time in a
  *    row, then watch again from the last version; after three failures in a row go back to 1.
  * 5. The version has expired (410), or a line made no sense: wait as in 4, then go back to 1.
+ * 6. The API server does not know the kind, and need not: that counts as a list, and what is in the store stays. Wait as
+ *    in 4, then go back to 1.
  *
  * No failure ends it; only `stop` does.
  */
@@ -107,9 +114,22 @@ export class Reflector<T extends KubeObject> implements Stoppable {
         await this.#watchFrom(await this.#list());
       } catch (failure) {
         if (signal.aborted) return;
-        await this.#pause(errorMessage(failure));
+        await this.#pause(
+          this.#isUnknownKind(failure) ? this.#noteUnknown() : errorMessage(failure),
+        );
       }
     }
+  }
+
+  #isUnknownKind(failure: unknown): boolean {
+    return this.#options.mayBeUnknown === true && isKubeError(failure, 404);
+  }
+
+  /** Objects that the store has did not go unseen: before their kind goes, a watch tells of the end of each. */
+  #noteUnknown(): string {
+    this.#heard();
+    this.#synced.resolve();
+    return `the API server does not know the kind ${this.#options.type.kind}: apply its CRD`;
   }
 
   async #list(): Promise<string> {

@@ -11,6 +11,7 @@ import type {
   StatefulSet,
 } from '../api/kubernetes.ts';
 import type { GitalyCluster } from '../api/generated/gitaly-cluster.ts';
+import type { GitalyMaintenance } from '../api/generated/gitaly-maintenance.ts';
 
 /** A kind of object, as a path names it. The type parameter is what it holds. */
 export interface ResourceType<T extends KubeObject = KubeObject> {
@@ -33,6 +34,11 @@ export const resourceTypes = {
     'gitaly.dev/v1alpha1',
     'GitalyCluster',
     'gitalyclusters',
+  ),
+  maintenance: resourceType<GitalyMaintenance>(
+    'gitaly.dev/v1alpha1',
+    'GitalyMaintenance',
+    'gitalymaintenances',
   ),
   statefulSet: resourceType<StatefulSet>('apps/v1', 'StatefulSet', 'statefulsets'),
   deployment: resourceType<Deployment>('apps/v1', 'Deployment', 'deployments'),
@@ -109,6 +115,7 @@ export function resourceTypeOf({ kind }: Pick<KubeObject, 'kind'>): ResourceType
 
 /** Which object of a kind. */
 export interface ObjectName {
+  /** Empty for a kind that is in no namespace. */
   readonly namespace: string;
   readonly name: string;
 }
@@ -123,5 +130,6 @@ export function collectionPath({ apiVersion, plural }: ResourceType, namespace?:
 
 /** The path of one object. */
 export function objectPath(type: ResourceType, { namespace, name }: ObjectName): string {
-  return `${collectionPath(type, namespace)}/${encodeURIComponent(name)}`;
+  const collection = collectionPath(type, namespace === '' ? undefined : namespace);
+  return `${collection}/${encodeURIComponent(name)}`;
 }

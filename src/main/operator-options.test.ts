@@ -10,12 +10,13 @@ describe("the operator's options", () => {
       POD_NAME: 'operator-1',
       OPERATOR_IMAGE: 'operator:1',
       LOG_LEVEL: 'debug',
-      WATCH_NODES: 'false',
+      WATCH_NODES: 'true',
+      CORDON_NODES: 'true',
       LEAVING_TAINTS: 'example.com/retired',
     });
     expect(options).toEqual({
       namespaces: ['a', 'b'],
-      nodes: { areWatched: false, ownTaints: ['example.com/retired'] },
+      nodes: { areWatched: true, ownTaints: ['example.com/retired'], mayCordon: true },
       leaseNamespace: 'ops',
       httpListen: { host: '0.0.0.0', port: 8080 },
       proxyImage: 'operator:1',
@@ -37,6 +38,17 @@ describe("the operator's options", () => {
   test('watch all namespaces if none is named, also by an empty variable', () => {
     const env = { OPERATOR_IMAGE: 'x', WATCH_NAMESPACES: '' };
     expect(parseOperatorOptions([], env).namespaces).toEqual([]);
+  });
+
+  test.each<[string[], Record<string, string>, { areWatched: boolean; mayCordon: boolean }]>([
+    [[], {}, { areWatched: true, mayCordon: false }],
+    [[], { CORDON_NODES: 'false' }, { areWatched: true, mayCordon: false }],
+    [['--cordon-nodes'], {}, { areWatched: true, mayCordon: true }],
+    [['--no-nodes', '--cordon-nodes'], {}, { areWatched: false, mayCordon: false }],
+    [[], { WATCH_NODES: 'false', CORDON_NODES: 'true' }, { areWatched: false, mayCordon: false }],
+  ])('%j and %j cordon nodes only if they are watched, and it is asked for', (args, env, nodes) => {
+    const options = parseOperatorOptions(args, { OPERATOR_IMAGE: 'x', ...env });
+    expect(options.nodes).toMatchObject(nodes);
   });
 
   test.each([

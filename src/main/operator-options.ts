@@ -26,6 +26,8 @@ export const operatorUsage = `operator [flags]
                           well-known ones (LEAVING_TAINTS)
   --no-nodes              watch no nodes (WATCH_NODES=false): then evictions are not held up
                           until storages are drained
+  --cordon-nodes          cordon and uncordon nodes for maintenances (CORDON_NODES=true), which
+                          needs the right to patch nodes
   --lease-namespace ns    where replicas elect a leader (POD_NAMESPACE); default: no election
   --http-listen host:port /livez, /readyz and /metrics (HTTP_LISTEN); default 0.0.0.0:8080
   --proxy-image image     for clusters that name none (OPERATOR_IMAGE)
@@ -43,13 +45,14 @@ export function parseOperatorOptions(
       namespaces: { type: 'string' },
       'leaving-taints': { type: 'string' },
       'no-nodes': { type: 'boolean' },
+      'cordon-nodes': { type: 'boolean' },
       'lease-namespace': { type: 'string' },
       'http-listen': { type: 'string' },
       'proxy-image': { type: 'string' },
       'log-level': { type: 'string' },
     },
   });
-  const { 'no-nodes': noNodes, ...texts } = values;
+  const { 'no-nodes': noNodes, 'cordon-nodes': cordonNodes, ...texts } = values;
   const pick = (flag: keyof typeof texts, variable: string) =>
     texts[flag] ?? (env[variable] === '' ? undefined : env[variable]);
   const proxyImage = pick('proxy-image', 'OPERATOR_IMAGE');
@@ -58,11 +61,13 @@ export function parseOperatorOptions(
   }
   const list = (flag: keyof typeof texts, variable: string) =>
     (pick(flag, variable) ?? '').split(',').filter(Boolean);
+  const areWatched = noNodes !== true && env['WATCH_NODES'] !== 'false';
   return {
     namespaces: list('namespaces', 'WATCH_NAMESPACES'),
     nodes: {
-      areWatched: noNodes !== true && env['WATCH_NODES'] !== 'false',
+      areWatched,
       ownTaints: list('leaving-taints', 'LEAVING_TAINTS'),
+      mayCordon: areWatched && (cordonNodes === true || env['CORDON_NODES'] === 'true'),
     },
     leaseNamespace: pick('lease-namespace', 'POD_NAMESPACE'),
     httpListen: parseListen(pick('http-listen', 'HTTP_LISTEN') ?? '0.0.0.0:8080'),

@@ -9,6 +9,8 @@ export interface NodeWatching {
   readonly areWatched: boolean;
   /** Keys of further taints of nodes that are about to go. */
   readonly ownTaints: readonly string[];
+  /** Whether it has the right to cordon and uncordon nodes, which maintenances need. Not without {@link areWatched}. */
+  readonly mayCordon: boolean;
 }
 
 /**

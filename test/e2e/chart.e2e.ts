@@ -10,6 +10,8 @@ const account = `system:serviceaccount:${operatorNamespace}:gitaly-operator`;
 interface Rendered {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
+  /** Of a role. */
+  readonly rules?: readonly { readonly resources: readonly string[]; readonly verbs: string[] }[];
 }
 
 describe('the chart', () => {
@@ -37,6 +39,10 @@ describe('the chart', () => {
     return {
       namesOf: (kind: string) => metadataOf(kind).map(({ name }) => name),
       namespacesOf: (kind: string) => metadataOf(kind).map(({ namespace }) => namespace),
+      verbsOn: (resource: string) =>
+        objects
+          .flatMap((object) => object?.rules ?? [])
+          .flatMap(({ resources, verbs }) => (resources.includes(resource) ? verbs : [])),
     };
   }
 
@@ -50,6 +56,8 @@ describe('the chart', () => {
     ['get', 'pods:log'],
     ['watch', 'nodes'],
     ['patch', 'gitalyclusters.gitaly.dev:status'],
+    ['watch', 'gitalymaintenances.gitaly.dev'],
+    ['patch', 'gitalymaintenances.gitaly.dev:status'],
   ])('lets the operator %s %s', async (verb, resource) => {
     expect(await operatorMay(verb, resource)).toBe(true);
   });
@@ -64,6 +72,7 @@ describe('the chart', () => {
     ['create', 'pods:exec'],
     ['patch', 'nodes'],
     ['patch', 'gitalyclusters.gitaly.dev'],
+    ['patch', 'gitalymaintenances.gitaly.dev'],
     ['create', 'clusterroles.rbac.authorization.k8s.io'],
     ['update', 'leases.coordination.k8s.io'],
   ])('does not let the operator %s %s', async (verb, resource) => {
@@ -83,6 +92,12 @@ describe('the chart', () => {
     expect(namespacesOf('RoleBinding')).toEqual(expect.arrayContaining(['a', 'b']));
     const withoutNodes = await render('watchNamespaces={a,b},nodes.watch=false');
     expect(withoutNodes.namesOf('ClusterRoleBinding')).toEqual([]);
+  });
+
+  test('gives the right to change nodes only if it is asked for', async () => {
+    expect((await render('nodes.cordon=false')).verbsOn('nodes')).not.toContain('patch');
+    expect((await render('nodes.cordon=true')).verbsOn('nodes')).toContain('patch');
+    await expect(render('nodes.watch=false,nodes.cordon=true')).rejects.toThrow('watch');
   });
 
   test('refuses values that it does not know', async () => {

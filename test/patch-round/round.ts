@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { load } from 'js-yaml';
 import { systemClock } from '../../src/base/clock.ts';
@@ -128,7 +129,7 @@ async function setStage(options: RoundOptions, scope: Scope): Promise<Stage> {
   const wanted = (image: string): RoundCluster => {
     return { namespace: 'gitaly', name: 'gitaly', virtualStorage, storages, image, groupSize };
   };
-  await cluster.apply([await definition(), ...groundwork(wanted(images.before))]);
+  await cluster.apply([...(await definitions()), ...groundwork(wanted(images.before))]);
   const indexes = new Map(storageNames.map((name, index) => [name, index]));
   const pods: PodWatch = scope.own(
     await watchPods(cluster.kubeconfig, (storage, isReady) => {
@@ -203,7 +204,9 @@ async function play(
 
 const phasePath = 'jsonpath={.status.phase}';
 
-async function definition(): Promise<object> {
-  const file = fileURLToPath(new URL('../../crds/gitaly.dev_gitalyclusters.yaml', import.meta.url));
-  return load(await readFile(file, 'utf8')) as object;
+async function definitions(): Promise<readonly object[]> {
+  const folder = fileURLToPath(new URL('../../crds', import.meta.url));
+  const files = await readdir(folder);
+  const texts = files.map((file) => readFile(join(folder, file), 'utf8'));
+  return (await Promise.all(texts)).map((text) => load(text) as object);
 }

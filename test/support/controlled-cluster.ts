@@ -62,7 +62,7 @@ export class ControlledCluster implements Stoppable {
         random: seededRandom(1),
         logger: silentLogger,
         namespaces: [],
-        nodes: { areWatched: true, ownTaints: [] },
+        nodes: { areWatched: true, ownTaints: [], mayCordon: false },
         defaults: { proxyImage: 'operator:1' },
         ...parts,
       }),

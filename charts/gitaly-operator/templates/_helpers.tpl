@@ -31,6 +31,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 - apiGroups: [gitaly.dev]
   resources: [gitalyclusters/status]
   verbs: [patch]
+- apiGroups: [gitaly.dev]
+  resources: [gitalymaintenances]
+  verbs: [get, list, watch]
+- apiGroups: [gitaly.dev]
+  resources: [gitalymaintenances/status]
+  verbs: [patch]
 # For the owner references of what it makes.
 - apiGroups: [gitaly.dev]
   resources: [gitalyclusters/finalizers]
