@@ -6,7 +6,7 @@ import {
   type SetAuthoritativeStorageRequest,
   type SetReplicationFactorRequest,
 } from '../gen/gitaly/praefect_pb.ts';
-import { AdminService } from '../gen/gitaly_operator/v1/admin_pb.ts';
+import { AdminService, type MoveReplicaRequest } from '../gen/gitaly_operator/v1/admin_pb.ts';
 
 const cli = new CliRunner();
 afterEach(() => cli.stop());
@@ -154,6 +154,28 @@ test('repository replicas tells whether they are equal', async () => {
     ].join('\n'),
   );
   expect((await replicas('default/group/b.git')).out).toMatch(/^The replicas differ\./);
+});
+
+describe('repository move-replica', () => {
+  const line = 'repository move-replica default/group/a.git --from gitaly-0 --to gitaly-3';
+
+  test('asks for it, and tells where to look', async () => {
+    const asked: MoveReplicaRequest[] = [];
+    const service = implement(AdminService, {
+      moveReplica(request) {
+        asked.push(request);
+        return Promise.resolve({});
+      },
+    });
+    expect(await cli.run(line, service)).toEqual({
+      exitCode: 0,
+      err: '',
+      out: 'default/group/a.git moves from gitaly-0 to gitaly-3; "repository show" tells how far it is\n',
+    });
+    expect(asked).toMatchObject([
+      { virtualStorage: 'default', relativePath: 'group/a.git', from: 'gitaly-0', to: 'gitaly-3' },
+    ]);
+  });
 });
 
 describe('repository set-replication-factor', () => {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { MoveReplicaResponseSchema } from '../gen/gitaly_operator/v1/admin_pb.ts';
 import {
   DatalossResponse_RepositorySchema,
   RepositoryReplicasResponseSchema,
@@ -19,6 +20,7 @@ export function addReplicaCommands(repository: Command, io: CliIo): void {
   addAcceptDataloss(repository, io);
   addReplicas(repository, io);
   addSetReplicationFactor(repository, io);
+  addMoveReplica(repository, io);
 }
 
 interface DatalossFlags {
@@ -150,6 +152,33 @@ function addSetReplicationFactor(parent: Command, io: CliIo): void {
           SetReplicationFactorResponseSchema,
           answer,
           ({ storages }) => `${name} is on ${storages.join(', ')}, or will be`,
+        );
+      }),
+    );
+}
+
+interface MoveFlags {
+  readonly from: string;
+  readonly to: string;
+}
+
+function addMoveReplica(parent: Command, io: CliIo): void {
+  parent
+    .command('move-replica')
+    .description(
+      'move a replica to another storage: it is in sync there before the old one is given up',
+    )
+    .argument('<repository>', 'virtual storage and path, like default/group/project.git')
+    .requiredOption('--from <storage>', 'where it is')
+    .requiredOption('--to <storage>', 'where it is to be')
+    .action((name: string, { from, to }: MoveFlags, command: Command) =>
+      withSession(command, io, async ({ client, show }) => {
+        const request = { ...parseRepositoryName(name), from, to };
+        const answer = await client.admin.moveReplica(request);
+        await show(
+          MoveReplicaResponseSchema,
+          answer,
+          () => `${name} moves from ${from} to ${to}; "repository show" tells how far it is`,
         );
       }),
     );

@@ -81,13 +81,17 @@ export function renderRepository(repository: RepositoryStatus): string {
   const hasRepairs = repository.replicas.some((replica) => repairOf(replica) !== '');
   const replicas = repository.replicas.map((replica) => [
     replica.storage,
-    replica.role,
+    roleOf(replica),
     String(replica.lsn),
     replica.inSync ? 'yes' : `no, ${count(repository.lsn - replica.lsn, 'write', 'writes')} behind`,
     ...(hasRepairs ? [repairOf(replica)] : []),
   ]);
   const columns = hasRepairs ? [...replicaColumns, { heading: 'REPAIR' }] : replicaColumns;
   return `${fields}\n\n${formatTable(columns, replicas)}`;
+}
+
+function roleOf({ role, replaces }: ReplicaStatus): string {
+  return replaces === '' ? role : `${role}, replaces ${replaces}`;
 }
 
 function repairOf({ repairedBy, lastFailure }: ReplicaStatus): string {

@@ -1,4 +1,5 @@
 import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
+import type { Move } from '../../src/proxy/routing/repository-record.ts';
 import type { Cluster, ClusterShape } from './cluster.ts';
 import type { WriteRequest } from './simulated-storage.ts';
 
@@ -28,6 +29,7 @@ export interface Clients {
   read(): void;
   remove(proxy: string): void;
   changeReplicaCount(proxy: string, count: number): void;
+  moveReplica(proxy: string, move: Move): void;
   /**
    * A person declares a replica to be right, again and again until that is done or makes no sense. Something may
    * get lost by that only if a storage was away.

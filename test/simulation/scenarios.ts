@@ -149,6 +149,28 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'move',
+    shape: { ...three, storages: 4 },
+    begin(run) {
+      run.moveReplica('p2', { from: 'c', to: 'd' });
+      run.write('p1', { class: writeClasses.voting, changes: [main('w1')] });
+      for (const ms of [1500, 2500]) {
+        const changes = [main(`w${ms}`), own(`topic-${ms}`)];
+        run.after(ms, () => run.write('p2', { class: writeClasses.push, changes }));
+      }
+      run.after(4000, () => run.moveReplica('p1', { from: 'd', to: 'c' }));
+    },
+  },
+  {
+    name: 'move-of-the-primary',
+    shape: spare,
+    begin(run) {
+      run.moveReplica('p1', { from: 'a', to: 'c' });
+      run.write('p2', { class: writeClasses.push, changes: [main('w1')], gapMs: 700 });
+      run.after(1500, () => run.write('p1', { class: writeClasses.other, changes: [main('w2')] }));
+    },
+  },
+  {
     name: 'creation',
     shape: three,
     begin: (run) => run.create('p1'),

@@ -1,5 +1,6 @@
 import { statusCodes } from '../../src/rpc/status.ts';
 import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
+import type { Move } from '../../src/proxy/routing/repository-record.ts';
 import { key, type Cluster } from './cluster.ts';
 import { healAll } from './faults.ts';
 import { History } from './history.ts';
@@ -166,6 +167,12 @@ export class ShortRun implements Clients {
   changeReplicaCount(proxy: string, count: number): void {
     this.#served(proxy)?.process.receive(() => {
       void this.#served(proxy)?.changeReplicaCount(key, count);
+    });
+  }
+
+  moveReplica(proxy: string, move: Move): void {
+    this.#served(proxy)?.process.receive(() => {
+      void this.#served(proxy)?.moveReplica(key, move);
     });
   }
 

@@ -14,9 +14,10 @@ import { acceptLoss, type AcceptLossOutcome } from '../../src/proxy/replication/
 import { RepairLoop } from '../../src/proxy/replication/repair-loop.ts';
 import { Settler } from '../../src/proxy/replication/settler.ts';
 import { VolumeGuard, type VolumeMetrics } from '../../src/proxy/replication/volume-guard.ts';
-import type { RepositoryRecord } from '../../src/proxy/routing/repository-record.ts';
+import type { Move, RepositoryRecord } from '../../src/proxy/routing/repository-record.ts';
 import { routeRead, type ReplicationPolicy } from '../../src/proxy/routing/route.ts';
 import type { RepositoryKey } from '../../src/proxy/store/control-store.ts';
+import { beginMove } from '../../src/proxy/transactions/replica-move.ts';
 import { changeReplicaCount } from '../../src/proxy/transactions/replica-count.ts';
 import { WriteRegistry } from '../../src/proxy/transactions/write-registry.ts';
 import { StorageDirectory, VirtualStorage } from '../../src/proxy/upstream/storage-directory.ts';
@@ -300,6 +301,18 @@ export class SimulatedProxy {
         changeReplicaCount(current, count, { candidates, minInSyncReplicas }),
       );
       return outcome.kind === 'changed';
+    } catch {
+      return false;
+    }
+  }
+
+  /** A person asks for a replica to be moved. Returns whether it was accepted. */
+  async moveReplica(key: RepositoryKey, move: Move): Promise<boolean> {
+    const { view } = this.#context;
+    try {
+      const record = await view.get(key);
+      if (record === undefined) return false;
+      return (await view.change(record, (current) => beginMove(current, move))).kind === 'changed';
     } catch {
       return false;
     }

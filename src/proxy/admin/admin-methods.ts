@@ -252,6 +252,7 @@ function describeRepository(
       ...replica,
       inSync: isInSync(record, replica.storage),
       repairedBy: replica.repair?.owner ?? '',
+      replaces: replica.replaces ?? '',
     })),
   };
 }

@@ -6,6 +6,7 @@ import { healthMethods } from './health-methods.ts';
 import { internalMethods } from './internal-methods.ts';
 import { objectPoolMethods } from './object-pool-methods.ts';
 import { praefectInfoMethods } from './praefect-info-methods.ts';
+import { rebalanceMethods } from './rebalance-methods.ts';
 import { reflectionMethods } from './reflection-methods.ts';
 import { repositoryMethods } from './repository-methods.ts';
 import { serverMethods } from './server-methods.ts';
@@ -29,6 +30,7 @@ export function localMethods(
     ...adminMethods(context, volumes, verifications),
     ...drainMethods(context),
     ...storageSettingsMethods(context),
+    ...rebalanceMethods(context),
     ...reflectionMethods(),
   ];
 }

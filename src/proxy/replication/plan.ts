@@ -1,11 +1,13 @@
 import { isDecommissioned, isDraining, isHealthy, type NodeView } from '../routing/node-view.ts';
 import {
   inSyncVoters,
+  moveOf,
   type Intent,
   type Replica,
   type RepositoryRecord,
 } from '../routing/repository-record.ts';
 import type { ReplicationPolicy } from '../routing/route.ts';
+import { assignedStorages } from '../transactions/replica-count.ts';
 import { placeNewReplica } from './new-replica.ts';
 import { anyRoom, type RepairRoom } from './repair-room.ts';
 import { stayingReplicas } from './staying-replicas.ts';
@@ -18,7 +20,15 @@ export type RepairStep =
   /** Writes of owners that are gone have to be settled before anything else. */
   | { readonly kind: 'settleAbandoned' }
   /** A replica is behind, or missing. */
-  | { readonly kind: 'bringInSync'; readonly storage: string; readonly source: string }
+  | {
+      readonly kind: 'bringInSync';
+      readonly storage: string;
+      readonly source: string;
+      /** Nothing is missing: it is to replace another. */
+      readonly isMove?: true;
+    }
+  /** The replica on `storage` is in sync, and the one that it replaces may go. */
+  | { readonly kind: 'endMove'; readonly storage: string }
   /** The primary is where no replica is to stay. */
   | { readonly kind: 'movePrimary'; readonly to: string }
   /** A replica is where none is to stay, and enough others are in sync. */
@@ -48,6 +58,8 @@ export function planRepair(
   if (leaving !== undefined && room.hasRoomTo(leaving)) {
     return { kind: 'removeReplica', storage: leaving };
   }
+  const moved = nextOfMove(record, nodes, policy);
+  if (moved !== undefined) return moved;
   const behind = replicaToMend(record, nodes, policy, isAbandoned, room);
   if (behind.kind === 'nothing') return evacuation(record, nodes, policy);
   if (behind.kind === 'blocked') return behind;
@@ -57,6 +69,33 @@ export function planRepair(
   return source === undefined
     ? { kind: 'blocked', reason: 'enough is being copied from all sources' }
     : { ...behind, source };
+}
+
+/**
+ * What a move needs besides a copy. Its primary goes first, so that what began with it has ended when the replica goes.
+ * That goes only while all that stay are in sync, can be reached and are not about to go. One on a decommissioned
+ * storage goes as all there do.
+ */
+function nextOfMove(
+  record: RepositoryRecord,
+  nodes: NodeView,
+  { replicationFactor }: ReplicationPolicy,
+): RepairStep | undefined {
+  const move = moveOf(record);
+  if (move === undefined || isDecommissioned(nodes, move.from)) return undefined;
+  const { from, to } = move;
+  const endMove = { kind: 'endMove', storage: to } as const;
+  const assigned = assignedStorages(record);
+  if (!assigned.includes(from)) return endMove;
+  const sound = inSyncVoters(record).filter(
+    (storage) => storage !== from && isHealthy(nodes, storage) && !isDraining(nodes, storage),
+  );
+  const successor = sound.find((storage) => storage === to) ?? sound[0];
+  if (record.primary === from && successor !== undefined) {
+    return { kind: 'movePrimary', to: successor };
+  }
+  const isWhole = sound.length >= Math.max(replicationFactor, assigned.length - 1);
+  return isWhole && sound.includes(to) && !isDraining(nodes, from) ? endMove : undefined;
 }
 
 /** Moves a repository away from decommissioned storages, when others hold as many replicas as there are to be. */
@@ -105,7 +144,7 @@ function replicaToRemove(
 }
 
 type Mending =
-  | { readonly kind: 'bringInSync'; readonly storage: string }
+  | { readonly kind: 'bringInSync'; readonly storage: string; readonly isMove?: true }
   | { readonly kind: 'nothing' }
   | { readonly kind: 'blocked'; readonly reason: string };
 
@@ -121,7 +160,8 @@ function replicaToMend(
   room: RepairRoom,
 ): Mending {
   const inSync = inSyncVoters(record);
-  const staying = stayingReplicas(record.replicas, nodes);
+  const moving = replicaOnTheMove(record, nodes);
+  const staying = stayingReplicas(record.replicas, nodes).filter((replica) => replica !== moving);
   const behind = staying.filter(({ storage }) => !inSync.includes(storage));
   const isFree = ({ repair }: Replica) => repair === undefined || isAbandoned(repair);
   const reachable = behind.filter(
@@ -137,12 +177,42 @@ function replicaToMend(
       ? { kind: 'bringInSync', storage: placed.storage }
       : { kind: 'blocked', reason: placed.reason };
   }
-  if (behind.length === 0) return { kind: 'nothing' };
+  if (behind.length === 0) {
+    return moving === undefined || !isFree(moving)
+      ? { kind: 'nothing' }
+      : copyOfMove(moving, nodes, room);
+  }
   const names = behind.map((replica) => replica.storage).join(', ');
   const reason = behind.every(isFree)
     ? 'cannot be reached'
     : 'cannot be reached, or is under repair';
   return { kind: 'blocked', reason: `storage ${names} ${reason}` };
+}
+
+/** A replica that is to replace another that stays until then: as long as it is not in sync, it counts for nothing. */
+function replicaOnTheMove(record: RepositoryRecord, nodes: NodeView): Replica | undefined {
+  const move = moveOf(record);
+  const staying = stayingReplicas(record.replicas, nodes);
+  if (!staying.some(({ storage }) => storage === move?.from)) return undefined;
+  return staying.find(
+    ({ storage }) => storage === move?.to && !inSyncVoters(record).includes(storage),
+  );
+}
+
+/** Comes when nothing has to be mended, and waits for more than a repair does: nothing is lost by that. */
+function copyOfMove(
+  { storage, replaces = '' }: Replica,
+  nodes: NodeView,
+  room: RepairRoom,
+): Mending {
+  const goes = [storage, replaces].find((each) => isDraining(nodes, each));
+  if (goes !== undefined) return { kind: 'blocked', reason: `storage ${goes} is being drained` };
+  if (nodes.get(storage)?.isFull === true) {
+    return { kind: 'blocked', reason: `the disk of storage ${storage} is full` };
+  }
+  return isHealthy(nodes, storage) && room.hasRoomTo(storage)
+    ? { kind: 'bringInSync', storage, isMove: true }
+    : { kind: 'blocked', reason: `storage ${storage} has to wait` };
 }
 
 /**

@@ -167,6 +167,17 @@ describe('copies', () => {
     await stop();
   });
 
+  it('of moves give way as long as a repair waits', async () => {
+    const moving = [...behindOn(), { ...replica('d', -1n, 'learner'), replaces: 'c' }];
+    const others = [moving, behindOn('c'), behindOn('c')];
+    const { clock, begun, end, stop } = await startCopying(others, 1);
+    expect(begun).toEqual(['3']);
+    end('3', new Error('its contents differ'));
+    await clock.advance(1);
+    expect(begun).toEqual(['3', '4', '2']);
+    await stop();
+  });
+
   it('that have failed for what says nothing about them begin again in the next look', async () => {
     const { begun, end, look, stop } = await startCopying([behindOn('c')], 1);
     for (let attempt = 0; attempt < 10; attempt++) {

@@ -10,10 +10,12 @@ import { placementOf } from '../store/placement.ts';
 import type { StoreOutage } from '../store/store-outage.ts';
 import { hasBarrier, lowerBarrier } from '../transactions/barrier-changes.ts';
 import { abandonIntent, movePrimary, releaseRepair } from '../transactions/record-changes.ts';
+import { endMove } from '../transactions/replica-move.ts';
 import { retireReplica } from '../transactions/replica-count.ts';
 import type { WriteRegistry } from '../transactions/write-registry.ts';
 import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
 import type { Membership } from '../view/membership.ts';
+import { exampleOf } from './example-record.ts';
 import { removeLeaving } from './leaving.ts';
 import { planRepair, type RepairStep } from './plan.ts';
 import { preferredOwner } from './preferred-owner.ts';
@@ -69,8 +71,8 @@ type GiveUpStep =
   /** Whoever raised it is gone. It holds nothing back any more, yet the repository counts as unsettled. */
   | { readonly kind: 'lowerBarrier'; readonly barrier: Barrier };
 
-/** Bounds of their own, so that long copies keep neither what is urgent nor what is short from being done. */
-const slotKinds = ['short', 'urgent', 'other'] as const;
+/** Bounds of their own, so that long copies keep neither what is urgent nor what is short from being done, nor moves repairs. */
+const slotKinds = ['short', 'urgent', 'other', 'move'] as const;
 type SlotKind = (typeof slotKinds)[number];
 
 /** A record that needs something, which is to be done when there is room for it. */
@@ -115,6 +117,7 @@ export class RepairLoop implements Stoppable {
       short: new RepairSlots(parallel),
       urgent: new RepairSlots(parallel),
       other: new RepairSlots(parallel),
+      move: new RepairSlots(parallel),
     };
   }
 
@@ -188,7 +191,8 @@ export class RepairLoop implements Stoppable {
     const copying = slotFor(urgency);
     const step = this.#nextStep(record, this.#roomFor(record, undefined, copying === 'urgent'));
     if (step.kind === 'nothing' || step.kind === 'blocked') return undefined;
-    return { record, urgency, slot: copies(step) ? copying : 'short' };
+    const slot = slotOf(step, copying);
+    return { record, urgency: slot === 'move' ? noUrgency : urgency, slot };
   }
 
   #roomFor(
@@ -205,10 +209,17 @@ export class RepairLoop implements Stoppable {
     };
   }
 
-  /** Starts what there is room for. What is left waits for something to end, or for the next look. */
+  /**
+   * Starts what there is room for. What is left waits for something to end, or for the next look. Moves wait for as long
+   * as a repair does.
+   */
   #startAll(): void {
     if (this.#stopping.signal.aborted) return;
-    this.#candidates = this.#candidates.filter((candidate) => !this.#start(candidate));
+    const isMove = ({ slot }: Candidate) => slot === 'move';
+    const moves = this.#candidates.filter(isMove);
+    const waiting = this.#candidates.filter((each) => !isMove(each) && !this.#start(each));
+    const giveWay = waiting.some(({ slot }) => slot !== 'short');
+    this.#candidates = [...waiting, ...moves.filter((each) => giveWay || !this.#start(each))];
   }
 
   /** @returns whether that was all that can be done with it now */
@@ -218,7 +229,8 @@ export class RepairLoop implements Stoppable {
     const record = this.#options.repair.view.latest(found);
     const step = this.#nextStep(record, this.#roomFor(record, slots, slot === 'urgent'));
     if (step.kind === 'blocked') return false;
-    if (step.kind === 'nothing' || copies(step) !== (slot !== 'short')) return true;
+    if (step.kind === 'nothing') return true;
+    if (slotOf(step, slot === 'urgent' ? slot : 'other') !== slot) return true;
     const giveBack = slots.take(involvedIn(step, (name) => `${record.virtualStorage}/${name}`));
     const running = this.#run(record, step).finally(() => {
       giveBack();
@@ -293,6 +305,8 @@ export class RepairLoop implements Stoppable {
       case 'movePrimary':
         await view.change(record, (current) => movePrimary(current, step.to));
         return;
+      case 'endMove':
+        return this.#endMove(record, step.storage);
       case 'retireReplica':
         return this.#retire(record, step.storage);
       case 'removeReplica':
@@ -321,6 +335,17 @@ export class RepairLoop implements Stoppable {
     logger.info({ id, relativePath, storage }, 'a replica leaves a storage that is decommissioned');
   }
 
+  async #endMove(record: RepositoryRecord, storage: string): Promise<void> {
+    const { storages, repair, logger } = this.#options;
+    const { replicationFactor = 1 } = storages.get(record.virtualStorage)?.policy ?? {};
+    const outcome = await repair.view.change(record, (current) =>
+      endMove(current, storage, replicationFactor),
+    );
+    if (outcome.kind !== 'changed') return;
+    const { id, relativePath } = record;
+    logger.info({ id, relativePath, storage }, 'a replica has moved');
+  }
+
   /** @throws Error with what is in the way, besides what {@link bringInSync} rejects with */
   async #bringInSync(record: RepositoryRecord, target: string, source: string): Promise<void> {
     const { repair, metrics, clock, logger } = this.#options;
@@ -347,6 +372,12 @@ function slotFor(urgency: Urgency | undefined): 'urgent' | 'other' {
   return urgency?.priority === 'refusesWrites' ? 'urgent' : 'other';
 }
 
+/** @param copying where it belongs if it repairs something */
+function slotOf(step: RepairStep | GiveUpStep, copying: 'urgent' | 'other'): SlotKind {
+  if (step.kind === 'bringInSync' && step.isMove) return 'move';
+  return copies(step) ? copying : 'short';
+}
+
 function copies(step: RepairStep | GiveUpStep): boolean {
   return step.kind === 'bringInSync' || step.kind === 'removeReplica';
 }
@@ -358,17 +389,4 @@ function involvedIn(
   if (step.kind === 'removeReplica') return { target: nameOf(step.storage) };
   if (step.kind !== 'bringInSync') return {};
   return { target: nameOf(step.storage), source: nameOf(step.source) };
-}
-
-/** A repository of that placement in which nothing else is to be done. */
-function exampleOf(virtualStorage: string, placement: Placement): RepositoryRecord {
-  const { primary } = placement;
-  const replicas = placement.replicas.map(({ storage, role, inSync }) => ({
-    storage,
-    role,
-    lsn: inSync ? 1n : 0n,
-  }));
-  const versions = { id: 0n, version: 0n, epoch: 0n, lsn: 1n };
-  const paths = { relativePath: '', replicaPath: '' };
-  return { ...versions, ...paths, virtualStorage, primary, replicas, intents: [] };
 }

@@ -19,6 +19,11 @@ describe('the home of a primary', () => {
     for (const { id } of repositories) expect(homeOf({ id, replicas })).toBe('a');
   });
 
+  it('is no storage from which a replica moves', () => {
+    const replicas = [replica('a', 5n), { ...replica('b', 5n), replaces: 'a' }];
+    for (const { id } of repositories) expect(homeOf({ id, replicas })).toBe('b');
+  });
+
   it('is the same wherever its replicas are listed', () => {
     for (const { id, replicas } of repositories) {
       expect(homeOf({ id, replicas: replicas.toReversed() })).toBe(homeOf({ id, replicas }));

@@ -1,5 +1,5 @@
 import { rendezvous } from '../../base/rendezvous.ts';
-import type { RepositoryRecord } from './repository-record.ts';
+import { moveOf, type RepositoryRecord } from './repository-record.ts';
 
 /**
  * The storage where a repository's primary belongs when it can be there. Failovers move the primaries of a lost
@@ -12,7 +12,10 @@ export function homeOf({
   id,
   replicas,
 }: Pick<RepositoryRecord, 'id' | 'replicas'>): string | undefined {
-  const staying = replicas.filter(({ role }) => role !== 'leaving');
+  const replaced = moveOf({ replicas })?.from;
+  const staying = replicas.filter(
+    ({ role, storage }) => role !== 'leaving' && storage !== replaced,
+  );
   return homeAmong(
     id,
     staying.map(({ storage }) => storage),

@@ -41,6 +41,11 @@ export interface Replica {
   readonly repair?: RepairClaim;
   /** Why the last repair has failed, for people. Gone when one has succeeded. */
   readonly lastFailure?: string;
+  /**
+   * The storage whose replica is given up once this one is in sync: it moves, see {@link Move}. Of no effect if
+   * there is none.
+   */
+  readonly replaces?: string;
 }
 
 /** The right to change a replica that is behind, and to declare it in sync. */
@@ -91,4 +96,18 @@ export function isInSync(record: RepositoryRecord, storage: string): boolean {
     (replica) =>
       replica.storage === storage && replica.role !== 'leaving' && replica.lsn === record.lsn,
   );
+}
+
+/** A replica goes from one storage to another: there is one on `to`, in sync, before the one on `from` is given up. */
+export interface Move {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The move that is under way, if any: the record itself tells, in `Replica.replaces`. */
+export function moveOf({ replicas }: Pick<RepositoryRecord, 'replicas'>): Move | undefined {
+  const target = replicas.find(
+    ({ role, replaces }) => role !== 'leaving' && replaces !== undefined,
+  );
+  return target?.replaces === undefined ? undefined : { from: target.replaces, to: target.storage };
 }

@@ -115,7 +115,7 @@ export interface ListQuery {
   readonly afterId?: bigint;
   /** 1 to 1000. */
   readonly limit: number;
-  /** Only records with a replica that is not in sync, an intent or a barrier. Uses an index. */
+  /** Only records with a replica that is not in sync, an intent, a barrier or a move. Uses an index. */
   readonly onlyUnsettled?: boolean;
   /** Only records that are placed like this, some replica of which is not in sync. Uses an index. */
   readonly behindAs?: Placement;

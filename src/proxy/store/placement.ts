@@ -1,4 +1,9 @@
-import { isInSync, type ReplicaRole, type RepositoryRecord } from '../routing/repository-record.ts';
+import {
+  isInSync,
+  moveOf,
+  type ReplicaRole,
+  type RepositoryRecord,
+} from '../routing/repository-record.ts';
 import type { Placement, PlacementCount, StoreSummary, SummaryQuery } from './control-store.ts';
 
 /** See {@link Placement}. */
@@ -38,11 +43,12 @@ export function isBehind(placement: Placement): boolean {
   return countInSync(placement) < placement.replicas.length;
 }
 
-/** Whether nothing is left to be done: no intent, no barrier, and each replica is in sync. */
+/** Whether nothing is left to be done: no intent, no barrier, no move, and each replica is in sync. */
 export function isSettled(record: RepositoryRecord): boolean {
   return (
     record.intents.length === 0 &&
     record.barrier === undefined &&
+    moveOf(record) === undefined &&
     record.replicas.every(({ storage }) => isInSync(record, storage))
   );
 }

@@ -71,6 +71,7 @@ export function recordFromRow(row: RepositoryRow): RepositoryRecord {
         },
       }),
       ...(replica.lastFailure !== undefined && { lastFailure: replica.lastFailure }),
+      ...(replica.replaces !== undefined && { replaces: replica.replaces }),
     })),
     intents: row.intents.map((intent) => ({
       transaction: intent.transaction,

@@ -6,6 +6,7 @@ import {
   type RepositoryRecord,
 } from '../routing/repository-record.ts';
 import { isUnder, withoutBarrier } from './barrier-changes.ts';
+import { emptyReplica } from './lost-volume.ts';
 import type { RecordChange } from './record-change.ts';
 import { withPrimary } from './record-changes.ts';
 
@@ -47,7 +48,7 @@ export function leaveBehind(
   const replicas = record.replicas.map((replica): Replica => {
     const { storage } = replica;
     if (!isInSync(record, storage)) return replica;
-    if (empty.includes(storage)) return { storage, lsn: -1n, role: 'learner' };
+    if (empty.includes(storage)) return emptyReplica(replica);
     return flawed.has(storage) ? replica : { ...replica, lsn: record.lsn + 1n };
   });
   const next = { ...withoutBarrier(record), lsn: record.lsn + 1n, replicas };

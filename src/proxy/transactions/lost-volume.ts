@@ -79,11 +79,16 @@ export function giveUpReplica(
   const role = replica.role === 'leaving' ? replica.role : 'learner';
   const repair: Pick<Replica, 'repair'> =
     replica.repair === undefined ? {} : { repair: { ...replica.repair, isVoid: true } };
-  const empty: Replica = { storage, lsn: -1n, role, ...repair };
+  const empty: Replica = { ...emptyReplica(replica), role, ...repair };
   const replicas = record.replicas.map((candidate) => (candidate === replica ? empty : candidate));
   const next = { ...record, replicas };
   if (record.primary !== storage) return { kind: 'change', next };
   return { kind: 'change', next: withPrimary(next, successor) };
+}
+
+/** A learner in its place that holds nothing. What it is there for stays. */
+export function emptyReplica({ storage, replaces }: Replica): Replica {
+  return { storage, lsn: -1n, role: 'learner', ...(replaces !== undefined && { replaces }) };
 }
 
 function holdsNothing({ lsn, role, repair }: Replica): boolean {

@@ -1,5 +1,6 @@
 import {
   inSyncVoters,
+  moveOf,
   type RepairClaim,
   type Replica,
   type RepositoryRecord,
@@ -23,17 +24,23 @@ export function assignedStorages(record: RepositoryRecord): readonly string[] {
 /**
  * Gives a repository so many replicas. New ones are learners that hold nothing yet; repair brings them in sync. Those
  * that are too many are leaving from now on: they take part in nothing any more, and repair removes them. The primary
- * stays, and replicas that are behind go first.
+ * stays, and replicas that are behind go first. A move that is under way is called off: what it has added counts as any
+ * other replica.
  *
  * @param candidates storages in the order in which they are to get replicas; those that have one are passed over
  */
 export function changeReplicaCount(
-  record: RepositoryRecord,
+  given: RepositoryRecord,
   count: number,
   options: { readonly candidates: readonly string[]; readonly minInSyncReplicas: number },
 ): RecordChange<ReplicaCountRefusal> {
+  const record = withoutMove(given);
   const assigned = assignedStorages(record);
-  if (count === assigned.length) return { kind: 'refuse', reason: 'already' };
+  if (count === assigned.length) {
+    return moveOf(given) === undefined
+      ? { kind: 'refuse', reason: 'already' }
+      : { kind: 'change', next: record };
+  }
   if (count > assigned.length) {
     const holders = new Set(record.replicas.map(({ storage }) => storage));
     const added = options.candidates
@@ -57,6 +64,17 @@ export function changeReplicaCount(
     going.has(replica.storage) ? { ...replica, role: 'leaving' as const } : replica,
   );
   return { kind: 'change', next: { ...record, replicas } };
+}
+
+/** With a replica that is to replace another as one like all others. */
+export function withoutMove(record: RepositoryRecord): RepositoryRecord {
+  if (moveOf(record) === undefined) return record;
+  return { ...record, replicas: record.replicas.map(withoutTarget) };
+}
+
+function withoutTarget(replica: Replica): Replica {
+  const { replaces: _, ...rest } = replica;
+  return rest;
 }
 
 /** Why a replica is not sent away. */
