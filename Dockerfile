@@ -1,7 +1,7 @@
 # The image of the operator, the proxies and the command line. Build it at the root of the repository:
 #   docker build -t REGISTRY/gitaly-operator:0.1.0 .
 
-FROM node:22-bookworm-slim AS build
+FROM node:26-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 # The bundler needs no install script of any package.
@@ -13,7 +13,7 @@ COPY src ./src
 COPY test ./test
 RUN npm run build && rm -r dist/test && echo '{"type":"module"}' > dist/package.json
 
-FROM node:22-bookworm-slim
+FROM node:26-bookworm-slim
 WORKDIR /app
 COPY --from=build /build/dist ./
 # Nothing is written, and every file may be read by any user: the chart and the operator name their own.

@@ -10,6 +10,7 @@ import type {
 import type { Stoppable } from '../../src/base/scope.ts';
 import { bundleProgram } from './bundle.ts';
 import { eventually } from './eventually.ts';
+import { imageNode } from './image-node.ts';
 import type { DatabaseCoordinates } from './postgres-server.ts';
 import { childrenOf, peakMiBOf, residentMiBOf } from './process-usage.ts';
 
@@ -35,7 +36,7 @@ interface Ports {
   readonly httpPort: number;
 }
 
-/** The proxy as it runs in its image: a process of its own, with files for configuration and secrets. */
+/** The proxy as it runs in its image: a process on the image's Node.js, with files for configuration and secrets. */
 export class ProxyProcess implements Stoppable {
   readonly grpcPort: number;
   readonly grpcTlsPort: number;
@@ -145,7 +146,7 @@ async function spawnProxy(folder: string, options: ProxyProcessOptions) {
   // A file takes whatever comes, at no cost for whoever started the proxy.
   const logFile = join(folder, 'log');
   const log = await open(logFile, 'w');
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(await imageNode(), [program, ...args], {
     env: { PATH: process.env['PATH'] },
     stdio: ['ignore', log.fd, 'inherit'],
   });

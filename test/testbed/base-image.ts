@@ -1,9 +1,10 @@
-import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { imageNode, imageNodeVersion } from '../support/image-node.ts';
 import { type BuildFolders, type Cache, hashInputs } from './cache.ts';
 import { describeImage, type LayerFile, writeArchive } from './oci-image.ts';
 import type { Progress } from './progress.ts';
-import { run, runSealed } from './run.ts';
+import { runSealed } from './run.ts';
 import { type Blob, blobOf, writeTar } from './tar.ts';
 
 /** An archive that can be imported into a node, and the name that it gets there. */
@@ -25,7 +26,8 @@ const suite = 'bookworm';
 const packages = [
   'ca-certificates',
   'git',
-  'libstdc++6', // node is linked to it
+  'libatomic1', // node is linked to it, and to the next one
+  'libstdc++6',
   'postgresql-client', // pg_isready, for probes that expect it of a PostgreSQL image
   'tini',
 ] as const;
@@ -47,13 +49,13 @@ const bootstrapLimitMs = 15 * 60_000;
 
 /**
  * The base image, made without a registry: Debian by mmdebstrap, and over it the node program
- * that runs this. Built once for each version of node and of this file's choices.
+ * of the product's image. Built once for each version of node and of this file's choices.
  * TESTBED_DEBIAN_MIRROR names another source of packages than deb.debian.org.
  */
 export async function baseImage(cache: Cache, progress: Progress): Promise<BaseImage> {
   const key = hashInputs({
     choices: JSON.stringify([suite, packages, users, unneeded]),
-    node: process.version,
+    node: await imageNodeVersion(),
     arch: process.arch,
     archive: '1',
   });
@@ -79,9 +81,10 @@ async function buildBase(
   onErrorLine: (line: string) => void,
 ): Promise<void> {
   const debian = join(scratch, 'debian.tar');
-  await bootstrap(debian, scratch, onErrorLine);
+  const node = await imageNode();
+  await bootstrap(debian, node, scratch, onErrorLine);
   const debianLayer: LayerFile = { path: debian, ...(await blobOf(debian)) };
-  const nodeLayer = await layOutNode(scratch);
+  const nodeLayer = await layOutNode(node, scratch);
   const layers = [debianLayer, nodeLayer];
   await writeArchive(join(folder, 'image.tar'), name, describeImage(layers, {}), layers);
   const blobs: Blob[] = layers.map(({ digest, size }) => ({ digest, size }));
@@ -90,6 +93,7 @@ async function buildBase(
 
 async function bootstrap(
   out: string,
+  node: string,
   scratch: string,
   onErrorLine: (line: string) => void,
 ): Promise<void> {
@@ -108,7 +112,7 @@ async function bootstrap(
       ...unneeded.map((glob) => `--dpkgopt=path-exclude=${glob}`),
       ...accounts,
       // The node that goes on top must run in it: better to learn of it here than in a pod.
-      `--customize-hook=cp ${process.execPath} "$1/node" && chroot "$1" /node --version && rm "$1/node"`,
+      `--customize-hook=cp ${node} "$1/node" && chroot "$1" /node --version && rm "$1/node"`,
       suite,
       out,
       ...(mirror === undefined ? [] : [mirror]),
@@ -117,10 +121,7 @@ async function bootstrap(
   );
 }
 
-async function layOutNode(scratch: string): Promise<LayerFile> {
-  const node = join(scratch, 'node');
-  await copyFile(process.execPath, node);
-  await run('chmod', ['0755', node]);
+async function layOutNode(node: string, scratch: string): Promise<LayerFile> {
   const { size } = await stat(node);
   const tar = join(scratch, 'node.tar');
   const blob = await writeTar(tar, [
