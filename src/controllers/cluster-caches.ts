@@ -37,6 +37,8 @@ export interface ClusterCaches extends Stoppable {
   find(object: KubeObject): KubeObject | undefined;
   /** The watched objects of a cluster. */
   objectsOf(cluster: ObjectName): WatchedObjects;
+  /** Every maintenance. */
+  maintenances(): GitalyMaintenance[];
   /** Every maintenance that names the cluster, also one that is completed. None where their CRD is not applied. */
   maintenancesOf(cluster: ObjectName): GitalyMaintenance[];
   /** Every node; none if they are not watched. */
@@ -146,6 +148,7 @@ export function startClusterCaches(options: ClusterCachesOptions): ClusterCaches
       pods: childrenOf(cluster, pods),
       claims: childrenOf(cluster, claims),
     }),
+    maintenances: () => maintenances.flatMap((store) => store.list()),
     maintenancesOf: ({ namespace, name }) =>
       listIn(
         maintenances,

@@ -71,6 +71,7 @@ export function startClusterController(options: ClusterControllerOptions): Clust
     applier: new ObjectApplier({ client, clock, watched: (object) => caches.find(object) }),
     secrets: new ClusterSecrets(client),
     statuses: new StatusWriter(client),
+    maintenanceStatuses: new StatusWriter(client),
   });
 
   function actIfReady(): void {

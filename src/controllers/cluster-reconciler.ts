@@ -6,6 +6,7 @@ import type { Logger } from '../base/logger.ts';
 import { effectiveSpec, type SpecDefaults } from '../api/effective-spec.ts';
 import type { Pod } from '../api/kubernetes.ts';
 import type { GitalyCluster, GitalyClusterStatus } from '../api/generated/gitaly-cluster.ts';
+import type { GitalyMaintenanceStatus } from '../api/generated/gitaly-maintenance.ts';
 import type { Reconcile, ReconcileResult } from '../kube/controller-loop.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
@@ -20,6 +21,9 @@ import {
   type ObservedCluster,
 } from '../reconcilers/observed-cluster.ts';
 import { leavingNodes, type NodeWatching } from '../reconcilers/leaving-nodes.ts';
+import { activeMaintenance } from '../reconcilers/maintenance/active-maintenance.ts';
+import type { MaintenanceView } from '../reconcilers/maintenance/chosen-maintenance.ts';
+import { isMarkOf, markOfNode } from '../reconcilers/maintenance/node-mark.ts';
 import { refreshIntervalMs } from '../reconcilers/refresh-interval.ts';
 import { databaseEviction } from '../reconcilers/rollout/database-eviction.ts';
 import { observeRoll } from '../reconcilers/rollout/observe-roll.ts';
@@ -35,8 +39,9 @@ import { conditionEvents } from '../reconcilers/status/condition-events.ts';
 import { zoneChanges } from '../reconcilers/zone-changes.ts';
 import type { ClusterCaches } from './cluster-caches.ts';
 import { parseKey } from './cluster-key.ts';
-import { referenceTo } from './cluster-reference.ts';
+import { referenceTo } from './object-reference.ts';
 import type { ClusterSecrets } from './cluster-secrets.ts';
+import { Maintenances } from './maintenances.ts';
 import type { ObjectApplier } from './object-applier.ts';
 import { PacedPlacements } from './paced-placements.ts';
 import type { PlacementSource } from './placement-source.ts';
@@ -50,7 +55,10 @@ import { StartupLogs } from './startup-logs.ts';
 
 /** What reconciling a cluster needs. */
 export interface ClusterReconcilerOptions {
-  readonly caches: Pick<ClusterCaches, 'cluster' | 'clusters' | 'objectsOf' | 'nodes'>;
+  readonly caches: Pick<
+    ClusterCaches,
+    'cluster' | 'clusters' | 'objectsOf' | 'nodes' | 'maintenances' | 'maintenancesOf'
+  >;
   readonly applier: ObjectApplier;
   readonly client: Pick<KubeClient, 'delete' | 'merge' | 'podLog'>;
   readonly secrets: ClusterSecrets;
@@ -59,6 +67,7 @@ export interface ClusterReconcilerOptions {
   readonly drains: ProxyDrains;
   readonly zones: ProxyZones;
   readonly statuses: StatusWriter<GitalyClusterStatus>;
+  readonly maintenanceStatuses: StatusWriter<GitalyMaintenanceStatus>;
   readonly events: EventRecorder;
   readonly clock: Clock;
   readonly defaults: SpecDefaults;
@@ -76,8 +85,10 @@ export interface ClusterReconcilerOptions {
  * 5. Apply every object, in order; stop at the first that is refused.
  * 6. Ask the proxies, and judge what is observed; before several storages go, also where the repositories are, and
  *    before clients come back to a new pod, also what that has logged.
- * 7. Write the status if it changed, and an event for each condition that did.
- * 8. Take the next step of the roll, and what it takes to clear nodes, if there is one: see RollPlan.
+ * 7. Write the status if it changed, and an event for each condition that did; and what became of the nodes of
+ *    maintenances.
+ * 8. Take the next step of the roll, and what it takes to clear nodes, if there is one: see RollPlan. Give nodes back
+ *    that were maintained.
  * 9. Tell the proxies in which zones storages are, where they do not know.
  * 10. Look again in a few seconds, as the proxies are asked and not watched.
  */
@@ -86,6 +97,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
   const placements = new PacedPlacements({ source: options.placements, clock });
   const scaleDowns = new ScaleDowns();
   const startupLogs = new StartupLogs(options);
+  const maintenances = new Maintenances(options);
 
   async function reconcile(
     key: string,
@@ -98,6 +110,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
       placements.forget(name);
       scaleDowns.forget(name);
       startupLogs.forget(name);
+      await maintenances.forget(name, logger);
       statuses.keepOnly(caches.clusters());
       return { kind: 'done' };
     }
@@ -110,8 +123,9 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
       return { kind: 'done' };
     }
     const outcome = await act(options, resource, context.context);
-    const { before, observed, proxies, roll, nowMs } = await plan({
+    const { before, observed, maintenance, proxies, roll, nowMs } = await plan({
       options,
+      maintenances,
       placements,
       startupLogs,
       context: context.context,
@@ -129,6 +143,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
       kubeTime(nowMs),
     );
     await writeStatus(options, cached, next);
+    await maintenances.record(maintenance, roll);
     if (outcome.kind === 'applied' || outcome.kind === 'failed') {
       const { grace } = context.context.spec.update;
       await executeRoll(options, {
@@ -138,6 +153,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
         proxies,
         logger,
       });
+      await maintenances.giveBack(name, logger);
       await tellZones(options, context.context, { observed, proxies }, logger);
     }
     return { kind: 'again', afterMs: refreshIntervalMs(next) };
@@ -222,12 +238,14 @@ interface Look {
   /** What there was when the proxies were asked. */
   readonly before: ReturnType<ClusterCaches['objectsOf']>;
   readonly observed: ObservedCluster;
+  readonly maintenance: MaintenanceView;
   readonly proxies: ReachedProxies;
   readonly nowMs: number;
 }
 
 interface PlanInput {
   readonly options: ClusterReconcilerOptions;
+  readonly maintenances: Maintenances;
   readonly placements: PacedPlacements;
   readonly startupLogs: StartupLogs;
   readonly context: ClusterContext;
@@ -240,12 +258,13 @@ interface PlanInput {
  */
 async function plan({
   options,
+  maintenances,
   placements,
   startupLogs: logs,
   context,
   outcome,
 }: PlanInput): Promise<Look & { readonly roll: RollPlan }> {
-  const first = await look(options, context);
+  const first = await look(options, context, maintenances);
   const unread = observeRoll({ ...first, context, outcome });
   const startupLogs = await logs.of(context, uncheckedPods(unread, first.observed));
   const roll = planRoll(observeRoll({ ...first, context, outcome, startupLogs }));
@@ -254,7 +273,7 @@ async function plan({
   const found = await placements.list(context, endpoints, token, roll.storages);
   if (!found) return { ...first, roll };
   // That took its time, in which storages may have died.
-  const last = await look(options, context);
+  const last = await look(options, context, maintenances);
   const all = { ...last, context, outcome, startupLogs, placements: found };
   return { ...last, roll: planRoll(observeRoll(all)) };
 }
@@ -270,7 +289,11 @@ function uncheckedPods(
     .flatMap(({ name }) => byName(pods, name) ?? []);
 }
 
-async function look(options: ClusterReconcilerOptions, context: ClusterContext): Promise<Look> {
+async function look(
+  options: ClusterReconcilerOptions,
+  context: ClusterContext,
+  maintenances: Maintenances,
+): Promise<Look> {
   const { caches, clock, secrets } = options;
   const before = caches.objectsOf(context);
   const [databaseSecret, proxies] = await Promise.all([
@@ -278,14 +301,17 @@ async function look(options: ClusterReconcilerOptions, context: ClusterContext):
     reachProxies(options, context, before.pods),
   ]);
   // Looked at after the proxies have answered, so that pods are no older than what is said of them.
-  const leaving = leavingNodes(caches.nodes(), options.nodes.ownTaints);
+  const objects = caches.objectsOf(context);
+  const maintenance = maintenances.view(context, objects.pods);
+  const othersNodes = caches.nodes().filter((node) => !isMarkOf(markOfNode(node), context));
   const observed = {
-    ...caches.objectsOf(context),
+    ...objects,
     databaseSecret,
-    leavingNodes: leaving,
+    leavingNodes: leavingNodes(othersNodes, options.nodes.ownTaints),
+    maintenance: activeMaintenance(maintenance),
     report: proxies.report,
   };
-  return { before, observed, proxies, nowMs: clock.wallMs() };
+  return { before, observed, maintenance, proxies, nowMs: clock.wallMs() };
 }
 
 /** What cannot be told now is told with the next look. */

@@ -7,10 +7,11 @@ import type { EventRecorder, EventText } from '../kube/event-recorder.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import { resourceTypes } from '../kube/resource-types.ts';
+import { cordonPatch } from '../reconcilers/maintenance/node-mark.ts';
 import { evictionPatch } from '../reconcilers/rollout/eviction-marks.ts';
 import type { RollAction } from '../reconcilers/rollout/roll-action.ts';
 import { drainRequester } from '../reconcilers/rollout/storage-state.ts';
-import { referenceTo } from './cluster-reference.ts';
+import { referenceTo } from './object-reference.ts';
 import type { ProxyDrains } from './proxy-drains.ts';
 import type { ReachedProxies } from './reach-proxies.ts';
 
@@ -65,6 +66,8 @@ async function attempt(
           : await changePod(options, run, { ...action, uid: action.uid })) ??
         changeDrain(options, run, action)
       );
+    case 'cordonNode':
+      return cordonNode(options, action);
     case 'deletePod':
     case 'allowEviction':
     case 'refuseEviction':
@@ -112,6 +115,18 @@ async function changePod(
   }
 }
 
+async function cordonNode(
+  { client }: RollExecutorOptions,
+  { node, mark }: Extract<RollAction, { readonly kind: 'cordonNode' }>,
+): Promise<string | undefined> {
+  try {
+    await client.merge(resourceTypes.node, { namespace: '', name: node }, cordonPatch(mark));
+    return undefined;
+  } catch (thrown) {
+    return `node ${node} cannot be cordoned: ${errorMessage(thrown)}`;
+  }
+}
+
 type RollEvent = Omit<EventText, 'action'>;
 
 function eventOf(action: RollAction): RollEvent {
@@ -140,6 +155,10 @@ function eventOf(action: RollAction): RollEvent {
     case 'refuseEviction': {
       const note = `the pod of ${storage} may not be evicted any more: ${reason}`;
       return { type: 'Normal', reason: 'EvictionRefused', note };
+    }
+    case 'cordonNode': {
+      const note = `node ${action.node} is cordoned: ${reason}`;
+      return { type: 'Normal', reason: 'NodeCordoned', note };
     }
     default:
       return assertNever(action);

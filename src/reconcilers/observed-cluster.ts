@@ -1,6 +1,7 @@
 import type { Deployment, PersistentVolumeClaim, Pod, StatefulSet } from '../api/kubernetes.ts';
 import { objectNames } from '../api/names.ts';
 import type { LeavingNodes } from './leaving-nodes.ts';
+import type { ActiveMaintenance } from './maintenance/active-maintenance.ts';
 import type { ProxyReport } from './proxy-report.ts';
 
 /** What exists of a cluster, and what its proxies say. */
@@ -11,6 +12,8 @@ export interface ObservedCluster {
   readonly claims: readonly PersistentVolumeClaim[];
   readonly databaseSecret: SecretState;
   readonly leavingNodes: LeavingNodes;
+  /** The maintenance whose turn it is; absent if none is. */
+  readonly maintenance?: ActiveMaintenance | undefined;
   readonly report: ProxyReport;
 }
 

@@ -1,7 +1,7 @@
 import type { DrainChange, ProxyDrains } from '../../src/controllers/proxy-drains.ts';
 import type { PlacementSource } from '../../src/controllers/placement-source.ts';
 import type { ProxyStatusSource } from '../../src/controllers/proxy-status-source.ts';
-import type { Pod } from '../../src/api/kubernetes.ts';
+import type { Node, Pod } from '../../src/api/kubernetes.ts';
 import type { ClusterContext } from '../../src/reconcilers/cluster-context.ts';
 import type { DrainReport } from '../../src/reconcilers/proxy-report.ts';
 import { PlacementsBuilder } from '../../src/reconcilers/rollout/placements.ts';
@@ -29,6 +29,8 @@ export class FakeRoll {
   #revision = 'revision-1';
   #mostDown = 0;
   #made = 0;
+  #boots = 0;
+  readonly #homes = new Map<string, string>();
 
   constructor(objects: FakeObjects, context: ClusterContext) {
     this.#objects = objects;
@@ -69,6 +71,32 @@ export class FakeRoll {
     this.#objects.put(path, { ...set, status });
   }
 
+  /** Binds each storage to the node `node-of-NAME`, as its volume is there: its pod comes back to no other. */
+  bindToNodes(): void {
+    for (const name of this.storages) {
+      this.#homes.set(name, `node-of-${name}`);
+      this.boot(name);
+    }
+  }
+
+  /** Boots the node anew that a storage is bound to. */
+  boot(storage: string): void {
+    const path = nodePath(storage);
+    const node = this.#objects.at(path);
+    this.#boots += 1;
+    const status = {
+      nodeInfo: { bootID: `boot-${this.#boots}` },
+      conditions: [{ type: 'Ready', status: 'True' }],
+    };
+    const metadata = { name: `node-of-${storage}` };
+    this.#objects.put(path, { apiVersion: 'v1', kind: 'Node', metadata, ...node, status });
+  }
+
+  /** The nodes that are cordoned, of those that storages are bound to. */
+  get cordoned(): readonly string[] {
+    return this.storages.filter((name) => this.#isCordoned(name)).map((name) => `node-of-${name}`);
+  }
+
   /** Cordons the node that a storage's pod is on, or uncordons it. */
   cordon(storage: string, unschedulable = true): void {
     const name = this.#pod(storage)?.spec.nodeName ?? '';
@@ -86,7 +114,10 @@ export class FakeRoll {
 
   /** What Kubernetes does, as soon as it is asked for. */
   kubernetesActs(): void {
-    for (const name of this.storages) if (!this.#pod(name)) this.#makePod(name);
+    for (const name of this.storages) {
+      const hasNode = !this.#homes.has(name) || !this.#isCordoned(name);
+      if (!this.#pod(name) && hasNode) this.#makePod(name);
+    }
   }
 
   readonly drains: ProxyDrains = {
@@ -149,6 +180,11 @@ export class FakeRoll {
     };
   }
 
+  #isCordoned(storage: string): boolean {
+    const { spec } = (this.#objects.at(nodePath(storage)) ?? {}) as Partial<Node>;
+    return spec?.unschedulable === true;
+  }
+
   #note(): void {
     const down = this.storages.filter((name) => !isReady(this.#pod(name))).length;
     this.#mostDown = Math.max(this.#mostDown, down);
@@ -165,7 +201,8 @@ export class FakeRoll {
     const status = this.#bad.has(this.#revision)
       ? { containerStatuses: [{ name: 'gitaly', state: { waiting } }] }
       : made.status;
-    const spec = { ...made.spec, nodeName: `node-${this.#made}` };
+    const nodeName = this.#homes.get(name) ?? `node-${this.#made}`;
+    const spec = { ...made.spec, nodeName };
     const pod = { ...made, metadata: { ...made.metadata, uid, labels }, spec, status };
     this.#objects.put(`${pods}/${name}`, pod);
   }
@@ -174,6 +211,8 @@ export class FakeRoll {
     return this.#objects.at(`${pods}/${name}`) as unknown as Pod | undefined;
   }
 }
+
+const nodePath = (storage: string) => `/api/v1/nodes/node-of-${storage}`;
 
 function isReady(pod: Pod | undefined): boolean {
   return (

@@ -267,6 +267,9 @@ export class RollWorld {
         case 'refuseEviction':
           this.#refuse(storage, action.uid);
           break;
+        case 'cordonNode':
+          this.violations.push(`nobody maintains a node, but ${action.node} is cordoned`);
+          break;
         default:
           assertNever(action);
       }

@@ -11,6 +11,13 @@ const context = clusterContext();
 const set = setOf(context, 'gitaly-default', 'revision-2');
 const { template } = set.spec;
 
+const noMaintenance = {
+  groupSize: 1,
+  maxUnavailable: 1,
+  nodesToClear: new Map(),
+  awaiting: new Map(),
+};
+
 /** A pod made from the template, but for what is given. */
 function podWith(image: string | undefined, checksum: string | undefined): Pod {
   const pod = podOf(context, 'gitaly-default-0', { component: 'storage' });
@@ -87,6 +94,49 @@ describe('what a roll is decided from', () => {
       eviction: { isAllowed: true, sinceMs: Date.parse(at) },
       readiness: { kind: 'ready' },
     });
+  });
+
+  test('has a maintenance of its node as a reason, and what to do with that; not if somebody else clears it', () => {
+    const pod = podOf(context, 'gitaly-default-0', { component: 'storage' });
+    const node = pod.spec.nodeName ?? '';
+    const toClear = { node, mark: 'gitlab/gitaly/patch', reason: 'node is in maintenance patch' };
+    const maintenance = { ...noMaintenance, nodesToClear: new Map([[node, toClear]]) };
+    const podWhen = (observed: Partial<ObservedCluster>) =>
+      observe({ pods: [pod], maintenance, ...observed }).virtualStorages[0]?.storages[0]?.pod;
+    expect(podWhen({})).toMatchObject({
+      outdated: ['maintenance'],
+      leaving: 'node is in maintenance patch',
+      maintenance: toClear,
+    });
+    const other = podWhen({ leavingNodes: new Map([[node, 'it is cordoned']]) });
+    expect(other).toMatchObject({ outdated: ['node'], leaving: 'it is cordoned' });
+    expect(other).toHaveProperty('maintenance', undefined);
+  });
+
+  test("has the groups of a maintenance in place of the spec's", () => {
+    expect(observe().group).toEqual({ size: 1, maxUnavailable: 1 });
+    const maintenance = { ...noMaintenance, groupSize: 7, maxUnavailable: 5 };
+    expect(observe({ maintenance }).group).toEqual({ size: 7, maxUnavailable: 5 });
+  });
+
+  test('does not count the time for which a pod waits for its node in a maintenance', () => {
+    const { spec, ...pod } = podOf(context, 'gitaly-default-0', { component: 'storage' });
+    const since = { type: 'Ready', status: 'False', lastTransitionTime: '1970-01-01T00:00:03Z' };
+    const sinceMsWhen = (upMs: number | undefined, nodeName?: string) => {
+      const waiting: Pod = {
+        ...pod,
+        spec: { containers: spec.containers, ...(nodeName !== undefined && { nodeName }) },
+        status: { conditions: [since] },
+      };
+      const maintenance = { ...noMaintenance, awaiting: new Map([['gitaly-default-0', upMs]]) };
+      const [storage] =
+        observe({ pods: [waiting], maintenance }).virtualStorages[0]?.storages ?? [];
+      const readiness = storage?.pod.kind === 'present' ? storage.pod.readiness : undefined;
+      return readiness?.kind === 'notReady' ? readiness.sinceMs : 'none';
+    };
+    expect(sinceMsWhen(undefined)).toBeUndefined();
+    expect(sinceMsWhen(60_000)).toBe(60_000);
+    expect(sinceMsWhen(undefined, 'another')).toBe(3000);
   });
 
   test('counts the repositories that lack replicas, and those that refuse writes', () => {

@@ -18,6 +18,7 @@ import {
 } from '../status/pod-state.ts';
 import { podsOf } from '../status/pods-of.ts';
 import type { LeavingNodes } from '../leaving-nodes.ts';
+import type { ActiveMaintenance } from '../maintenance/active-maintenance.ts';
 import { evictionOf } from './eviction-marks.ts';
 import type { StartupLog } from './startup-log.ts';
 import { outdatedReasons, type OutdatedReason } from './outdated-reasons.ts';
@@ -26,13 +27,17 @@ import type {
   ObservedPod,
   ObservedProxies,
   ObservedVirtualStorage,
+  PodReadiness,
   RollObservation,
 } from './roll-observation.ts';
 
 /** What the roll of a cluster is decided from. */
 export interface RollInput {
   readonly context: ClusterContext;
-  readonly observed: Pick<ObservedCluster, 'pods' | 'statefulSets' | 'leavingNodes' | 'report'>;
+  readonly observed: Pick<
+    ObservedCluster,
+    'pods' | 'statefulSets' | 'leavingNodes' | 'maintenance' | 'report'
+  >;
   readonly outcome: ApplyOutcome;
   /** What the logs of new pods say, by their UIDs, as far as they were read. */
   readonly startupLogs?: ReadonlyMap<string, StartupLog> | undefined;
@@ -46,7 +51,7 @@ export interface RollInput {
 export function observeRoll(input: RollInput): RollObservation {
   const { context, observed, outcome, nowMs } = input;
   const { paused, drainDeadlineSeconds, readyDeadlineSeconds, startupErrors } = context.spec.update;
-  const { groupSize, maxUnavailable } = context.spec.update;
+  const { groupSize, maxUnavailable } = observed.maintenance ?? context.spec.update;
   return {
     nowMs,
     policy: {
@@ -96,6 +101,7 @@ function observedVirtualStorage(
       pod: observedPod(byName(observed.pods, storage.name), {
         set,
         leavingNodes: observed.leavingNodes,
+        maintenance: observed.maintenance,
         startupLogs,
       }),
       report: isCurrent(observed.report)
@@ -110,37 +116,50 @@ function isCurrent(report: ProxyReport): boolean {
   return report.kind === 'answered' && report.storeReachable;
 }
 
-function observedPod(
-  pod: Pod | undefined,
-  {
-    set,
-    leavingNodes,
-    startupLogs,
-  }: Pick<RollInput, 'startupLogs'> & {
-    readonly set: StatefulSet | undefined;
-    readonly leavingNodes: LeavingNodes;
-  },
-): ObservedPod {
+/** What the pod of a storage is looked at with. */
+interface PodSurroundings extends Pick<RollInput, 'startupLogs'> {
+  readonly set: StatefulSet | undefined;
+  readonly leavingNodes: LeavingNodes;
+  readonly maintenance: ActiveMaintenance | undefined;
+}
+
+function observedPod(pod: Pod | undefined, around: PodSurroundings): ObservedPod {
   if (!pod) return { kind: 'absent' };
   const { uid, deletionTimestamp } = pod.metadata;
   if (deletionTimestamp !== undefined || uid === undefined) return { kind: 'stopping' };
-  const leaving = leavingNodes.get(pod.spec.nodeName ?? '');
-  const node: readonly OutdatedReason[] = leaving === undefined ? [] : ['node'];
+  const { nodeName = '' } = pod.spec;
+  const leaving = around.leavingNodes.get(nodeName);
+  const maintenance =
+    leaving === undefined ? around.maintenance?.nodesToClear.get(nodeName) : undefined;
+  const node: readonly OutdatedReason[] = [
+    ...(leaving === undefined ? [] : ['node' as const]),
+    ...(maintenance === undefined ? [] : ['maintenance' as const]),
+  ];
   return {
     kind: 'present',
     uid,
-    outdated: outdatedReasons(pod, set)?.concat(node),
-    leaving,
+    outdated: outdatedReasons(pod, around.set)?.concat(node),
+    leaving: leaving ?? maintenance?.reason,
+    maintenance,
     eviction: evictionOf(pod),
-    startup: startupLogs?.get(uid),
-    readiness: isPodReady(pod)
-      ? { kind: 'ready' }
-      : {
-          kind: 'notReady',
-          message: podProblem(pod) ?? 'the pod is not ready',
-          sinceMs: readinessSinceMs(pod),
-          isFailing: isPodFailing(pod),
-          isRunning: isPodRunning(pod),
-        },
+    startup: around.startupLogs?.get(uid),
+    readiness: readinessOf(pod, around.maintenance),
   };
+}
+
+function readinessOf(pod: Pod, maintenance: ActiveMaintenance | undefined): PodReadiness {
+  if (isPodReady(pod)) return { kind: 'ready' };
+  const message = podProblem(pod) ?? 'the pod is not ready';
+  const sinceMs = readinessSinceMs(pod);
+  const isFailing = isPodFailing(pod);
+  const isRunning = isPodRunning(pod);
+  const { name } = pod.metadata;
+  if (!maintenance?.awaiting.has(name)) {
+    return { kind: 'notReady', message, sinceMs, isFailing, isRunning };
+  }
+  // Its time to become ready begins when its node is up.
+  const upMs = maintenance.awaiting.get(name);
+  const isBound = pod.spec.nodeName !== undefined;
+  const fromMs = upMs === undefined && !isBound ? undefined : Math.max(sinceMs ?? 0, upMs ?? 0);
+  return { kind: 'notReady', message, sinceMs: fromMs, isFailing, isRunning };
 }

@@ -9,14 +9,16 @@ export type OutdatedReason =
   /** Anything else in the pod's template: resources, placement, volumes. */
   | 'template'
   /** Its node is about to go: see LeavingNodes. */
-  | 'node';
+  | 'node'
+  /** Its node is to be cleared for a maintenance: see ActiveMaintenance. */
+  | 'maintenance';
 
 /** The annotation of a pod that changes with Gitaly's configuration. */
 export const configChecksumKey = 'gitaly.dev/config-checksum';
 
 /** Whether a pod with these reasons was made from another template than the one wanted. */
 export function isOldTemplate(reasons: readonly OutdatedReason[]): boolean {
-  return reasons.some((reason) => reason !== 'node');
+  return reasons.some((reason) => reason !== 'node' && reason !== 'maintenance');
 }
 
 /**

@@ -18,7 +18,14 @@ export type RollAction =
       /** Whether clients lose calls when it is evicted: the drain deadline has passed. */
       readonly cutsCalls: boolean;
     })
-  | (PodAction & { readonly kind: 'refuseEviction' });
+  | (PodAction & { readonly kind: 'refuseEviction' })
+  | (StorageAction & {
+      /** So that no pod comes back to it. Before the pod of the storage goes. */
+      readonly kind: 'cordonNode';
+      readonly node: string;
+      /** For which maintenance: see `nodeMark`. */
+      readonly mark: string;
+    });
 
 interface StorageAction {
   /** Empty for the managed database. */

@@ -1,4 +1,5 @@
 import type { StorageReport } from '../proxy-report.ts';
+import type { NodeToClear } from '../maintenance/active-maintenance.ts';
 import type { OutdatedReason } from './outdated-reasons.ts';
 import type { Placements } from './placements.ts';
 import type { StartupLog } from './startup-log.ts';
@@ -84,6 +85,8 @@ export type ObservedPod =
       readonly outdated: readonly OutdatedReason[] | undefined;
       /** Why its node is about to go, for a person; undefined if it stays. */
       readonly leaving: string | undefined;
+      /** What to do with its node before it goes; absent if there is nothing to do. */
+      readonly maintenance?: NodeToClear | undefined;
       readonly eviction: PodEviction;
       readonly readiness: PodReadiness;
       /** What its log says of its start; absent if nobody has looked. */

@@ -49,6 +49,8 @@ import { isLeftToEviction } from './storage-state.ts';
  *    is for whoever clears the node. The mark is taken away as soon as anything of step 3 changes, before the drain
  *    is. A crash after this leaves a drained pod that may be evicted, also if the others have trouble before the next
  *    operator looks.
+ *    A pod whose node is in a maintenance is deleted, as the operator itself clears that node; the node is cordoned just
+ *    before, so that no pod comes back to it.
  * 6. The new pods become ready, the proxies find them healthy, and copy to them what they have missed.
  * 7. The drain of each that is in sync, and whose log has no errors from its start, is taken back, and when all are,
  *    step 3 chooses the next. If a new pod does not become ready, or has such errors, no other is touched, and when the
@@ -148,8 +150,11 @@ function departures({ policy }: RollObservation, storage: JudgedStorage): readon
     ? 'it is drained'
     : `its calls have not ended within ${seconds} s, and are cut: ${left}`;
   const action = deletion(storage, reason, !isDone);
-  const reasons = (pod.kind === 'present' ? pod.outdated : undefined) ?? [];
-  return [isLeftToEviction(reasons, policy) ? { ...action, kind: 'allowEviction' } : action];
+  const { outdated = [], maintenance } = pod.kind === 'present' ? pod : {};
+  if (isLeftToEviction(outdated, policy)) return [{ ...action, kind: 'allowEviction' }];
+  if (!maintenance) return [action];
+  const { node, mark, reason: why } = maintenance;
+  return [{ kind: 'cordonNode', ...placeOf(storage), node, mark, reason: why }, action];
 }
 
 function deletion(storage: JudgedStorage, reason: string, cutsCalls: boolean) {

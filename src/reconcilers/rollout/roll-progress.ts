@@ -3,7 +3,7 @@ import { isOldTemplate, type OutdatedReason } from './outdated-reasons.ts';
 import type { RollAction } from './roll-action.ts';
 import type { RollObservation } from './roll-observation.ts';
 import { describeState, fewNames } from './roll-text.ts';
-import { isFailed, isLeftToEviction, ownDrainOf } from './storage-state.ts';
+import { isFailed, isForNode, ownDrainOf } from './storage-state.ts';
 
 /** How far the roll of a cluster is. */
 export type RollProgress =
@@ -101,7 +101,7 @@ export function isBeingReplaced({ state: { kind }, report }: JudgedStorage): boo
 function isOnlyForNodes({ observation, storages, draining }: RollProgressInput): boolean {
   const { policy } = observation;
   const concerned = draining.length > 0 ? draining : storages;
-  return isLeftToEviction(
+  return isForNode(
     concerned.flatMap(({ pod }) => reasonsOf(pod)),
     policy,
   );

@@ -58,6 +58,7 @@ export function describeReasons(reasons: readonly OutdatedReason[]): string {
     configuration: 'configuration',
     template: 'pod template',
     node: 'leaving node',
+    maintenance: 'maintenance of its node',
   };
   return listOf(reasons.map((reason) => names[reason]));
 }

@@ -5,7 +5,8 @@ import { isBeingReplaced } from './roll-progress.ts';
 import { describeState } from './roll-text.ts';
 import { isWaiting, lastTurnMs, leavesByEviction, type RollView } from './roll-view.ts';
 import { isFailed, ownDrainOf } from './storage-state.ts';
-import { together, type Together } from './together.ts';
+import { together, type Together, type TogetherRequest } from './together.ts';
+import { byNodeToClear, wholeNodes } from './whole-nodes.ts';
 
 /** Which storages may take the next step now, and why others may not. */
 export interface Turn {
@@ -65,13 +66,36 @@ function groupTurn(view: RollView, order: readonly JudgedStorage[], groupSize: n
     const turn = strictly(view, order);
     return turn.may.length > 0 ? turn : mayGo([], order, unknown(placements.message));
   }
-  const plan = together(view, { candidates, groupSize, ...placements });
+  const plan = wholly(view, { candidates, groupSize, ...placements });
   // What no group may have, as its repositories have no replicas to spare, goes as it would without groups.
   if (plan.group.length === 0) {
     const turn = strictly(view, order);
     return turn.may.length > 0 ? turn : { ...turn, waits: new Map([...turn.waits, ...plan.waits]) };
   }
   return planned(view, plan);
+}
+
+/**
+ * As `together`, but of nodes in maintenance all storages or none; or else all of one node; or else one storage, which
+ * has to be back elsewhere before the next.
+ */
+function wholly(view: RollView, request: TogetherRequest): Together {
+  const plan = together(view, request);
+  const whole = wholeNodes(plan.group, view.storages);
+  if (whole.length > 0 || plan.group.length === 0) return narrowed(plan, whole);
+  for (const candidates of byNodeToClear(request.candidates)) {
+    const { group } = together(view, { ...request, candidates });
+    if (group.length === candidates.length) return narrowed(plan, group);
+  }
+  return narrowed(plan, plan.group.slice(0, 1));
+}
+
+function narrowed(plan: Together, group: readonly JudgedStorage[]): Together {
+  const dropped = plan.group.filter((one) => !group.includes(one));
+  const why = 'another storage of its node may not go with it';
+  const waits = new Map([...plan.waits, ...dropped.map(({ name }) => [name, why] as const)]);
+  for (const { name } of group) waits.delete(name);
+  return { group, waits };
 }
 
 function planned(view: RollView, { group, waits }: Together): Turn {

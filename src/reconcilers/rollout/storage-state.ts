@@ -122,6 +122,15 @@ export function isLeftToEviction(
   return reasons.includes('node') && (paused || !isOldTemplate(reasons));
 }
 
+/** Whether the pod goes for its node alone, and not for a roll, or for one that is paused. */
+export function isForNode(
+  reasons: readonly OutdatedReason[],
+  policy: RollObservation['policy'],
+): boolean {
+  if (!reasons.includes('maintenance')) return isLeftToEviction(reasons, policy);
+  return policy.paused || !isOldTemplate(reasons);
+}
+
 /** The drain of a storage, if the operator is among those who have asked for it. */
 export function ownDrainOf(report: ObservedStorage['report']): DrainReport | undefined {
   return report?.drain?.requesters.some(({ requester }) => requester === drainRequester)

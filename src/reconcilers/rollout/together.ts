@@ -15,7 +15,7 @@ export interface Together {
 }
 
 /** What may go together, and how many at most. */
-interface TogetherRequest {
+export interface TogetherRequest {
   /** Those that should go and serve, the preferred first. */
   readonly candidates: readonly JudgedStorage[];
   readonly placements: Placements;
