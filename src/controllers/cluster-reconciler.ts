@@ -11,7 +11,7 @@ import type { Reconcile, ReconcileResult } from '../kube/controller-loop.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { KubeError } from '../kube/kube-error.ts';
-import { kubeTime } from '../kube/kube-time.ts';
+import { kubeTime } from '../api/kube-time.ts';
 import type { StatusWriter } from '../kube/status-writer.ts';
 import type { ClusterContext } from '../reconcilers/cluster-context.ts';
 import { desiredObjects } from '../reconcilers/desired-objects.ts';

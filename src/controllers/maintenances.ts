@@ -107,7 +107,7 @@ export class Maintenances {
     const { caches, maintenanceStatuses: statuses } = this.#options;
     return caches.maintenancesOf(cluster).map((one) => {
       const status = statuses.latest(one);
-      return status ? { ...one, status } : one;
+      return Object.assign({}, one, status && { status });
     });
   }
 }

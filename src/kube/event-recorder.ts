@@ -5,7 +5,7 @@ import { errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { EventBudget } from './event-budget.ts';
 import type { KubeClient } from './kube-client.ts';
-import { kubeMicroTime } from './kube-time.ts';
+import { kubeMicroTime } from '../api/kube-time.ts';
 import { resourceTypes, type KubeEvent, type ObjectReference } from './resource-types.ts';
 
 /** What an event says. */

@@ -5,7 +5,7 @@ import type { Random } from '../base/random.ts';
 import type { Stoppable } from '../base/scope.ts';
 import type { KubeClient } from './kube-client.ts';
 import { isKubeError } from './kube-error.ts';
-import { kubeMicroTime } from './kube-time.ts';
+import { kubeMicroTime } from '../api/kube-time.ts';
 import { resourceTypes, type Lease, type ObjectName } from './resource-types.ts';
 
 /** What a leader election needs. */

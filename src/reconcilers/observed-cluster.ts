@@ -1,7 +1,7 @@
 import type { Deployment, PersistentVolumeClaim, Pod, StatefulSet } from '../api/kubernetes.ts';
 import { objectNames } from '../api/names.ts';
 import type { LeavingNodes } from './leaving-nodes.ts';
-import type { ActiveMaintenance } from './maintenance/active-maintenance.ts';
+import type { ActiveMaintenance } from './rollout/maintenance-request.ts';
 import type { ProxyReport } from './proxy-report.ts';
 
 /** What exists of a cluster, and what its proxies say. */

@@ -3,10 +3,8 @@ import type {
   GitalyMaintenance,
   GitalyMaintenanceSpec,
 } from '../../src/api/generated/gitaly-maintenance.ts';
-import {
-  activeMaintenance,
-  type ActiveMaintenance,
-} from '../../src/reconcilers/maintenance/active-maintenance.ts';
+import { activeMaintenance } from '../../src/reconcilers/maintenance/active-maintenance.ts';
+import type { ActiveMaintenance } from '../../src/reconcilers/rollout/maintenance-request.ts';
 import type { MaintenanceView } from '../../src/reconcilers/maintenance/chosen-maintenance.ts';
 import type { MaintenanceNode } from '../../src/reconcilers/maintenance/maintenance-node.ts';
 import { maintenanceStatuses } from '../../src/reconcilers/maintenance/maintenance-status.ts';

@@ -6,28 +6,10 @@ import {
   isUnderWay,
   type MaintenanceView,
 } from './chosen-maintenance.ts';
+import type { ActiveMaintenance, NodeToClear } from '../rollout/maintenance-request.ts';
 import type { MaintenanceNode } from './maintenance-node.ts';
 import { nodeMark } from './node-mark.ts';
 import { waitingRecord, type NodeRecord } from './node-record.ts';
-
-/** What a maintenance means for the roll of its cluster. */
-export interface ActiveMaintenance {
-  readonly groupSize: number;
-  readonly maxUnavailable: number;
-  /** The node's name, and what to do with each pod that is on it. */
-  readonly nodesToClear: ReadonlyMap<string, NodeToClear>;
-  /** Storages that wait for their node, by name, and since when that is up again (ms); undefined while it is not. */
-  readonly awaiting: ReadonlyMap<string, number | undefined>;
-}
-
-/** A node whose storages are to leave, and that is cordoned before their pods go. */
-export interface NodeToClear {
-  readonly node: string;
-  /** The mark that it gets: see `nodeMark`. */
-  readonly mark: string;
-  /** Why, for a person. */
-  readonly reason: string;
-}
 
 /** What the maintenance whose turn it is asks of the roll; undefined if none is. */
 export function activeMaintenance(view: MaintenanceView): ActiveMaintenance | undefined {

@@ -1,5 +1,5 @@
 import type { GitalyMaintenanceStatus } from '../../api/generated/gitaly-maintenance.ts';
-import type { EventText } from '../../kube/event-recorder.ts';
+import type { StatusEvent } from '../status/condition-events.ts';
 import { fewNames } from '../rollout/roll-text.ts';
 import type { NodeRecord } from './node-record.ts';
 
@@ -7,7 +7,7 @@ import type { NodeRecord } from './node-record.ts';
 export function maintenanceEvents(
   before: GitalyMaintenanceStatus | undefined,
   after: GitalyMaintenanceStatus,
-): readonly Omit<EventText, 'action'>[] {
+): readonly StatusEvent[] {
   const changed = (phase: NodeRecord['phase']) =>
     changedTo(phase, before?.nodes ?? [], after.nodes ?? []);
   const nodes = [
@@ -29,7 +29,7 @@ export function maintenanceEvents(
   return nodes;
 }
 
-function tell(reason: string, names: readonly string[], what: string): Omit<EventText, 'action'>[] {
+function tell(reason: string, names: readonly string[], what: string): StatusEvent[] {
   return names.length === 0 ? [] : [{ type: 'Normal', reason, note: `${what} ${fewNames(names)}` }];
 }
 

@@ -2,7 +2,7 @@ import type {
   GitalyMaintenance,
   GitalyMaintenanceStatus,
 } from '../../api/generated/gitaly-maintenance.ts';
-import { kubeTime } from '../../kube/kube-time.ts';
+import { kubeTime } from '../../api/kube-time.ts';
 import type { RollPlan } from '../rollout/roll-plan.ts';
 import { fewNames } from '../rollout/roll-text.ts';
 import { markOf, recordsOf } from './active-maintenance.ts';

@@ -1,5 +1,5 @@
 import type { GitalyMaintenanceStatus } from '../../api/generated/gitaly-maintenance.ts';
-import { kubeTime } from '../../kube/kube-time.ts';
+import { kubeTime } from '../../api/kube-time.ts';
 import type { JudgedStorage } from '../rollout/judged-storage.ts';
 import { isWhole, ownDrainOf } from '../rollout/storage-state.ts';
 import type { MaintenanceNode } from './maintenance-node.ts';

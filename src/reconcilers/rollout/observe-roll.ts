@@ -18,7 +18,7 @@ import {
 } from '../status/pod-state.ts';
 import { podsOf } from '../status/pods-of.ts';
 import type { LeavingNodes } from '../leaving-nodes.ts';
-import type { ActiveMaintenance } from '../maintenance/active-maintenance.ts';
+import type { ActiveMaintenance } from './maintenance-request.ts';
 import { evictionOf } from './eviction-marks.ts';
 import type { StartupLog } from './startup-log.ts';
 import { outdatedReasons, type OutdatedReason } from './outdated-reasons.ts';

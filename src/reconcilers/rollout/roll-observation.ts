@@ -1,5 +1,5 @@
 import type { StorageReport } from '../proxy-report.ts';
-import type { NodeToClear } from '../maintenance/active-maintenance.ts';
+import type { NodeToClear } from './maintenance-request.ts';
 import type { OutdatedReason } from './outdated-reasons.ts';
 import type { Placements } from './placements.ts';
 import type { StartupLog } from './startup-log.ts';

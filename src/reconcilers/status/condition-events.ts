@@ -2,7 +2,7 @@ import type { Condition, GitalyClusterStatus } from '../../api/generated/gitaly-
 import type { ConditionType } from '../../api/conditions.ts';
 
 /** Something worth an event. */
-export interface ConditionEvent {
+export interface StatusEvent {
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
   readonly note: string;
@@ -18,10 +18,10 @@ const told: readonly ConditionType[] = ['Available', 'DataSafe', 'DatabaseReady'
 export function conditionEvents(
   previous: GitalyClusterStatus | undefined,
   next: GitalyClusterStatus,
-): ConditionEvent[] {
+): StatusEvent[] {
   return [...told.flatMap(eventsOf), ...haltEvents(previous, next)];
 
-  function eventsOf(type: ConditionType): ConditionEvent[] {
+  function eventsOf(type: ConditionType): StatusEvent[] {
     const before = conditionOf(previous, type);
     const after = conditionOf(next, type);
     if (!after || after.status === 'Unknown') return [];
@@ -36,7 +36,7 @@ export function conditionEvents(
 function haltEvents(
   previous: GitalyClusterStatus | undefined,
   next: GitalyClusterStatus,
-): ConditionEvent[] {
+): StatusEvent[] {
   const reason = 'UpdateHalted';
   const after = conditionOf(next, 'Progressing');
   if (after?.reason !== reason || conditionOf(previous, 'Progressing')?.reason === reason)
