@@ -4,6 +4,7 @@ import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import { externalDatabaseSpec, installExternalDatabase } from '../scenario/external-database.ts';
 import { exampleManifest, GitalyClusterUnderTest } from '../scenario/gitaly-cluster.ts';
 import { installGitlab } from '../scenario/gitlab.ts';
+import { nodesOf, uncordonInTheEnd } from '../scenario/nodes.ts';
 import { podsOf, warningsSince } from '../scenario/pods.ts';
 import { dropNamespace, freshNamespace } from '../scenario/product.ts';
 import { waitFor } from '../scenario/wait-for.ts';
@@ -37,8 +38,7 @@ describe('the nodes of a cluster, each drained and uncordoned under load', () =>
       name,
       spec: { database: externalDatabaseSpec },
       async prepare(cluster) {
-        const path = ['get', 'nodes', '-o', 'jsonpath={.items[*].metadata.name}'];
-        nodes = (await cluster.kubectl(path)).split(' ');
+        nodes = (await nodesOf(cluster)).map(({ metadata }) => metadata.name);
         for (const node of nodes) uncordonInTheEnd(scope, cluster, node);
         await installExternalDatabase(cluster, namespace, nodes[0] ?? '');
       },
@@ -132,13 +132,6 @@ async function drain(cluster: Cluster, node: string): Promise<void> {
   const ours = `--pod-selector=${programs},gitaly.dev/cluster notin (gitaly)`;
   const what = ['--ignore-daemonsets', '--delete-emptydir-data', '--timeout=300s', ours];
   await cluster.kubectl(['drain', node, ...what], { limitMs: 310_000 });
-}
-
-/** A node that a test has left cordoned would take no pods of the next. */
-function uncordonInTheEnd(scope: Scope, cluster: Cluster, node: string): void {
-  scope.onStop(async () => {
-    await cluster.kubectl(['uncordon', node]);
-  });
 }
 
 function secondsSince(beganAtMs: number): number {

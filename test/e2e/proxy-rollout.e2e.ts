@@ -124,7 +124,7 @@ describe('the proxies of a cluster, replaced under load', () => {
   /** Resolves when an operator of this image leads, and has done for the cluster what it would do. */
   async function runOperator(image: string): Promise<void> {
     const { cluster, underTest } = loaded;
-    await installOperator(cluster, image);
+    await installOperator(cluster, { image });
     await waitForDeployment(cluster, operatorNamespace, 'gitaly-operator');
     await waitFor('an operator of that image to lead', 120_000, async () => {
       const leader = await leaderOf(cluster);

@@ -4,14 +4,18 @@ import type { Cluster } from '../testbed/cluster.ts';
 export const operatorNamespace = 'gitaly-operator';
 const release = 'gitaly-operator';
 
-/**
- * Installs the chart with the images under test, or brings what is installed up to date.
- *
- * @param image of the operator. Default: the one under test
- */
+/** How the operator is installed. */
+export interface InstallOptions {
+  /** Default: the one under test. */
+  readonly image?: string;
+  /** Whether it may cordon nodes. Default: false, as the chart has it. */
+  readonly cordonsNodes?: boolean;
+}
+
+/** Installs the chart with the images under test, or brings what is installed up to date. */
 export async function installOperator(
   cluster: Cluster,
-  image = cluster.images.operator,
+  { image = cluster.images.operator, cordonsNodes = false }: InstallOptions = {},
 ): Promise<void> {
   const { repository, tag } = splitImage(image);
   await cluster.helm(
@@ -24,7 +28,7 @@ export async function installOperator(
       operatorNamespace,
       '--create-namespace',
       '--set',
-      `image.repository=${repository},image.tag=${tag}`,
+      `image.repository=${repository},image.tag=${tag},nodes.cordon=${cordonsNodes}`,
       '--wait',
       '--timeout',
       '3m',
