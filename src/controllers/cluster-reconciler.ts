@@ -20,7 +20,11 @@ import {
   type ApplyOutcome,
   type ObservedCluster,
 } from '../reconcilers/observed-cluster.ts';
-import { leavingNodes, type NodeWatching } from '../reconcilers/leaving-nodes.ts';
+import {
+  leavingNodes,
+  type LeavingNodes,
+  type NodeWatching,
+} from '../reconcilers/leaving-nodes.ts';
 import { activeMaintenance } from '../reconcilers/maintenance/active-maintenance.ts';
 import type { MaintenanceView } from '../reconcilers/maintenance/chosen-maintenance.ts';
 import { isMarkOf, markOfNode } from '../reconcilers/maintenance/node-mark.ts';
@@ -123,7 +127,7 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
       return { kind: 'done' };
     }
     const outcome = await act(options, resource, context.context);
-    const { before, observed, maintenance, proxies, roll, nowMs } = await plan({
+    const { before, observed, leaving, maintenance, proxies, roll, nowMs } = await plan({
       options,
       maintenances,
       placements,
@@ -148,7 +152,10 @@ export function clusterReconciler(options: ClusterReconcilerOptions): Reconcile 
       const { grace } = context.context.spec.update;
       await executeRoll(options, {
         cluster: cached,
-        actions: [...roll.actions, ...databaseEviction(context.context, observed)],
+        actions: [
+          ...roll.actions,
+          ...databaseEviction(context.context, { pods: observed.pods, leavingNodes: leaving }),
+        ],
         grace,
         proxies,
         logger,
@@ -238,6 +245,8 @@ interface Look {
   /** What there was when the proxies were asked. */
   readonly before: ReturnType<ClusterCaches['objectsOf']>;
   readonly observed: ObservedCluster;
+  /** Also the nodes that the operator has cordoned itself: what is left on them is for whoever boots them. */
+  readonly leaving: LeavingNodes;
   readonly maintenance: MaintenanceView;
   readonly proxies: ReachedProxies;
   readonly nowMs: number;
@@ -303,15 +312,18 @@ async function look(
   // Looked at after the proxies have answered, so that pods are no older than what is said of them.
   const objects = caches.objectsOf(context);
   const maintenance = maintenances.view(context, objects.pods);
-  const othersNodes = caches.nodes().filter((node) => !isMarkOf(markOfNode(node), context));
+  const nodes = caches.nodes();
+  const othersNodes = nodes.filter((node) => !isMarkOf(markOfNode(node), context));
+  const { ownTaints } = options.nodes;
   const observed = {
     ...objects,
     databaseSecret,
-    leavingNodes: leavingNodes(othersNodes, options.nodes.ownTaints),
+    leavingNodes: leavingNodes(othersNodes, ownTaints),
     maintenance: activeMaintenance(maintenance),
     report: proxies.report,
   };
-  return { before, observed, maintenance, proxies, nowMs: clock.wallMs() };
+  const leaving = leavingNodes(nodes, ownTaints);
+  return { before, observed, leaving, maintenance, proxies, nowMs: clock.wallMs() };
 }
 
 /** What cannot be told now is told with the next look. */

@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { clusterPath, ControlledCluster, fake } from '../../test/support/controlled-cluster.ts';
+import {
+  clusterPath,
+  ControlledCluster,
+  core,
+  fake,
+} from '../../test/support/controlled-cluster.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { FakeRoll } from '../../test/support/fake-roll.ts';
 import { clusterContext } from '../../test/support/gitaly-cluster.ts';
@@ -128,6 +133,22 @@ describe('a maintenance', () => {
     expect([roll.cordoned, roll.drained]).toEqual([[first], roll.storages.slice(0, 1)]);
     await untilBooted('it is completed', isCompleted);
     expectOneTurnEach();
+  });
+
+  test('lets the managed database be evicted from a node that is cleared, until it is booted', async () => {
+    await readyCluster();
+    const { objects } = controlled.server;
+    const path = `${core}/pods/gitaly-database-0`;
+    const [first = ''] = nodes();
+    const pod = await controlled.exists(path);
+    objects.put(path, { ...pod, spec: { ...(pod['spec'] as object), nodeName: first } });
+    const isEvictable = () =>
+      Object.keys(objects.at(path)?.metadata['labels'] ?? {}).includes('gitaly.dev/evictable');
+    maintain();
+    await until('it is cleared', () => phaseOf(first) === 'Cleared');
+    await until('the database may go', isEvictable);
+    await untilBooted('it is completed', isCompleted);
+    await until('the database may not go', () => !isEvictable());
   });
 
   test('that is deleted gives its nodes back, and their storages their clients', async () => {
