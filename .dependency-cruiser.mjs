@@ -58,6 +58,7 @@ const layers = {
   ],
   'src/proxy/admin': [
     'src/proxy/drain',
+    'src/proxy/placement',
     'src/proxy/verification',
     'src/proxy/wire',
     'src/proxy/relay',

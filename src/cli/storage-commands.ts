@@ -9,6 +9,7 @@ import type { CliIo } from './cli-io.ts';
 import { addDrainCommands } from './drain-commands.ts';
 import { renderOrphans } from './orphan-view.ts';
 import { addPlacementCommands } from './placement-commands.ts';
+import { addRebalanceCommand } from './rebalance-command.ts';
 import { formatJson, withSession, type Session } from './session.ts';
 import { parseStorageName, type StorageName } from './storage-name.ts';
 import { storageStatusOf } from './storage-status.ts';
@@ -23,6 +24,7 @@ export function addStorageCommands(program: Command, io: CliIo): void {
   const storage = program.command('storage').description('work with storages');
   addDrainCommands(storage, io);
   addPlacementCommands(storage, io);
+  addRebalanceCommand(storage, io);
   addOrphans(storage, io);
   storage
     .command('accept-volume')

@@ -33,7 +33,7 @@ const reads: readonly MethodsOf[] = [
   methodsOf(InternalGitaly, ['walkRepos']),
   methodsOf(ServerService, ['serverInfo', 'diskStatistics', 'readinessCheck', 'serverSignature']),
   methodsOf(PraefectInfoService, ['repositoryReplicas', 'dataloss', 'getRepositoryMetadata']),
-  methodsOf(AdminService, ['getStatus', 'listRepositories', 'listPlacements']),
+  methodsOf(AdminService, ['getStatus', 'listRepositories', 'listPlacements', 'planRebalance']),
 ];
 
 function methodsOf<Service extends DescService>(

@@ -34,6 +34,8 @@ export interface ProxyClusterOptions {
   readonly replicationFactor?: number;
   /** Default 2. */
   readonly minInSyncReplicas?: number;
+  /** Storages that the proxies know of. Default: all. */
+  readonly known?: readonly string[];
   /** Storages that are to hold nothing. Default: none. */
   readonly decommissioned?: readonly string[];
   /** Opens a store for one proxy. Default: memory that all share. */
@@ -90,13 +92,14 @@ export class ProxyCluster implements Stoppable {
 
   /** Adds a proxy, with other options if need be, and returns it when it serves. */
   async startProxy(
-    other: Pick<ProxyClusterOptions, 'replicationFactor' | 'decommissioned'> = {},
+    other: Pick<ProxyClusterOptions, 'replicationFactor' | 'decommissioned' | 'known'> = {},
   ): Promise<ProxyServer> {
     const options = { ...this.#options, ...other };
     const { minInSyncReplicas = 2, logger = silentLogger } = options;
-    const { replicationFactor = this.nodes.length, decommissioned = [] } = options;
+    const { replicationFactor = this.nodes.length, decommissioned = [], known } = options;
+    const nodes = this.nodes.filter(({ name }) => known?.includes(name) ?? true);
     const proxy = await startInProcessProxy({
-      storages: this.nodes.map(({ name, address, tlsAddress }) => ({
+      storages: nodes.map(({ name, address, tlsAddress }) => ({
         name,
         address:
           tlsAddress === undefined

@@ -2,18 +2,27 @@ import { assertNever } from '../../base/errors.ts';
 import { AdminService, type MoveReplicaRequest } from '../../gen/gitaly_operator/v1/admin_pb.ts';
 import { statusCodes } from '../../rpc/status.ts';
 import type { RelayContext } from '../relay/context.ts';
-import { LocalCallError, unaryMethod, type LocalMethod } from '../relay/local-method.ts';
+import {
+  LocalCallError,
+  streamingMethod,
+  unaryMethod,
+  type LocalMethod,
+} from '../relay/local-method.ts';
 import { repositoryNotFound } from '../relay/target.ts';
 import { isBeingCreated } from '../relay/write-admission.ts';
 import { moveRefusal } from '../routing/replica-move.ts';
 import { moveOf } from '../routing/repository-record.ts';
 import type { RecordChange } from '../transactions/record-change.ts';
 import { beginMove } from '../transactions/replica-move.ts';
+import { planRebalance } from './rebalance-plan-method.ts';
 import { storageKeyOf } from './storage-key.ts';
 
 /** The methods of AdminService that move what is there to other storages. */
 export function rebalanceMethods(context: RelayContext): readonly LocalMethod[] {
   return [
+    streamingMethod(AdminService.method.planRebalance, (request, signal) =>
+      planRebalance(request, context, signal),
+    ),
     unaryMethod(AdminService.method.moveReplica, async (request, { trace }) => {
       trace.virtualStorage = request.virtualStorage;
       trace.relativePath = request.relativePath;
