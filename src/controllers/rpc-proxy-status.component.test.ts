@@ -95,6 +95,7 @@ describe('what the proxies say', () => {
       replicas: 3n,
       inSync: 3n,
       primaries: 1n,
+      moving: 0n,
       zone: 'z-1',
       weight: 100,
       full: false,

@@ -97,6 +97,7 @@ function virtualStorageReport(status: VirtualStorageStatus): VirtualStorageRepor
       replicas: Number(storage.replicas),
       inSync: Number(storage.inSync),
       primaries: Number(storage.primaries),
+      ...(storage.moving > 0n && { moving: Number(storage.moving) }),
       ...(storage.zone !== '' && { zone: storage.zone }),
       ...(storage.drain && { drain: drainReport(storage.drain) }),
     })),

@@ -44,6 +44,8 @@ export interface StorageReport {
   readonly replicas: number;
   readonly inSync: number;
   readonly primaries: number;
+  /** Of the replicas that are not in sync: those that leave, or are to replace others. Default 0. */
+  readonly moving?: number;
   /** Absent if nobody knows. */
   readonly zone?: string;
   /** Present while somebody wants the storage drained. */

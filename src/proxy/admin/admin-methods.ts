@@ -180,6 +180,7 @@ function describeStorage(
     zone,
     replicas: BigInt(counts?.replicas ?? 0),
     inSync: BigInt(counts?.inSync ?? 0),
+    moving: BigInt(counts?.moving ?? 0),
     primaries: BigInt(counts?.primaries ?? 0),
     ...(drain && { drain: describeDrain(drain) }),
     ...describeWeight(virtualStorage.weighing(storage)),

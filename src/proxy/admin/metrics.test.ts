@@ -180,7 +180,7 @@ describe('the metrics of the database', () => {
     degraded: 3,
     atRisk: 2,
     unavailable: 1,
-    storages: new Map([['a', { replicas: 9, inSync: 8, primaries: 7 }]]),
+    storages: new Map([['a', { replicas: 9, inSync: 8, primaries: 7, moving: 0 }]]),
     placements: [
       { placement: placed(true, true, true), repositories: 4 },
       { placement: placed(true, true, false), repositories: 3 },

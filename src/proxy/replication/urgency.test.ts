@@ -26,6 +26,8 @@ const surplus = recordWith({ replicas: [...fine.replicas, replica('d', 5n, 'leav
 describe('the urgency of a repair', () => {
   it('is highest where writes are refused, and then follows what is lost', () => {
     expect(of(fine)).toBeUndefined();
+    const moving = { ...replica('d', -1n, 'learner'), replaces: 'c' };
+    expect(of(recordWith({ replicas: [...fine.replicas, moving] }))).toEqual(of(surplus));
     const urgencies = [surplus, missing, behind, refusing].map((record) => of(record));
     const sorted = urgencies.flatMap((urgency) => urgency ?? []).toSorted(compareUrgency);
     expect(sorted.map(({ priority }) => priority)).toEqual([

@@ -31,7 +31,7 @@ export function urgencyOf(
 ): Urgency | undefined {
   const isVoter = ({ role, inSync: isInSync }: PlacedReplica) => role === 'voter' && isInSync;
   const inSync = replicas.filter((one) => isVoter(one) && isHealthy(nodes, one.storage)).length;
-  const staying = stayingReplicas(replicas, nodes);
+  const staying = stayingReplicas(replicas, nodes).filter(({ isMoving }) => isMoving !== true);
   const isBehind = !staying.every(isVoter);
   const isMissing = staying.length < replicationFactor;
   if ((isBehind || isMissing) && inSync < minInSyncReplicas) {

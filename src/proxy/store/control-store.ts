@@ -148,6 +148,8 @@ export interface PlacedReplica {
   readonly storage: string;
   readonly role: ReplicaRole;
   readonly inSync: boolean;
+  /** It is not in sync, and is to replace one that stays until then: nobody misses it. */
+  readonly isMoving?: true;
 }
 
 export interface SummaryQuery {
@@ -171,7 +173,13 @@ export interface StoreSummary {
   readonly unavailable: number;
   readonly storages: ReadonlyMap<
     string,
-    { readonly replicas: number; readonly inSync: number; readonly primaries: number }
+    {
+      readonly replicas: number;
+      readonly inSync: number;
+      readonly primaries: number;
+      /** Of those that are not in sync: that leave, or are to replace others. */
+      readonly moving: number;
+    }
   >;
   /** What the sums are of. A placement may be there more than once. */
   readonly placements: readonly PlacementCount[];

@@ -4,12 +4,23 @@ import {
   type ReplicaRole,
   type RepositoryRecord,
 } from '../routing/repository-record.ts';
-import type { Placement, PlacementCount, StoreSummary, SummaryQuery } from './control-store.ts';
+import type {
+  PlacedReplica,
+  Placement,
+  PlacementCount,
+  StoreSummary,
+  SummaryQuery,
+} from './control-store.ts';
 
 /** See {@link Placement}. */
 export function placementOf(record: RepositoryRecord): Placement {
+  const { from, to } = moveOf(record) ?? {};
+  const stays = record.replicas.some(({ storage, role }) => storage === from && role !== 'leaving');
   const replicas = record.replicas
-    .map(({ storage, role }) => ({ storage, role, inSync: isInSync(record, storage) }))
+    .map(({ storage, role }): PlacedReplica => {
+      const placed = { storage, role, inSync: isInSync(record, storage) };
+      return stays && storage === to && !placed.inSync ? { ...placed, isMoving: true } : placed;
+    })
     .toSorted((a, b) => (a.storage < b.storage ? -1 : 1));
   return { primary: record.primary, replicas };
 }
@@ -18,7 +29,9 @@ export function placementOf(record: RepositoryRecord): Placement {
 export function encodePlacement({ primary, replicas }: Placement): string {
   return JSON.stringify([
     primary,
-    ...replicas.map(({ storage, role, inSync }) => [storage, role, inSync]),
+    ...replicas.map(({ storage, role, inSync, isMoving = false }) =>
+      isMoving ? [storage, role, inSync, isMoving] : [storage, role, inSync],
+    ),
   ]);
 }
 
@@ -27,11 +40,13 @@ export function decodePlacement(text: string): Placement {
   const [primary, ...replicas] = JSON.parse(text) as EncodedPlacement;
   return {
     primary,
-    replicas: replicas.map(([storage, role, inSync]) => ({ storage, role, inSync })),
+    replicas: replicas.map(([storage, role, inSync, isMoving = false]) =>
+      isMoving ? { storage, role, inSync, isMoving } : { storage, role, inSync },
+    ),
   };
 }
 
-type EncodedPlacement = [string, ...[string, ReplicaRole, boolean][]];
+type EncodedPlacement = [string, ...[string, ReplicaRole, boolean, isMoving?: true][]];
 
 /** How many replicas are in sync and vote. */
 export function countInSync({ replicas }: Placement): number {
@@ -53,21 +68,29 @@ export function isSettled(record: RepositoryRecord): boolean {
   );
 }
 
+interface StorageSum {
+  replicas: number;
+  inSync: number;
+  primaries: number;
+  moving: number;
+}
+
 /** Adds up what {@link StoreSummary} tells. */
 export function summarizePlacements(
   counts: readonly PlacementCount[],
   query: SummaryQuery,
 ): StoreSummary {
   const sums = { fullyReplicated: 0, degraded: 0, atRisk: 0, unavailable: 0 };
-  const storages = new Map<string, { replicas: number; inSync: number; primaries: number }>();
+  const storages = new Map<string, StorageSum>();
   let total = 0;
   for (const { placement, repositories } of counts) {
     total += repositories;
     sums[conditionOf(placement, query)] += repositories;
-    for (const { storage, inSync } of placement.replicas) {
-      const sum = storages.get(storage) ?? { replicas: 0, inSync: 0, primaries: 0 };
+    for (const { storage, role, inSync, isMoving = false } of placement.replicas) {
+      const sum = storages.get(storage) ?? { replicas: 0, inSync: 0, primaries: 0, moving: 0 };
       sum.replicas += repositories;
       if (inSync) sum.inSync += repositories;
+      else if (isMoving || role === 'leaving') sum.moving += repositories;
       if (storage === placement.primary) sum.primaries += repositories;
       storages.set(storage, sum);
     }

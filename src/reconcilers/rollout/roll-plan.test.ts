@@ -171,6 +171,11 @@ describe('a roll does not begin', () => {
     expect(progressOf(both)).toHaveProperty('message', expect.stringMatching(message));
   });
 
+  test('but not for a replica that only moves to another storage, or away from it', () => {
+    const moving = storageOf('b', {}, { inSync: 8, moving: 2 });
+    expect(actionsOf([storageOf('a', outdated), moving])).toEqual(['requestDrain a']);
+  });
+
   test('but with the storage itself that is the one to be behind, or drained by a person', () => {
     const behind = storageOf('b', outdated, { inSync: 8 });
     expect(actionsOf([storageOf('a', outdated), behind], { short: 2 })).toEqual(['requestDrain b']);

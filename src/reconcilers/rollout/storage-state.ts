@@ -157,10 +157,10 @@ function isDisputed({ disputedBy = [] }: NonNullable<ObservedStorage['report']>)
   return disputedBy.length > 0;
 }
 
-/** How many replicas on the storage are of no use now. */
+/** How many replicas on the storage are of no use now. What only moves is missed by nobody, and holds nothing up. */
 export function missingReplicas(report: NonNullable<ObservedStorage['report']>): number {
-  const { healthy, replicas, inSync } = report;
-  return healthy ? Math.max(0, replicas - inSync) : replicas;
+  const { healthy, replicas, inSync, moving = 0 } = report;
+  return healthy ? Math.max(0, replicas - inSync - moving) : replicas - moving;
 }
 
 function drainState(

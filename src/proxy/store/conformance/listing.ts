@@ -204,6 +204,32 @@ export function describeListing(harness: Harness): void {
       await fc.assert(property, { numRuns: 40 });
     });
 
+    test('tells what nobody misses: replicas that leave, and that are to replace others', async () => {
+      const store = await open();
+      const virtualStorage = await freshName(store);
+      const query = { virtualStorage, replicationFactor: 2, minInSyncReplicas: 1 };
+      const replicas: Replica[] = [
+        { storage: 'a', lsn: 5n, role: 'voter' },
+        { storage: 'b', lsn: 5n, role: 'voter' },
+        { storage: 'c', lsn: -1n, role: 'learner', replaces: 'b' },
+        { storage: 'd', lsn: 5n, role: 'leaving' },
+        { storage: 'e', lsn: 4n, role: 'voter' },
+      ];
+      const record = await create(store, { virtualStorage, lsn: 5n, primary: 'a', replicas });
+      const moving = async () => {
+        const { storages } = await store.summarize(query);
+        return Object.fromEntries([...storages].map(([name, sum]) => [name, sum.moving]));
+      };
+      expect(await moving()).toEqual({ a: 0, b: 0, c: 1, d: 1, e: 0 });
+      const copied = replicas
+        .slice(0, 3)
+        .map((each) => ({ ...each, role: 'voter' as const, lsn: 5n }));
+      await change(store, { ...record, replicas: copied });
+      expect(await moving()).toEqual({ a: 0, b: 0, c: 0 });
+      const list = { virtualStorage, onlyUnsettled: true, limit: 10 };
+      expect(await store.list(list)).toMatchObject([{ replicas: copied }]);
+    });
+
     test('follows every change', async () => {
       const store = await open();
       const virtualStorage = await freshName(store);
@@ -251,14 +277,21 @@ function countOneByOne(
   query: SummaryQuery,
 ): Omit<StoreSummary, 'placements'> {
   const summary = { fullyReplicated: 0, degraded: 0, atRisk: 0, unavailable: 0 };
-  const storages = new Map<string, { replicas: number; inSync: number; primaries: number }>();
+  type Sum = { replicas: number; inSync: number; primaries: number; moving: number };
+  const storages = new Map<string, Sum>();
   for (const record of records) {
     let voters = 0;
     for (const replica of record.replicas) {
-      const sum = storages.get(replica.storage) ?? { replicas: 0, inSync: 0, primaries: 0 };
+      const sum = storages.get(replica.storage) ?? {
+        replicas: 0,
+        inSync: 0,
+        primaries: 0,
+        moving: 0,
+      };
       storages.set(replica.storage, sum);
       sum.replicas += 1;
       if (record.primary === replica.storage) sum.primaries += 1;
+      if (replica.role === 'leaving') sum.moving += 1;
       if (replica.lsn !== record.lsn || replica.role === 'leaving') continue;
       sum.inSync += 1;
       if (replica.role === 'voter') voters += 1;
