@@ -114,7 +114,7 @@ describe('after two storages were added', () => {
     const { out } = await rebalance('--dry-run --json --max-moves 2');
     expect(JSON.parse(out)).toMatchObject({ planned: 2 });
     // As if the command had been killed as soon as it had asked for the first move.
-    const [{ relativePath = '' } = {}] = repositories;
+    const relativePath = repositories[0]?.relativePath ?? '';
     const move = { from: 'gitaly-0', to: 'gitaly-3' };
     await client.admin.moveReplica({ virtualStorage: 'default', relativePath, ...move });
     expect((await rebalance('--max-moves 1 --json')).exitCode).toBe(0);

@@ -221,9 +221,11 @@ export function describeListing(harness: Harness): void {
         return Object.fromEntries([...storages].map(([name, sum]) => [name, sum.moving]));
       };
       expect(await moving()).toEqual({ a: 0, b: 0, c: 1, d: 1, e: 0 });
-      const copied = replicas
-        .slice(0, 3)
-        .map((each) => ({ ...each, role: 'voter' as const, lsn: 5n }));
+      const copied: Replica[] = [
+        { storage: 'a', lsn: 5n, role: 'voter' },
+        { storage: 'b', lsn: 5n, role: 'voter' },
+        { storage: 'c', lsn: 5n, role: 'voter', replaces: 'b' },
+      ];
       await change(store, { ...record, replicas: copied });
       expect(await moving()).toEqual({ a: 0, b: 0, c: 0 });
       const list = { virtualStorage, onlyUnsettled: true, limit: 10 };
