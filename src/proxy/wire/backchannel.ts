@@ -7,6 +7,11 @@ import type { YamuxStream } from './yamux/stream.ts';
 
 const handshakeTimeoutMs = 10_000;
 const sidechannelHeaderBytes = sidechannelMagic.length + 8;
+/**
+ * What a storage may send ahead on a sidechannel: what waits in sockets has to be in the processor's
+ * cache still when it is read, or else several clones at once cost a quarter more. Praefect's default.
+ */
+const sidechannelWindowBytes = 256 * 1024;
 
 export interface AcceptOptions {
   readonly clock: Clock;
@@ -142,6 +147,7 @@ export function dialBackchannel(options: DialOptions): Backchannel {
     role: 'client',
     clock,
     ...(maxStreamWindowBytes === undefined ? {} : { maxStreamWindowBytes }),
+    maxAcceptedWindowBytes: sidechannelWindowBytes,
     onStream: (stream) => classify(stream, options),
     onClosed: (error) => options.onClosed(error),
   });

@@ -4,8 +4,11 @@ import { frameType, headerBytes, writeHeader } from './frames.ts';
 
 /** Payload is taken while less than this waits for the transport. */
 const highWaterBytes = 262_144;
-/** Within a turn, this much is passed on without waiting for the turn's end. */
-const flushAtBytes = 131_072;
+/**
+ * Within a turn, this much is passed on without waiting for the turn's end: as little as still makes few
+ * writes, since the processor's cache has it then when the kernel copies it.
+ */
+const flushAtBytes = 65_536;
 /** Control frames may go beyond the high-water mark by this much, then the peer reads too slowly. */
 const controlReserveBytes = 262_144;
 const initialBufferBytes = 16_384;

@@ -20,8 +20,17 @@ describe('YamuxSession opening', () => {
     expect(await server.send(frame(windowUpdate, syn, 1, 0))).toBe('000100020000000100fc0000');
   });
 
+  test('streams that the peer opens may have a window of their own', async () => {
+    const windows = { maxStreamWindowBytes: 16_777_216, maxAcceptedWindowBytes: 524_288 };
+    const peer = createPeer(windows);
+    peer.session.open();
+    expect(await peer.send()).toBe('000100010000000200fc0000');
+    expect(await peer.send(frame(windowUpdate, syn, 1, 0))).toBe('000100020000000100040000');
+  });
+
   test('a window smaller than the protocol has is refused', () => {
     expect(() => createPeer({ maxStreamWindowBytes: 262_143 })).toThrow(RangeError);
+    expect(() => createPeer({ maxAcceptedWindowBytes: 262_143 })).toThrow(RangeError);
   });
 
   test('an opening is acknowledged at once, and reported with its peer', async () => {

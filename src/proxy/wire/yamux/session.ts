@@ -21,6 +21,8 @@ export interface YamuxSessionOptions {
   readonly clock: Clock;
   /** What the peer may send on a stream ahead of us: the memory of a stream. Default 1 MiB. */
   readonly maxStreamWindowBytes?: number;
+  /** The same for streams that the peer opens. Default: as `maxStreamWindowBytes`. */
+  readonly maxAcceptedWindowBytes?: number;
   /** At most so many openings wait for the peer's acknowledgement; more queue up. Default 256. */
   readonly acceptBacklog?: number;
   /** Streams that each side may have open at once. The peer's further ones are reset. Default 4096. */
@@ -58,6 +60,7 @@ export class YamuxSession {
   readonly peer: string;
   readonly #options: YamuxSessionOptions;
   readonly #maxWindowBytes: number;
+  readonly #maxAcceptedWindowBytes: number;
   readonly #maxStreams: number;
   readonly #streams = new Map<number, YamuxStream>();
   /** Openings of ours that the peer has not acknowledged yet, with their limit. */
@@ -84,12 +87,15 @@ export class YamuxSession {
 
   constructor(options: YamuxSessionOptions) {
     const { transport, clock, maxStreamWindowBytes = defaultWindowBytes } = options;
-    if (maxStreamWindowBytes < initialWindowBytes || maxStreamWindowBytes > maxUint32) {
-      throw new RangeError(`maxStreamWindowBytes has to be ${initialWindowBytes} or more`);
+    const { maxAcceptedWindowBytes = maxStreamWindowBytes } = options;
+    for (const bytes of [maxStreamWindowBytes, maxAcceptedWindowBytes]) {
+      if (bytes >= initialWindowBytes && bytes <= maxUint32) continue;
+      throw new RangeError(`a window has to be of ${initialWindowBytes} bytes or more`);
     }
     this.#options = options;
     this.peer = transport.peer;
     this.#maxWindowBytes = maxStreamWindowBytes;
+    this.#maxAcceptedWindowBytes = maxAcceptedWindowBytes;
     this.#maxStreams = options.maxStreams ?? 4096;
     this.#nextId = options.role === 'client' ? 1 : 2;
     this.#pings = new EventRate(clock, maxPingsPerSecond, 1000);
@@ -143,7 +149,9 @@ export class YamuxSession {
    * unacknowledged. If it cannot be opened at all, it closes with an error when it is started.
    */
   open(): YamuxStream {
-    const stream = new YamuxStream(this.#host, this.#nextId, false);
+    const id = this.#nextId;
+    const windowBytes = this.#maxWindowBytes;
+    const stream = new YamuxStream(this.#host, { id, windowBytes, isOpen: false });
     const refusal = this.#openingRefusal();
     if (refusal !== undefined) {
       stream.close(new Error(`yamux: ${refusal}`));
@@ -178,7 +186,6 @@ export class YamuxSession {
     return {
       peer: this.peer,
       clock: this.#options.clock,
-      maxWindowBytes: this.#maxWindowBytes,
       streamCloseTimeoutMs: this.#options.streamCloseTimeoutMs ?? 300_000,
       room: () => this.#output.room(),
       sendData: (streamId, bytes, length) => this.#output.data(streamId, bytes, length),
@@ -253,11 +260,12 @@ export class YamuxSession {
       this.#output.control(frameType.windowUpdate, frameFlag.rst, streamId, 0);
       return;
     }
-    const stream = new YamuxStream(this.#host, streamId, true);
+    const windowBytes = this.#maxAcceptedWindowBytes;
+    const stream = new YamuxStream(this.#host, { id: streamId, windowBytes, isOpen: true });
     this.#streams.set(streamId, stream);
     this.#peerStreams += 1;
     stream.grant(delta);
-    this.#announceStream(streamId, frameFlag.ack);
+    this.#announceStream(stream, frameFlag.ack);
     this.#options.onStream(stream);
   }
 
@@ -293,15 +301,14 @@ export class YamuxSession {
         this.destroy(new Error('yamux: the peer did not acknowledge a stream in time'));
       });
       this.#unacknowledged.set(stream.id, timer);
-      this.#announceStream(stream.id, frameFlag.syn);
+      this.#announceStream(stream, frameFlag.syn);
       stream.opened();
     }
   }
 
   /** Opens or acknowledges, and grants what our window is beyond the initial one. */
-  #announceStream(streamId: number, flag: number): void {
-    const delta = this.#maxWindowBytes - initialWindowBytes;
-    this.#output.control(frameType.windowUpdate, flag, streamId, delta);
+  #announceStream({ id, windowBytes }: YamuxStream, flag: number): void {
+    this.#output.control(frameType.windowUpdate, flag, id, windowBytes - initialWindowBytes);
   }
 
   #acknowledge(streamId: number): void {

@@ -6,8 +6,6 @@ import { frameFlag, initialWindowBytes, maxUint32, YamuxProtocolError } from './
 export interface StreamHost {
   readonly peer: string;
   readonly clock: Clock;
-  /** What the peer may send before we give window back, at least 262144. */
-  readonly maxWindowBytes: number;
   /** A stream whose own direction ended and that then hears nothing for so long is reset. */
   readonly streamCloseTimeoutMs: number;
   /** Payload that the session's output takes now. */
@@ -22,14 +20,23 @@ export interface StreamHost {
   forget(stream: YamuxStream): void;
 }
 
+export interface YamuxStreamOptions {
+  readonly id: number;
+  /** What the peer may send before we give window back, at least 262144. */
+  readonly windowBytes: number;
+  /** Whether the peer knows of the stream already. */
+  readonly isOpen: boolean;
+}
+
 /**
  * One stream of a {@link YamuxSession}. Invariant: what the peer may still send, what it sent and
- * its consumer holds, and what is consumed but not yet given back, add up to `maxWindowBytes`.
+ * its consumer holds, and what is consumed but not yet given back, add up to `windowBytes`.
  * Bytes that arrive before {@link start} are kept: at most one window.
  */
 export class YamuxStream implements Transport {
   readonly id: number;
   readonly peer: string;
+  readonly windowBytes: number;
   readonly #host: StreamHost;
   #events: TransportEvents | undefined;
   /** What arrived before `start`, in the first `#earlyLength` bytes. */
@@ -50,12 +57,13 @@ export class YamuxStream implements Transport {
   #closeTimer: Timer | undefined;
   #heardSinceTimer = false;
 
-  /** Made by the session: `isOpen` tells whether the peer knows of the stream already. */
-  constructor(host: StreamHost, id: number, isOpen: boolean) {
+  /** Made by the session. */
+  constructor(host: StreamHost, { id, windowBytes, isOpen }: YamuxStreamOptions) {
     this.#host = host;
     this.id = id;
     this.peer = `${host.peer}#${id}`;
-    this.#receiveWindow = host.maxWindowBytes;
+    this.windowBytes = windowBytes;
+    this.#receiveWindow = windowBytes;
     this.#isOpen = isOpen;
   }
 
@@ -96,7 +104,7 @@ export class YamuxStream implements Transport {
     const counted = Math.min(length, this.#held);
     this.#held -= counted;
     this.#owed += counted;
-    if (this.#owed < this.#host.maxWindowBytes / 2) return;
+    if (this.#owed < this.windowBytes / 2) return;
     if (this.#peerHasEnded || this.#closed !== undefined) return;
     this.#host.sendWindowUpdate(this.id, 0, this.#owed);
     this.#receiveWindow += this.#owed;
