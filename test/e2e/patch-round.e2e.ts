@@ -8,13 +8,18 @@ const limitMs = 900_000;
 const where = process.env['KUBECONFIG'] ? describe.skip : describe;
 
 where('a small patch round', () => {
-  test(
-    'comes to its end, with two replicas of each repository in sync all the time',
-    async () => {
+  test.each([
+    ['for a new image', []],
+    ['by a maintenance of the nodes', ['--nodes']],
+  ])(
+    '%s comes to its end, with two replicas of each repository in sync all the time',
+    async (_why, work) => {
       const size = ['--storages', '6', '--repositories', '1000', '--group-size', '2'];
-      const args = ['--import', 'tsx', 'test/patch-round/main.ts', ...size, '--speed', '20'];
+      const round = ['--import', 'tsx', 'test/patch-round/main.ts', ...work, ...size];
       // It also fails if it takes too long for what it promises, which is not for a busy machine to say.
-      const { stdout, stderr } = await tryRun(process.execPath, args, { limitMs });
+      const { stdout, stderr } = await tryRun(process.execPath, [...round, '--speed', '20'], {
+        limitMs,
+      });
       const last = lastLines(stdout, 1);
       expect({ last, stderr }).toMatchObject({ last: expect.stringMatching(/^\{.*\}$/) });
       expect(JSON.parse(last)).toEqual({

@@ -3,6 +3,7 @@
  * docs/rollout.md. Real are etcd, the API server, its controllers, the scheduler and the operator; nodes, pods (by kwok)
  * and proxies are simulated. Needs root and Go; the first time builds Kubernetes.
  *
+ * - `--nodes`: patches their nodes with a GitalyMaintenance; by default they get a new image, and boot their nodes;
  * - `--storages N`, `--repositories N`: default 160 and 1,000,000;
  * - `--group-size N`: default a zone at a time;
  * - `--speed N`: how many minutes of the round a minute of the machine is, what is real included; default 4;
@@ -27,6 +28,7 @@ const zoneCount = 3;
 const { values } = parseArgs({
   args: [...givenArguments()],
   options: {
+    nodes: { type: 'boolean', default: false },
     storages: { type: 'string', default: '160' },
     repositories: { type: 'string', default: '1000000' },
     'group-size': { type: 'string' },
@@ -50,7 +52,9 @@ async function main(): Promise<void> {
   const pace = new Pace(Number(values.speed));
   const folder = await mkdtemp(join(tmpdir(), 'patch-round-'));
   progress.say(`logs are in ${folder} until the end, or for good if it fails`);
-  const outcome = await playRound({ storages, repositories, groupSize, pace, progress, folder });
+  const work = values.nodes ? 'nodes' : 'image';
+  const size = { storages, repositories, groupSize };
+  const outcome = await playRound({ work, ...size, pace, progress, folder });
   await rm(folder, { recursive: true, force: true });
   if (values.picture !== undefined) {
     await writeFile(values.picture, schedulePicture(outcome, pace));

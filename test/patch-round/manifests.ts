@@ -56,6 +56,17 @@ export function gitalyCluster(cluster: RoundCluster): object {
   };
 }
 
+/** A GitalyMaintenance of every node. */
+export function maintenanceOfAll(cluster: RoundCluster): object {
+  const { namespace, name: clusterName, storages, groupSize } = cluster;
+  return {
+    apiVersion: 'gitaly.dev/v1alpha1',
+    kind: 'GitalyMaintenance',
+    metadata: { namespace, name: 'patch' },
+    spec: { clusterName, groupSize, nodes: { names: [...storages.keys()].map(nodeName) } },
+  };
+}
+
 /** The pods of the storages, for a selector. */
 export const storagePods = `${labelKeys.component}=storage`;
 

@@ -21,7 +21,8 @@ export async function startOperator(
   { folder, kubeconfig }: { readonly folder: string; readonly kubeconfig: string },
 ): Promise<OperatorProcess> {
   const program = await bundleProgram('operator', folder);
-  const flags = ['--proxy-image', 'operator:1', '--http-listen', '127.0.0.1:8080'];
+  const listen = ['--http-listen', '127.0.0.1:8080'];
+  const flags = ['--proxy-image', 'operator:1', '--cordon-nodes', ...listen];
   // `env` becomes the operator, with the same number.
   const { pid } = await processes.start({
     name: 'operator',

@@ -3,12 +3,10 @@ import { silentLogger } from '../../src/base/logger.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
 import type { Pod } from '../../src/api/kubernetes.ts';
-import { loadApiServer } from '../../src/kube/api-server.ts';
-import { KubeClient } from '../../src/kube/kube-client.ts';
-import { createKubeTransport } from '../../src/kube/kube-transport.ts';
 import { Reflector } from '../../src/kube/reflector.ts';
 import { resourceTypes } from '../../src/kube/resource-types.ts';
 import { isPodReady } from '../../src/reconcilers/status/pod-state.ts';
+import { kubeClientOf } from './kube-client-of.ts';
 import { storagePods } from './manifests.ts';
 
 /** The pods of the storages, as the API server has them. */
@@ -28,9 +26,8 @@ export async function watchPods(
   onChange: (storage: string, isReady: boolean) => void,
 ): Promise<PodWatch> {
   const clock = systemClock;
-  process.env['KUBECONFIG'] = kubeconfig; // where the client looks for it
   const reflector = Reflector.start<Pod>({
-    client: new KubeClient(createKubeTransport({ server: loadApiServer(), clock })),
+    client: kubeClientOf(kubeconfig),
     type: resourceTypes.pod,
     selection: { labelSelector: storagePods },
     clock,

@@ -9,7 +9,8 @@ import { grpcPort } from '../../src/api/names.ts';
 import type { RolloutStorage } from '../../src/reconcilers/rollout/rollout-storage.ts';
 import { storagesOf } from '../benchmark/plan/layouts.ts';
 import { type Progress, waitFor } from '../testbed/progress.ts';
-import { gitalyCluster, groundwork, type RoundCluster } from './manifests.ts';
+import { gitalyCluster, groundwork, maintenanceOfAll, type RoundCluster } from './manifests.ts';
+import { startNodePatcher } from './node-patcher.ts';
 import { startOperator, type OperatorProcess } from './operator-process.ts';
 import type { Pace } from './pace.ts';
 import { watchPods, type PodWatch } from './pod-watch.ts';
@@ -21,6 +22,8 @@ import type { PhaseBar } from './storage-phases.ts';
 
 /** What is played. */
 export interface RoundOptions {
+  /** `image`: the storages get a new image, and each boots its node. `nodes`: a GitalyMaintenance of all nodes. */
+  readonly work: 'image' | 'nodes';
   readonly storages: number;
   readonly repositories: number;
   readonly groupSize: number;
@@ -68,13 +71,17 @@ interface Stage {
   readonly proxies: SimulatedProxies;
   readonly cluster: SimulatedCluster;
   readonly operator: OperatorProcess;
-  /** Asks for that image of Gitaly. */
-  ask(image: string): Promise<void>;
-  /** Whether all storages have that image, and serve. */
-  hasSettled(image: string): boolean;
+  /** Makes the cluster. */
+  create(): Promise<void>;
+  /** Whether it is there, and all storages serve. */
+  isReady(): boolean;
+  /** Asks for the work. */
+  begin(): Promise<void>;
+  /** Whether the work is done, and all storages serve. */
+  isDone(): boolean;
 }
 
-/** Plays a patch round: all storages get a new image of Gitaly, and the node of each boots anew. */
+/** Plays a patch round: the node of each storage boots anew. */
 export async function playRound(options: RoundOptions): Promise<RoundOutcome> {
   const scope = new Scope();
   try {
@@ -141,22 +148,32 @@ async function setStage(options: RoundOptions, scope: Scope): Promise<Stage> {
     folder,
     kubeconfig: cluster.kubeconfig,
   });
+  const patcher = scope.own(await startNodePatcher(cluster.kubeconfig));
+  const ask = (image: string) => cluster.apply([gitalyCluster(wanted(image))]);
+  const hasSettled = (image: string) =>
+    pods.readyWith(image) === storages.length && world.areAllServing;
   return {
     storages,
     world,
     proxies,
     cluster,
     operator,
-    ask: (image) => cluster.apply([gitalyCluster(wanted(image))]),
-    hasSettled: (image) => pods.readyWith(image) === storages.length && world.areAllServing,
+    create: () => ask(images.before),
+    isReady: () => hasSettled(images.before),
+    ...(options.work === 'image'
+      ? { begin: () => ask(images.after), isDone: () => hasSettled(images.after) }
+      : {
+          begin: () => cluster.apply([maintenanceOfAll(wanted(images.before))]),
+          isDone: () => patcher.isDone && hasSettled(images.before),
+        }),
   };
 }
 
 async function play(
   { storages: count, pace, progress }: RoundOptions,
-  { storages, world, proxies, cluster, operator, ask, hasSettled }: Stage,
+  { storages, world, proxies, cluster, operator, ...stage }: Stage,
 ): Promise<RoundOutcome> {
-  await ask(images.before);
+  await stage.create();
   await progress.during('all storages', () =>
     waitFor('the cluster to be ready', { limitMs: startLimitMs, everyMs: 1_000 }, async () => {
       const phase = await cluster.kubectl([
@@ -169,7 +186,7 @@ async function play(
         phasePath,
       ]);
       const knowsZones = storages.every(({ zone }, index) => world.storage(index).zone === zone);
-      if (phase === 'Ready' && knowsZones && hasSettled(images.before)) {
+      if (phase === 'Ready' && knowsZones && stage.isReady()) {
         return { kind: 'done', value: undefined };
       }
       return { kind: 'waiting', for: `it is ${phase}` };
@@ -179,12 +196,12 @@ async function play(
   world.beginRound();
   const before = await operator.usage();
   const begunMs = systemClock.monotonicMs();
-  await ask(images.after);
+  await stage.begin();
   const limitMs = pace.realMs(limitSecondsOfStorage * count);
   await progress.during('the round', () =>
     waitFor('the end of the round', { limitMs, everyMs: 200 }, async () => {
       await operator.usage();
-      if (hasSettled(images.after)) return { kind: 'done', value: undefined };
+      if (stage.isDone()) return { kind: 'done', value: undefined };
       return { kind: 'waiting', for: JSON.stringify(world.bars().at(-1)) };
     }),
   );

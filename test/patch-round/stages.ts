@@ -8,9 +8,16 @@ export interface StagesOptions {
   readonly rebootMs: number;
 }
 
+/** A node with this annotation boots anew, and has its value for a boot ID then. */
+export const bootKey = 'patch-round/boot';
+
+/** The boot IDs that a node has: before its only reboot, and after. */
+export const bootIDs = { before: 'boot-1', after: 'boot-2' } as const;
+
 /**
- * The stages of kwok (https://kwok.sigs.k8s.io/docs/user/stages-configuration): a node is ready at once and for good, a
- * pod runs and is ready at once or after a reboot, and one that is deleted is gone at once.
+ * The stages of kwok (https://kwok.sigs.k8s.io/docs/user/stages-configuration): a node is ready at once and for good, and
+ * has booted anew some time after it was told to; a pod runs and is ready at once or after a reboot, and one that is
+ * deleted is gone at once.
  */
 export function stages({ firstImage, component, rebootMs }: StagesOptions): readonly object[] {
   const isThere = { key: '.metadata.deletionTimestamp', operator: 'DoesNotExist' };
@@ -22,7 +29,17 @@ export function stages({ firstImage, component, rebootMs }: StagesOptions): read
       selector: {
         matchExpressions: [{ key: '.status.phase', operator: 'NotIn', values: ['Running'] }],
       },
-      next: { statusTemplate: nodeStatus },
+      next: { statusTemplate: nodeStatus(bootIDs.before) },
+    }),
+    stage('node-booted', 'Node', {
+      selector: {
+        matchExpressions: [
+          { key: `.metadata.annotations["${bootKey}"]`, operator: 'In', values: [bootIDs.after] },
+          { key: '.status.nodeInfo.bootID', operator: 'NotIn', values: [bootIDs.after] },
+        ],
+      },
+      delay: { durationMilliseconds: Math.round(rebootMs) },
+      next: { statusTemplate: nodeStatus(bootIDs.after) },
     }),
     stage('pod-ready', 'Pod', {
       selector: {
@@ -75,8 +92,9 @@ function stage(name: string, kind: 'Node' | 'Pod', spec: object): object {
   };
 }
 
-const nodeStatus = `
+const nodeStatus = (bootID: string) => `
 phase: Running
+nodeInfo: { bootID: ${bootID} }
 conditions:
 - type: Ready
   status: "True"
