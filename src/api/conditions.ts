@@ -67,6 +67,8 @@ export const conditions = {
       Applied: 'Every object was applied.',
       ApplyFailed: 'The API server refused an object, or could not be reached.',
       NameTaken: 'An object of a needed name exists and belongs to something else.',
+      VersionSkipped:
+        'The image of Gitaly skips a release that the upgrade path of GitLab does not let anybody skip.',
       SecretInvalid: 'A Secret that the spec names is missing or lacks a key.',
       Paused: '`spec.paused` is true, so nothing was applied.',
       Deleting: 'The cluster is being deleted, so nothing was applied.',

@@ -52,6 +52,7 @@ export interface EffectiveSpec {
     readonly drainDeadlineSeconds: number;
     readonly readyDeadlineSeconds: number;
     readonly startupErrors: 'Halt' | 'Ignore';
+    readonly skippedVersions: 'Refuse' | 'Allow';
     /** How many storages are replaced together at most. */
     readonly groupSize: number;
     readonly maxUnavailable: number;
@@ -150,6 +151,7 @@ export function effectiveSpec(cluster: GitalyCluster, defaults: SpecDefaults): E
       drainDeadlineSeconds: spec.update?.drainDeadlineSeconds ?? 600,
       readyDeadlineSeconds: spec.update?.readyDeadlineSeconds ?? 600,
       startupErrors: spec.update?.startupErrors ?? 'Halt',
+      skippedVersions: spec.update?.skippedVersions ?? 'Refuse',
       groupSize: spec.update?.groupSize ?? 1,
       maxUnavailable: spec.update?.maxUnavailable ?? spec.update?.groupSize ?? 1,
       minAvailableReplicas: spec.update?.minAvailableReplicas,

@@ -40,6 +40,7 @@ import {
   wasInService,
 } from '../reconcilers/status/cluster-status.ts';
 import { conditionEvents } from '../reconcilers/status/condition-events.ts';
+import { upgradePathProblem } from '../reconcilers/upgrade-path.ts';
 import { zoneChanges } from '../reconcilers/zone-changes.ts';
 import type { ClusterCaches } from './cluster-caches.ts';
 import { parseKey } from './cluster-key.ts';
@@ -220,6 +221,8 @@ async function applyAll(
   context: ClusterContext,
 ): Promise<ApplyOutcome> {
   const observed = caches.objectsOf(context);
+  const skipped = upgradePathProblem(context, observed.pods);
+  if (skipped !== undefined) return { kind: 'failed', reason: 'VersionSkipped', message: skipped };
   const generated = await secrets.ensureGenerated(context, {
     claims: observed.claims,
     wasInService: wasInService(status ?? {}),

@@ -28,7 +28,7 @@ export type ApplyOutcome =
   | { readonly kind: 'deleting' }
   | {
       readonly kind: 'failed';
-      readonly reason: 'ApplyFailed' | 'NameTaken' | 'SecretInvalid';
+      readonly reason: 'ApplyFailed' | 'NameTaken' | 'SecretInvalid' | 'VersionSkipped';
       readonly message: string;
     };
 

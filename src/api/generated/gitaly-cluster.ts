@@ -323,6 +323,10 @@ export interface UpdateSpec {
    */
   startupErrors?: 'Halt' | 'Ignore';
   /**
+   * What an image is that skips a release which the upgrade path of GitLab does not let anybody skip (x.2, x.5, x.8 and x.11), by the tags of the images: Refuse applies nothing of the spec and says so, Allow does not look.
+   */
+  skippedVersions?: 'Refuse' | 'Allow';
+  /**
    * How many storages are replaced together at most. From 2 on the operator looks up where repositories are, and those go together that no repository needs at the same time: see minAvailableReplicas. The first pod of a new revision goes alone.
    */
   groupSize?: number;
