@@ -21,6 +21,10 @@ for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/p
   mount --bind "/run/sysctl/$file" "/proc/sys/$file"
 done
 
+# Each boot has an ID of its own, as on a machine: Kubernetes tells a boot by it.
+cp /proc/sys/kernel/random/uuid /run/boot_id
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
+
 # The node's disk: what is still there after a loss of power.
 disk() {
   mkdir -p "$folder/disk/$1" "$2"
