@@ -44,8 +44,12 @@ describe('the nodes that a maintenance may clear', () => {
 
   test('are all others then, for the roll to choose from', () => {
     expect(toClear({ records: [record('a', 'Done')] })).toEqual(['b', 'c']);
+  });
+
+  test('are no others while one is under way, though its storages may be back elsewhere', () => {
     const records = [record('a', 'Done'), record('b', 'Cleared')];
-    expect(toClear({ records })).toEqual(['c']);
+    expect(toClear({ records })).toEqual([]);
+    expect(toClear({ records: [record('a', 'Done'), record('b', 'Draining')] })).toEqual(['b']);
   });
 
   test.each([

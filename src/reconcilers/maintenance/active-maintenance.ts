@@ -46,7 +46,8 @@ export function recordsOf(
 
 /**
  * The nodes that may be begun, and those that are: the first alone, as it is what the maintenance is tried on, and all
- * when one is done. Not those that somebody else has cordoned, who is to clear them.
+ * when one is done; none while one is under way, so that no more are cordoned than go together. Not those that somebody
+ * else has cordoned, who is to clear them.
  */
 function nodesToClear(
   maintenance: GitalyMaintenance,
@@ -61,10 +62,10 @@ function nodesToClear(
   const draining = records.filter(({ phase }) => phase === 'Draining');
   const waiting = records.filter(({ phase }) => phase === 'Waiting').filter(isFree);
   const isTried = records.some(({ phase }) => phase === 'Done');
-  const isTrying = records.some(isUnderWay);
   const isOpen = closedBy(maintenance, view) === undefined;
-  const next = isTried ? waiting : waiting.slice(0, isTrying ? 0 : 1);
-  const chosen = [...draining.filter(isFree), ...(isOpen ? next : [])];
+  const next = isTried ? waiting : waiting.slice(0, 1);
+  const mayBegin = isOpen && !records.some(isUnderWay);
+  const chosen = [...draining.filter(isFree), ...(mayBegin ? next : [])];
   return new Map(
     chosen.map(({ name }) => {
       const reason = `node ${name} is in maintenance ${maintenance.metadata.name}`;
