@@ -109,6 +109,24 @@ describe('a maintenance of which nothing is in the way', () => {
     expect([world.boots(), world.mostCleared]).toEqual([[1, 1, 1, 1, 1, 1], 1]);
   });
 
+  test('holds no more nodes than go together, also where their storages come back elsewhere', () => {
+    const world = new MaintenanceWorld({
+      ...six,
+      isLocal: false,
+      repositories: [],
+      maintenances: [{ nodes, groupSize: 2 }],
+    });
+    const everyStep: readonly MaintenanceEvent[] = [
+      { kind: 'operatorActs', done: Infinity },
+      ...six.storages.map((storage) => ({ kind: 'goesOn', storage }) as const),
+      // Whoever boots nodes has time for one only.
+      { kind: 'maintained', node: 0 },
+    ];
+    for (let round = 0; round < 100; round += 1) world.playAll(everyStep);
+    expect(world.boots()).toEqual([1, 0, 0, 0, 0, 0]);
+    expect(world.mostCleared).toBeLessThanOrEqual(2);
+  });
+
   test('leaves nodes without storages alone, and those that it does not name', () => {
     const world = new MaintenanceWorld({
       ...six,
