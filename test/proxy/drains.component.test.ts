@@ -11,6 +11,7 @@ import { ProxyCluster, waitUntil } from '../support/proxy-cluster.ts';
 import { beginPush } from '../support/ssh-push.ts';
 import { startStalledFetch } from '../support/stalled-fetch.ts';
 import { SteadyLoad, callTasks, patientMs } from '../support/steady-load.ts';
+import { drainOf, storageStatus, untilDrained } from '../support/storage-drains.ts';
 
 jest.setTimeout(180_000);
 
@@ -23,27 +24,9 @@ afterEach(async () => {
   for (const one of started.splice(0).toReversed()) await one.stop();
 });
 
-async function statusOf(client: GitalyClient, storage: string) {
-  const { virtualStorages } = await client.admin.getStatus({});
-  const found = virtualStorages[0]?.storages.find(({ name }) => name === storage);
-  if (found === undefined) throw new Error(`there is no storage ${storage}`);
-  return found;
-}
-
 async function firstRepository(client: GitalyClient): Promise<RepositoryStatus> {
   for await (const status of client.admin.listRepositories({ virtualStorage })) return status;
   throw new Error('there is no repository');
-}
-
-async function drainOf(client: GitalyClient, storage: string): Promise<Drain | undefined> {
-  return (await statusOf(client, storage)).drain;
-}
-
-function isDrained(client: GitalyClient, storage: string): Promise<void> {
-  return waitUntil(
-    `${storage} is drained`,
-    async () => (await drainOf(client, storage))?.drained === true,
-  );
 }
 
 describe('draining a storage', () => {
@@ -72,13 +55,13 @@ describe('draining a storage', () => {
     for (const { name } of cluster.nodes) {
       const storage = { virtualStorage, storage: name };
       await client.admin.requestDrain({ ...storage, requester, reason });
-      await isDrained(client, name);
+      await untilDrained(client, name);
       await cluster.node(name).stop();
       await cluster.restartNode(name);
       const before = new Map(load.done);
       await waitUntil(`${name} is back and in sync, and each task was done since`, async () => {
         // A proxy that did not reach it yet would let its replicas fall behind again.
-        const seen = await Promise.all(proxies.map((proxy) => statusOf(proxy, name)));
+        const seen = await Promise.all(proxies.map((proxy) => storageStatus(proxy, name)));
         const isBack = seen.every(
           ({ healthy, replicas, inSync }) => healthy && replicas === 4n && inSync === replicas,
         );
@@ -124,7 +107,7 @@ describe('draining a storage', () => {
     expect(await drainOf(client, name)).toMatchObject({ drained: false, calls: [{ count: 1n }] });
     fetch.resume();
     expect(await fetch.ended).toBe(0);
-    await isDrained(client, name);
+    await untilDrained(client, name);
   });
 
   it('waits for a push that could not do without it, although all replicas are in sync again', async () => {
@@ -157,7 +140,7 @@ describe('draining a storage', () => {
       calls: [{ class: 'push', count: 1n, oldestRepository: repository.relativePath }],
     });
     expect(await push.finish({ ref: 'refs/heads/pushed', commit })).toMatchObject({ exitCode: 0 });
-    await isDrained(client, needed.name);
+    await untilDrained(client, needed.name);
   });
 
   it('cuts what outlives the grace of its class, and nothing else', async () => {
@@ -189,7 +172,7 @@ describe('draining a storage', () => {
     const storage = { virtualStorage, storage: 'gitaly-1' };
     await one.admin.requestDrain({ ...storage, requester: 'operator', reason: 'a new image' });
     await other.admin.requestDrain({ ...storage, requester: 'anna', reason: 'a new disk' });
-    await isDrained(one, 'gitaly-1');
+    await untilDrained(one, 'gitaly-1');
     expect((await drainOf(other, 'gitaly-1'))?.requesters).toMatchObject([
       { requester: 'operator', reason: 'a new image' },
       { requester: 'anna', reason: 'a new disk' },
