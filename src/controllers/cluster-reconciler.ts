@@ -5,13 +5,13 @@ import { errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { effectiveSpec, type SpecDefaults } from '../api/effective-spec.ts';
 import type { Pod } from '../api/kubernetes.ts';
+import { kubeTime } from '../api/kube-time.ts';
 import type { GitalyCluster, GitalyClusterStatus } from '../api/generated/gitaly-cluster.ts';
 import type { GitalyMaintenanceStatus } from '../api/generated/gitaly-maintenance.ts';
 import type { Reconcile, ReconcileResult } from '../kube/controller-loop.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { KubeError } from '../kube/kube-error.ts';
-import { kubeTime } from '../api/kube-time.ts';
 import type { StatusWriter } from '../kube/status-writer.ts';
 import type { ClusterContext } from '../reconcilers/cluster-context.ts';
 import { desiredObjects } from '../reconcilers/desired-objects.ts';
@@ -316,16 +316,18 @@ async function look(
   const objects = caches.objectsOf(context);
   const maintenance = maintenances.view(context, objects.pods);
   const nodes = caches.nodes();
-  const othersNodes = nodes.filter((node) => !isMarkOf(markOfNode(node), context));
-  const { ownTaints } = options.nodes;
+  const leaving = leavingNodes(nodes, options.nodes.ownTaints);
+  const othersLeaving = new Map(leaving);
+  for (const node of nodes) {
+    if (isMarkOf(markOfNode(node), context)) othersLeaving.delete(node.metadata.name);
+  }
   const observed = {
     ...objects,
     databaseSecret,
-    leavingNodes: leavingNodes(othersNodes, ownTaints),
+    leavingNodes: othersLeaving,
     maintenance: activeMaintenance(maintenance),
     report: proxies.report,
   };
-  const leaving = leavingNodes(nodes, ownTaints);
   return { before, observed, leaving, maintenance, proxies, nowMs: clock.wallMs() };
 }
 

@@ -43,9 +43,14 @@ export class Maintenances {
   /** What is known of those of a cluster, by what is cached now. */
   view(context: ClusterContext, pods: readonly Pod[]): MaintenanceView {
     const { caches, clock, nodes } = this.#options;
+    const maintenances = this.#latest(context);
     return {
-      maintenances: this.#latest(context),
-      nodes: maintenanceNodes(context, { nodes: caches.nodes(), pods }),
+      maintenances,
+      // Nobody else asks for nodes, of which there may be thousands, and a look comes every few seconds.
+      nodes: maintenanceNodes(context, {
+        nodes: maintenances.length === 0 ? [] : caches.nodes(),
+        pods,
+      }),
       mayCordon: nodes.mayCordon,
       nowMs: clock.wallMs(),
     };
