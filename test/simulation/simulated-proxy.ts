@@ -25,6 +25,7 @@ import { VerificationLoop } from '../../src/proxy/verification/verification-loop
 import { verifyReplicas, type VerificationMetrics } from '../../src/proxy/verification/verifier.ts';
 import { Membership } from '../../src/proxy/view/membership.ts';
 import { RepositoryView } from '../../src/proxy/view/repository-view.ts';
+import { changeForPerson } from './change-for-person.ts';
 import { simulatedCall, type OnAnswer } from './simulated-call.ts';
 import { SimulatedLink, type OnCommit } from './simulated-link.ts';
 import { SimulatedProcess, type ClockError } from './simulated-process.ts';
@@ -289,33 +290,18 @@ export class SimulatedProxy {
   }
 
   /** A person asks for that number of replicas. Returns whether it was accepted. */
-  async changeReplicaCount(key: RepositoryKey, count: number): Promise<boolean> {
-    const { view } = this.#context;
+  changeReplicaCount(key: RepositoryKey, count: number): Promise<boolean> {
     const { policy, storages } = this.virtualStorage;
     const candidates = storages.map(({ name }) => name);
     const { minInSyncReplicas } = policy;
-    try {
-      const record = await view.get(key);
-      if (record === undefined) return false;
-      const outcome = await view.change(record, (current) =>
-        changeReplicaCount(current, count, { candidates, minInSyncReplicas }),
-      );
-      return outcome.kind === 'changed';
-    } catch {
-      return false;
-    }
+    return changeForPerson(this.view, key, (current) =>
+      changeReplicaCount(current, count, { candidates, minInSyncReplicas }),
+    );
   }
 
   /** A person asks for a replica to be moved. Returns whether it was accepted. */
-  async moveReplica(key: RepositoryKey, move: Move): Promise<boolean> {
-    const { view } = this.#context;
-    try {
-      const record = await view.get(key);
-      if (record === undefined) return false;
-      return (await view.change(record, (current) => beginMove(current, move))).kind === 'changed';
-    } catch {
-      return false;
-    }
+  moveReplica(key: RepositoryKey, move: Move): Promise<boolean> {
+    return changeForPerson(this.view, key, (current) => beginMove(current, move));
   }
 
   /** A person says that the replica on `storage` is right. */
