@@ -81,6 +81,7 @@ export class SimulatedStore implements ControlStore {
       take: (query) => this.#limited(verifications.take(query)),
       end: (turn, result) => this.#limited(verifications.end(turn, result)),
       markUnverified: (which) => this.#limited(verifications.markUnverified(which)),
+      recheck: (id, afterMs) => this.#limited(verifications.recheck(id, afterMs)),
       get: (id) => this.#limited(verifications.get(id)),
       findings: (query) => this.#limited(verifications.findings(query)),
       countFindings: (name) => this.#limited(verifications.countFindings(name)),

@@ -116,6 +116,7 @@ class InMemoryStore implements MemoryStore {
       take: (query) => this.#call(() => verifications.take(query)),
       end: (turn, result) => this.#call(() => verifications.end(turn, result)),
       markUnverified: (which) => this.#call(() => verifications.markUnverified(which)),
+      recheck: (id, afterMs) => this.#call(() => verifications.recheck(id, afterMs)),
       get: (id) => this.#call(() => verifications.get(id)),
       findings: (query) => this.#call(() => verifications.findings(query)),
       countFindings: (virtualStorage) =>

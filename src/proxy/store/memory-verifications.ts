@@ -15,6 +15,7 @@ import type {
 
 interface Entry extends VerificationState {
   readonly queuedAtMs: number;
+  readonly recheckAtMs?: number;
   readonly token: number;
 }
 
@@ -39,6 +40,7 @@ export class MemoryVerifications {
   }
 
   take({ intervalMs, leaseMs, limit }: TakeQuery): readonly VerificationTurn[] {
+    this.#promoteRechecks();
     const dueMs = this.#clock.monotonicMs() - intervalMs;
     const due = [...this.#entries]
       .filter(([, { queuedAtMs }]) => queuedAtMs <= dueMs)
@@ -57,7 +59,9 @@ export class MemoryVerifications {
     if (token !== undefined && String(entry.token) !== token) return false;
     const nowMs = this.#clock.monotonicMs();
     if (result.kind === 'verified') {
-      this.#put(id, { queuedAtMs: nowMs, verifiedAtMs: Math.round(this.#clock.wallMs()) });
+      const { finding: _, ...rest } = entry;
+      const verifiedAtMs = Math.round(this.#clock.wallMs());
+      this.#put(id, { ...rest, queuedAtMs: nowMs, verifiedAtMs });
       return true;
     }
     const { intervalMs, retryMs, finding = entry.finding } = result;
@@ -75,6 +79,13 @@ export class MemoryVerifications {
       this.#put(id, { ...entry, queuedAtMs: Number.NEGATIVE_INFINITY });
     }
     return replicas;
+  }
+
+  recheck(id: bigint, afterMs: number): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    // It stays the same turn.
+    this.#entries.set(id, { ...entry, recheckAtMs: this.#clock.monotonicMs() + afterMs });
   }
 
   get(id: bigint): VerificationState | undefined {
@@ -107,6 +118,14 @@ export class MemoryVerifications {
     );
     const expired = due.filter(([, { verifiedAtMs }]) => verifiedAtMs !== undefined).length;
     return { unverified: due.length - expired, expired };
+  }
+
+  #promoteRechecks(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [id, { recheckAtMs, ...entry }] of this.#entries) {
+      if (recheckAtMs === undefined || recheckAtMs > nowMs) continue;
+      this.#put(id, { ...entry, queuedAtMs: Number.NEGATIVE_INFINITY });
+    }
   }
 
   #put(id: bigint, entry: Omit<Entry, 'token'>): Entry {

@@ -15,6 +15,7 @@ const applied = [
   '0005_drains',
   '0006_storage_weights',
   '0007_storage_zones',
+  '0008_rechecks',
 ];
 
 describe('migratePostgres', () => {

@@ -30,6 +30,7 @@ export class PostgresVerifications implements VerificationQueue {
   }
 
   async take(query: TakeQuery): Promise<readonly VerificationTurn[]> {
+    await this.#ask(queries.promoteRechecks());
     const rows = await this.#ask<RepositoryRow & { readonly token: string }>(
       queries.takeTurns(query),
     );
@@ -51,6 +52,10 @@ export class PostgresVerifications implements VerificationQueue {
       if (page.repositories < markedAtOnce) return replicas;
       afterId = BigInt(page.last);
     }
+  }
+
+  async recheck(id: bigint, afterMs: number): Promise<void> {
+    await this.#ask(queries.recheck(id, afterMs));
   }
 
   async get(id: bigint): Promise<VerificationState | undefined> {

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { clientConfig, useDatabase } from '../../../test/support/postgres.ts';
 import { migrate } from './testing.ts';
-import { takeTurns } from './verification-queries.ts';
+import { promoteRechecks, takeTurns } from './verification-queries.ts';
 
 const database = useDatabase();
 beforeAll(() => migrate(database.coordinates));
@@ -36,17 +36,31 @@ async function fillTo(client: pg.Client, repositories: number): Promise<void> {
   await client.query('VACUUM ANALYZE');
 }
 
+/** Two are in doubt, and their time has come. */
+const recheckTwo = 'UPDATE verifications SET recheck_at = now() WHERE id IN (500, 501)';
+
 /** How many blocks a look at the queue reads, and how many turns it gets. */
 async function look(client: pg.Client): Promise<{ blocks: number; turns: number }> {
+  const promoted = await explain(client, promoteRechecks());
+  const taken = await explain(client, take);
+  return { blocks: blocksOf(promoted) + blocksOf(taken), turns: taken['Actual Rows'] };
+}
+
+async function explain(
+  client: pg.Client,
+  { text, values = [] }: pg.QueryConfig,
+): Promise<Explained['Plan']> {
   const { rows } = await client.query<{ 'QUERY PLAN': readonly [Explained] }>(
-    `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${take.text}`,
-    take.values ?? [],
+    `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`,
+    values,
   );
   const [explained] = rows[0]?.['QUERY PLAN'] ?? [];
   if (explained === undefined) throw new Error('there is no plan');
-  const { Plan: plan } = explained;
-  const blocks = plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
-  return { blocks, turns: plan['Actual Rows'] };
+  return explained.Plan;
+}
+
+function blocksOf(plan: Explained['Plan']): number {
+  return plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
 }
 
 interface Explained {
@@ -66,6 +80,7 @@ describe('a look at the queue of verifications', () => {
         expect(idle.turns).toBe(0);
         expect(idle.blocks).toBeLessThan(20);
         await client.query(`UPDATE verifications SET queued_at = '-infinity'`);
+        await client.query(recheckTwo);
         await client.query('VACUUM ANALYZE');
         const busy = await look(client);
         expect(busy.turns).toBe(2);

@@ -31,6 +31,25 @@ export function takeTurns({ intervalMs, leaseMs, limit }: TakeQuery): QueryConfi
   };
 }
 
+/** Puts those whose time to be rechecked has come before all others. */
+export function promoteRechecks(): QueryConfig {
+  return {
+    name: 'promote-rechecks',
+    text: `WITH due AS (
+             SELECT id FROM verifications WHERE recheck_at <= now() FOR UPDATE SKIP LOCKED
+           )
+           UPDATE verifications SET queued_at = '-infinity', recheck_at = NULL
+           FROM due WHERE verifications.id = due.id`,
+  };
+}
+
+export function recheck(id: bigint, afterMs: number): QueryConfig {
+  return {
+    text: `UPDATE verifications SET recheck_at = now() + ${milliseconds('$2')} WHERE id = $1`,
+    values: [id, afterMs],
+  };
+}
+
 /** Changes no row if it is another turn. */
 export function endTurn(turn: EndedTurn, result: VerificationResult): QueryConfig {
   const which = 'WHERE id = $1 AND queued_at = coalesce($2::timestamptz, queued_at) RETURNING id';

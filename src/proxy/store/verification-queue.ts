@@ -20,6 +20,13 @@ export interface VerificationQueue {
   /** Makes it the turn of these, before all others. Returns the number of their replicas. */
   markUnverified(which: VerificationSelection): Promise<number>;
 
+  /**
+   * Makes it a repository's turn when `afterMs` are over, before all others, whatever the interval is and whatever
+   * is found until then: what is in doubt may show only later. Its other turns and what was found stay as they are. A
+   * later call replaces an earlier one. Nothing happens if there is no such repository.
+   */
+  recheck(id: bigint, afterMs: number): Promise<void>;
+
   /** What is known of one repository, or undefined if it does not exist. */
   get(id: bigint): Promise<VerificationState | undefined>;
 

@@ -138,6 +138,54 @@ export function describeVerifications(harness: Harness): void {
       });
     });
 
+    test('one to be rechecked has one more turn when its time has come', async () => {
+      const store = await open();
+      const { record } = await createIn(store);
+      await store.verifications.recheck(record.id, longMs);
+      expect(idsOf(await store.verifications.take(marked))).not.toContain(record.id);
+      await store.verifications.recheck(record.id, 0);
+      expect(idsOf(await store.verifications.take(marked))).toContain(record.id);
+      expect(idsOf(await store.verifications.take(marked))).not.toContain(record.id);
+    });
+
+    test('one that was verified too early is rechecked all the same', async () => {
+      const store = await open();
+      const { record } = await createIn(store);
+      await store.verifications.recheck(record.id, 50);
+      await store.verifications.end({ record }, { kind: 'verified' });
+      await eventually(async () =>
+        idsOf(await store.verifications.take(marked)).includes(record.id),
+      );
+    });
+
+    test('one to be rechecked keeps its turns until then, and what was found', async () => {
+      const store = await open();
+      const { record } = await createIn(store);
+      await mark(store, record);
+      const finding = 'they differ';
+      const again = { kind: 'postponed', intervalMs: longMs, retryMs: 0, finding } as const;
+      await store.verifications.end(await takeOne(store, record), again);
+      await store.verifications.recheck(record.id, longMs);
+      expect(await store.verifications.get(record.id)).toEqual({ finding });
+      const turn = await takeOne(store, record);
+      await store.verifications.recheck(record.id, longMs);
+      expect(await store.verifications.end(turn, again)).toBe(true);
+      await store.verifications.recheck(record.id, 0);
+      await takeOne(store, record);
+      expect(await store.verifications.get(record.id)).toEqual({ finding });
+    });
+
+    test('a turn that lasts until the recheck does not end as verified', async () => {
+      const store = await open();
+      const { record } = await createIn(store);
+      await mark(store, record);
+      const turn = await takeOne(store, record);
+      await store.verifications.recheck(record.id, 0);
+      const next = await takeOne(store, record);
+      expect(await store.verifications.end(turn, { kind: 'verified' })).toBe(false);
+      expect(await store.verifications.end(next, { kind: 'verified' })).toBe(true);
+    });
+
     test('marks those with a replica on a storage, and counts these replicas', async () => {
       const store = await open();
       const { record, virtualStorage } = await createIn(store);
@@ -162,6 +210,8 @@ export function describeVerifications(harness: Harness): void {
       expect(await store.verifications.end(turn, { kind: 'verified' })).toBe(false);
       expect(await store.verifications.get(record.id)).toBeUndefined();
       expect(await mark(store, record)).toBe(0);
+      await store.verifications.recheck(record.id, 0);
+      expect(idsOf(await store.verifications.take(marked))).not.toContain(record.id);
     });
   });
 }
