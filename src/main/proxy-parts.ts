@@ -114,7 +114,7 @@ export function createRelay(
   serving: ServingState,
 ): Relay {
   const { owner, logger, callLogger = logger, clientTokens, leaseMs, lateLimitMs } = options;
-  const { parallelRepairs: parallel } = options;
+  const { parallelRepairs: parallel, recheckAfterMs } = options;
   const isTransitioning = options.config.clientAuthTransitioning ?? false;
   const { clock = systemClock, random = systemRandom } = options;
   const outage = new StoreOutage({ clock, logger });
@@ -128,7 +128,10 @@ export function createRelay(
     storages,
     writes,
   };
-  const settler = new Settler(repair);
+  const settler = new Settler({
+    ...repair,
+    ...(recheckAfterMs === undefined ? {} : { recheckAfterMs }),
+  });
   const verifier = { ...repair, metrics };
   const context: RelayContext = {
     ...common,

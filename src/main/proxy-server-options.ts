@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { RelayContext } from '../proxy/relay/context.ts';
+import type { SettlerOptions } from '../proxy/replication/settler.ts';
 import type { GrpcListenerOptions } from '../proxy/relay/grpc-listener.ts';
 import type { ControlStore } from '../proxy/store/control-store.ts';
 import type { AcceptedConnections } from '../proxy/wire/accepted-connections.ts';
@@ -42,6 +43,7 @@ export interface ProxyServerOptions {
   readonly lateLimitMs?: RelayContext['lateLimitMs'];
   /** See {@link GrpcListenerOptions}. */
   readonly clientLimits?: GrpcListenerOptions['limits'];
+  readonly recheckAfterMs?: SettlerOptions['recheckAfterMs'];
   /** Repairs of this proxy at the same time. Default 4. */
   readonly parallelRepairs?: number;
   /** The process that this proxy is a worker of. Default: it is alone in its pod. */

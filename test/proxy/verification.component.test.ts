@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { GitalyClient } from '../../src/client/gitaly-client.ts';
 import type { RepositoryStatus } from '../../src/gen/gitaly_operator/v1/admin_pb.ts';
 import type { ControlStore } from '../../src/proxy/store/control-store.ts';
@@ -12,6 +12,7 @@ import { commitFile } from '../support/commit-file.ts';
 import { useDatabase } from '../support/postgres.ts';
 import { ProxyCluster, waitUntil, type ProxyClusterOptions } from '../support/proxy-cluster.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
+import { intentOf } from '../support/repository-records.ts';
 
 const git = promisify(execFile);
 
@@ -166,6 +167,53 @@ describe('a reference that changed on one storage of two', () => {
     await waitUntil('the status is clear', async () => (await undecided()).join() === '0');
     expect(await metricsOf(running)).not.toContain('gitaly_proxy_replicas_left_behind_total{');
   });
+});
+
+describe('a replica that changed right after a settlement had found it equal', () => {
+  const openStore = usePostgres();
+
+  it('is found and put right, though nobody asks and it is nobody’s turn', async () => {
+    let mayVerify = false;
+    const { client, first, second, logger, secondary, folderOn } = await start({
+      openStore: async () => givesTurnsOnce(() => mayVerify, await openStore()),
+      config: {},
+      proxy: { recheckAfterMs: 1 },
+    });
+    const store = await openStore();
+    await leaveUnsettled(store);
+    await store.stop();
+    await waitUntil('it is settled', () => logger.lines.join().includes('is gone were settled'));
+    expect(await isInSync(client)).toBe(true);
+
+    await setMain(folderOn(secondary), first);
+    mayVerify = true;
+    await waitUntil('it was found', () => dropped(logger).length > 0);
+    await waitUntil('it is in sync again', () => isInSync(client));
+    expect(await mainOf(folderOn(secondary))).toBe(second);
+    expect(dropped(logger)).toEqual([{ [secondary]: 'different' }]);
+  });
+
+  /** A store that gives nobody a turn before a condition holds. */
+  function givesTurnsOnce(condition: () => boolean, store: ControlStore): ControlStore {
+    const { verifications } = store;
+    const take = verifications.take.bind(verifications);
+    jest
+      .spyOn(verifications, 'take')
+      .mockImplementation(async (query) => (condition() ? take(query) : []));
+    return store;
+  }
+
+  /** As if a proxy had died in the middle of a write that has changed nothing yet. */
+  async function leaveUnsettled(store: ControlStore): Promise<void> {
+    await waitUntil('there is an intent', async () => {
+      const record = await store.get(name);
+      if (record === undefined) throw new Error('there is no repository');
+      const { epoch } = record;
+      const voters = record.replicas.map(({ storage }) => storage);
+      const intents = [intentOf('of the dead', { owner: 'gone', epoch, voters })];
+      return (await store.compareAndSwap({ ...record, intents })).kind === 'swapped';
+    });
+  }
 });
 
 describe('a repository whose turn it is not', () => {

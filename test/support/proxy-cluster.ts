@@ -49,7 +49,10 @@ export interface ProxyClusterOptions {
   readonly config?: Partial<ProxyServerOptions['config']>;
   /** What else is to be special about the proxies. */
   readonly proxy?: Partial<
-    Pick<ProxyServerOptions, 'clientTokens' | 'gitalyTokens' | 'certificate' | 'storageCa'>
+    Pick<
+      ProxyServerOptions,
+      'clientTokens' | 'gitalyTokens' | 'certificate' | 'storageCa' | 'recheckAfterMs'
+    >
   >;
   /** Whoever signs the storages' certificates. The proxies speak TLS with them then. */
   readonly storageAuthority?: CertificateAuthority;

@@ -202,7 +202,7 @@ export interface ProxySpec {
  */
 export interface VerificationSpec {
   /**
-   * From one comparison of a repository to the next. 0: only those that somebody asks for.
+   * From one comparison of a repository to the next. 0: only those that somebody asks for, and those in which writes of a proxy that is gone were settled.
    */
   intervalHours?: number;
   /**

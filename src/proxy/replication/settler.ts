@@ -7,15 +7,32 @@ import {
   type RepositoryRecord,
 } from '../routing/repository-record.ts';
 import { settleAbandoned } from '../transactions/record-changes.ts';
-import type { StorageDirectory, VirtualStorage } from '../upstream/storage-directory.ts';
+import type { ControlCalls } from '../upstream/control-calls.ts';
 import type { ControlStore } from '../store/control-store.ts';
+import type { VerificationQueue } from '../store/verification-queue.ts';
 import { underBarrier, type BarrierOptions } from './barrier.ts';
 
 export interface SettlerOptions extends BarrierOptions {
-  readonly store: ControlStore;
-  readonly storages: StorageDirectory;
+  readonly store: Pick<ControlStore, 'remove'> & {
+    readonly verifications: Pick<VerificationQueue, 'recheck'>;
+  };
+  readonly storages: { get(virtualStorage: string): SettlingStorages | undefined };
   readonly logger: Logger;
+  /** How long after a settlement the replicas are verified again. Default 30 s. */
+  readonly recheckAfterMs?: number;
 }
+
+/** The storages of a virtual storage. */
+interface SettlingStorages {
+  control(storage: string): Pick<ControlCalls, 'fingerprint' | 'remove'>;
+}
+
+/**
+ * A storage that answers may still have to carry out what it was told before: it waits for a lock of git, for some
+ * seconds, or the message was lost and TCP sends it anew, up to seven times within 26 s, also from the machine of a
+ * proxy that is gone. One that stands still does not answer, and is behind.
+ */
+const defaultRecheckAfterMs = 30_000;
 
 /**
  * Settles writes whose owner is gone. Nobody was told that they were done, so either outcome is
@@ -61,11 +78,12 @@ export class Settler {
   /**
    * 1. Ask every in-sync voter for its checksum; one that does not answer is out.
    * 2. Go on with the contents of the primary if it answered, else with those that most have.
+   * 3. What is equal now may become different, so it is to be verified once more.
    */
   async #compareAndSettle(
     quiet: RepositoryRecord,
     barrier: Barrier,
-    virtualStorage: VirtualStorage,
+    virtualStorage: SettlingStorages,
   ): Promise<void> {
     const { view, membership, logger } = this.#options;
     const isAbandoned = (intent: Intent) => membership.isAbandoned(intent);
@@ -74,6 +92,7 @@ export class Settler {
     const chosen = checksums.get(quiet.primary) ?? mostFrequent([...checksums.values()]);
     if (chosen === undefined) return;
     const equal = voters.filter((storage) => checksums.get(storage) === chosen);
+    await this.#recheckLater(quiet);
     const settled = await view.change(quiet, (current) =>
       settleAbandoned(current, { barrier, equal, isAbandoned }),
     );
@@ -86,8 +105,22 @@ export class Settler {
     await view.departuresKnown(settled.record);
   }
 
+  /** Before the record changes: who dies in between leaves a look too many, and not one too few. */
+  async #recheckLater({ id, relativePath }: RepositoryRecord): Promise<void> {
+    const { store, logger, recheckAfterMs = defaultRecheckAfterMs } = this.#options;
+    try {
+      await store.verifications.recheck(id, recheckAfterMs);
+    } catch (error) {
+      const err = errorMessage(error);
+      logger.warn({ id, relativePath, err }, 'what is settled is not verified again soon');
+    }
+  }
+
   /** The client was not told that the repository exists: it does not. */
-  async #takeBackCreation(record: RepositoryRecord, virtualStorage: VirtualStorage): Promise<void> {
+  async #takeBackCreation(
+    record: RepositoryRecord,
+    virtualStorage: SettlingStorages,
+  ): Promise<void> {
     const { store, view, logger } = this.#options;
     const removed = await store.remove(record);
     await view.refresh(record);
@@ -102,7 +135,7 @@ export class Settler {
 export async function removeReplicas(
   record: RepositoryRecord,
   replicaPath: string,
-  virtualStorage: VirtualStorage,
+  virtualStorage: SettlingStorages,
   logger: Logger,
 ): Promise<void> {
   await Promise.all(
@@ -122,7 +155,7 @@ export async function removeReplicas(
 async function checksumsOf(
   storages: readonly string[],
   record: RepositoryRecord,
-  virtualStorage: VirtualStorage,
+  virtualStorage: SettlingStorages,
 ): Promise<ReadonlyMap<string, string>> {
   const checksums = new Map<string, string>();
   await Promise.all(
