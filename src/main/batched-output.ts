@@ -1,5 +1,6 @@
 import { writeSync, write as writeFile } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
+import { LentBuffer } from '../proxy/wire/lent-buffer.ts';
 
 export interface BatchedOutputOptions {
   readonly fd: number;
@@ -9,6 +10,7 @@ export interface BatchedOutputOptions {
 /** Lines wait until there is so much, or so long. A write for each line would cost more than its call. */
 const batchBytes = 64 * 1024;
 const batchMs = 100;
+const bufferBytes = 2 * batchBytes;
 /** What waits at most while nobody reads; then lines are dropped. */
 const maxWaitingBytes = 16 * 1024 * 1024;
 /** How long a pipe that is full is left alone. */
@@ -22,7 +24,8 @@ const lineBreak = 0x0a;
  */
 export class BatchedOutput {
   readonly #options: BatchedOutputOptions;
-  #buffer = Buffer.allocUnsafeSlow(2 * batchBytes);
+  readonly #lent = new LentBuffer();
+  #buffer = this.#lent.take(bufferBytes);
   #length = 0;
   /** What is being written, from `#written` on. */
   #writing: Buffer | undefined;
@@ -102,7 +105,9 @@ export class BatchedOutput {
     if (this.#writing !== undefined || this.#length === 0) return;
     this.#writing = this.#buffer.subarray(0, this.#length);
     this.#written = 0;
-    this.#buffer = Buffer.allocUnsafeSlow(2 * batchBytes);
+    // One that has grown is not kept.
+    if (this.#buffer.length === bufferBytes) this.#lent.lend(this.#buffer);
+    this.#buffer = this.#lent.take(bufferBytes);
     this.#length = 0;
     this.#writeOn();
   }
@@ -120,6 +125,7 @@ export class BatchedOutput {
       if (this.#written < bytes.length) this.#writeOn();
       else {
         this.#writing = undefined;
+        this.#lent.giveBack();
         if (this.#length >= batchBytes) this.#flush();
         else if (this.#length > 0) this.#arm(batchMs);
       }

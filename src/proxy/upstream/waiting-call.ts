@@ -70,8 +70,9 @@ export class WaitingCall implements CallStream {
     }
     for (let piece = this.#queue.head; piece !== undefined; piece = this.#queue.head) {
       const { bytes, start, end, source } = piece;
+      const isLast = end - start === this.#queue.bytes;
+      stream.sendData(bytes, start, end, this.#localEnded && isLast, source);
       this.#queue.shift(end - start);
-      stream.sendData(bytes, start, end, this.#localEnded && this.#queue.bytes === 0, source);
     }
   }
 

@@ -1,15 +1,13 @@
+import { sendBlocks } from './send-blocks.ts';
 import type { FlowCredit } from './stream.ts';
 
-/** A piece of data that waits, in a buffer of our own. */
+/** A piece of data that waits, in a block of our own: valid until it is shifted or cleared. */
 export interface QueuedData {
   readonly bytes: Buffer;
   start: number;
   end: number;
   readonly source: FlowCredit | undefined;
 }
-
-/** Small pieces are gathered in buffers of this size, so that each costs no more than its bytes. */
-const gatherBytes = 4096;
 
 /** Copies of the data that a stream could not send at once, in order. */
 export class SendQueue {
@@ -29,16 +27,21 @@ export class SendQueue {
 
   /** Appends a copy of `bytes[start, end)`. */
   push(bytes: Buffer, start: number, end: number, source: FlowCredit | undefined): void {
-    const length = end - start;
-    this.#bytes += length;
+    this.#bytes += end - start;
+    let from = start;
+    // Small pieces are gathered, so that each costs no more than its bytes.
     const last = this.#pieces.at(-1);
-    if (last !== undefined && last.source === source && last.bytes.length - last.end >= length) {
-      last.end += bytes.copy(last.bytes, last.end, start, end);
-      return;
+    if (last !== undefined && last.source === source) {
+      const copied = bytes.copy(last.bytes, last.end, from, end);
+      last.end += copied;
+      from += copied;
     }
-    const copy = Buffer.allocUnsafeSlow(Math.max(length, gatherBytes));
-    bytes.copy(copy, 0, start, end);
-    this.#pieces.push({ bytes: copy, start: 0, end: length, source });
+    while (from < end) {
+      const block = sendBlocks.take(end - from);
+      const copied = bytes.copy(block, 0, from, end);
+      this.#pieces.push({ bytes: block, start: 0, end: copied, source });
+      from += copied;
+    }
   }
 
   /** Removes `bytes` from the head, which has as many. */
@@ -48,6 +51,7 @@ export class SendQueue {
     this.#bytes -= bytes;
     head.start += bytes;
     if (head.start < head.end) return;
+    sendBlocks.giveBack(head.bytes);
     this.#first += 1;
     if (this.#first === this.#pieces.length || this.#first >= 64) {
       this.#pieces.splice(0, this.#first);
@@ -60,6 +64,7 @@ export class SendQueue {
     const dropped = this.#pieces.splice(0).slice(this.#first);
     this.#first = 0;
     this.#bytes = 0;
+    for (const { bytes } of dropped) sendBlocks.giveBack(bytes);
     for (const { source, start, end } of dropped) source?.consumed(end - start);
   }
 }
