@@ -65,6 +65,8 @@ export function createStorages(options: ProxyServerOptions): StorageSide {
           signal,
           clock,
           readBuffer,
+          // What was told to a storage that was given up must not reach it later.
+          resetsOnDestroy: true,
           tls: { ...(storageCa && { ca: storageCa() }), onVerified },
         }),
       tokens,

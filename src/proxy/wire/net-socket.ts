@@ -13,6 +13,7 @@ const readAheadBytes = 1024 * 1024;
 export class SocketTransport implements Transport {
   readonly peer: string;
   readonly #socket: Socket;
+  readonly #drop: () => void;
   #events: TransportEvents | undefined;
   #unconsumed = 0;
   #wantsDrain = false;
@@ -25,9 +26,14 @@ export class SocketTransport implements Transport {
     this.#drain();
   };
 
-  /** Takes over a socket that is paused. What it reads has to be given to {@link deliver}. */
-  constructor(socket: Socket, peer: string) {
+  /**
+   * Takes over a socket that is paused. What it reads has to be given to {@link deliver}.
+   *
+   * @param drop destroys the socket. Default: as it does itself
+   */
+  constructor(socket: Socket, peer: string, drop?: () => void) {
     this.#socket = socket;
+    this.#drop = drop ?? (() => void socket.destroy());
     this.peer = peer;
     socket.on('error', (error) => {
       this.#error ??= error;
@@ -84,7 +90,7 @@ export class SocketTransport implements Transport {
 
   destroy(error?: Error): void {
     this.#error ??= error;
-    this.#socket.destroy();
+    this.#drop();
   }
 
   /** Takes bytes that the socket has read. */
@@ -127,14 +133,21 @@ export function readInto(buffer: Buffer): Reading {
   return reading;
 }
 
+export interface SocketTransportOptions {
+  /** How the socket reads, if it has memory for that. */
+  readonly reading?: Reading;
+  /** Destroys the socket. Default: what was written may still be sent. */
+  drop?(): void;
+}
+
 /** Makes a transport of a socket that has read nothing yet. */
 export function createSocketTransport(
   socket: Socket,
   peer: string,
-  reading?: Reading,
+  { reading, drop }: SocketTransportOptions = {},
 ): SocketTransport {
   socket.pause();
-  const transport = new SocketTransport(socket, peer);
+  const transport = new SocketTransport(socket, peer, drop);
   if (reading === undefined) socket.on('data', (chunk: Buffer) => transport.deliver(chunk));
   else reading.target = transport;
   return transport;

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -231,16 +232,18 @@ describe('connectTransport', () => {
   });
 
   test('gives up after its limit when the TLS handshake gets no answer', async () => {
-    const silent = createServer(() => {}).listen(0, '127.0.0.1');
-    scope.onStop(() => void silent.close());
-    await new Promise((resolve) => {
-      silent.once('listening', resolve);
-    });
-    const bound = silent.address();
-    const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+    const port = await listen(() => {});
     const address = { kind: 'tcp', host: '127.0.0.1', port, tls: true } as const;
     await expect(connectTransport({ ...base, timeoutMs: 50, address })).rejects.toThrow(
       TimeoutError,
+    );
+  });
+
+  test('says so when the connection breaks in the middle of the TLS handshake', async () => {
+    const port = await listen((socket) => socket.once('data', () => socket.resetAndDestroy()));
+    const address = { kind: 'tcp', host: '127.0.0.1', port, tls: true } as const;
+    await expect(connectTransport({ ...base, address })).rejects.toThrow(
+      `cannot connect to tls://127.0.0.1:${port}: read ECONNRESET`,
     );
   });
 
@@ -322,6 +325,14 @@ describe('listenTransport', () => {
     while (server.received < 2) await tick();
   });
 });
+
+/** Starts a server that is not ours. Resolves with its port. */
+async function listen(accept: (socket: Socket) => void): Promise<number> {
+  const server = createServer(accept).listen(0, '127.0.0.1');
+  scope.onStop(() => void server.close());
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
 
 function tick(): Promise<void> {
   return new Promise((resolve) => {

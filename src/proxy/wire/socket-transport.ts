@@ -1,10 +1,11 @@
 import { connect as connectSocket, createServer, isIP, type Server, type Socket } from 'node:net';
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
-import { type Clock, TimeoutError } from '../../base/clock.ts';
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import type { Clock } from '../../base/clock.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import { type Address, formatAddress } from '../../rpc/address.ts';
 import { takeConnections, type AcceptedConnections } from './accepted-connections.ts';
 import { bindServer, kernelOptions, type Endpoint } from './bind-server.ts';
+import { ConnectionAttempt } from './connection-attempt.ts';
 import { createSocketTransport, moveHandle, readInto } from './net-socket.ts';
 import type { Transport } from './transport.ts';
 
@@ -41,6 +42,11 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** See {@link createReadBuffer}. Without it, and with TLS, each read has memory of its own. */
   readonly readBuffer?: Buffer;
+  /**
+   * Whether `destroy` also takes back what was written and has not arrived, by a TCP reset. Default: while the
+   * network is away the kernel goes on trying to send it, and it arrives when the network is back.
+   */
+  readonly resetsOnDestroy?: boolean;
 }
 
 /**
@@ -49,59 +55,47 @@ export interface ConnectOptions {
  * @throws Error that names the address, with the socket's error as its cause; TimeoutError after
  *   `timeoutMs`; an error with the signal's reason as its cause
  */
-export function connectTransport(options: ConnectOptions): Promise<Transport> {
-  const { address, timeoutMs, clock, signal } = options;
-  const peer = formatAddress(address);
-  const cancelled = () =>
-    new Error(`connecting to ${peer} was cancelled`, { cause: signal?.reason });
-  if (signal?.aborted) return Promise.reject(cancelled());
-  const { socket, transport, connectedEvent } = createClient(options, peer);
-  return new Promise((resolve, reject) => {
-    const settle = (error: Error | undefined) => {
-      timer.cancel();
-      signal?.removeEventListener('abort', onAbort);
-      socket.off('error', onError);
-      if (error === undefined) {
-        resolve(transport);
-        return;
-      }
-      socket.destroy();
-      reject(error);
-    };
-    const onAbort = () => settle(cancelled());
-    const onError = (error: Error) =>
-      settle(new Error(`cannot connect to ${peer}: ${error.message}`, { cause: error }));
-    const onTimeout = () => settle(new TimeoutError(`connecting to ${peer}`, timeoutMs));
-    const timer = clock.after(timeoutMs, onTimeout);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    socket.once('error', onError);
-    socket.once(connectedEvent, () => settle(undefined));
-  });
+export async function connectTransport(options: ConnectOptions): Promise<Transport> {
+  const { address, readBuffer, resetsOnDestroy = false } = options;
+  const attempt = new ConnectionAttempt(options, formatAddress(address));
+  const isUnix = address.kind === 'unix';
+  const isSecured = !isUnix && address.tls;
+  const reading = readBuffer === undefined || isSecured ? undefined : readInto(readBuffer);
+  const target = isUnix ? { path: address.path } : { host: address.host, port: address.port };
+  const socket = connectSocket({ ...socketOptions, ...target, ...reading?.options });
+  const reset = resetsOnDestroy && !isUnix ? () => void socket.resetAndDestroy() : undefined;
+  if (!isSecured) {
+    const plain = { ...(reading && { reading }), ...(reset && { drop: reset }) };
+    const transport = createSocketTransport(socket, attempt.peer, plain);
+    await attempt.opens(socket, 'connect');
+    return transport;
+  }
+  await attempt.opens(socket, 'connect');
+  const secured = secure(socket, address.host, options.tls);
+  const drop = () => {
+    reset?.();
+    secured.destroy();
+  };
+  const transport = createSocketTransport(secured, attempt.peer, { drop });
+  await attempt.opens(secured, 'secureConnect');
+  return transport;
 }
 
-function createClient({ address, tls = {}, readBuffer }: ConnectOptions, peer: string) {
-  if (address.kind !== 'unix' && address.tls) {
-    const socket = connectTls({
-      ...socketOptions,
-      host: address.host,
-      port: address.port,
-      servername: tls.serverName ?? serverNameOf(address.host),
-      ALPNProtocols: ['h2'],
-      minVersion: 'TLSv1.2',
-      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    });
-    const transport = createSocketTransport(socket, peer);
-    socket.once('secureConnect', () => {
-      tls.onVerified?.(Date.parse(socket.getPeerCertificate().valid_to));
-    });
-    return { socket, transport, connectedEvent: 'secureConnect' };
-  }
-  const target =
-    address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
-  const reading = readBuffer === undefined ? undefined : readInto(readBuffer);
-  const socket = connectSocket({ ...socketOptions, ...target, ...reading?.options });
-  const transport = createSocketTransport(socket, peer, reading);
-  return { socket, transport, connectedEvent: 'connect' };
+/** Begins a TLS handshake on a connection. */
+function secure(socket: Socket, host: string, tls: ClientTls = {}): TLSSocket {
+  const secured = connectTls({
+    socket,
+    host,
+    servername: tls.serverName ?? serverNameOf(host),
+    ALPNProtocols: ['h2'],
+    minVersion: 'TLSv1.2',
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+  });
+  socket.on('error', (error) => secured.destroy(error));
+  secured.once('secureConnect', () => {
+    tls.onVerified?.(Date.parse(secured.getPeerCertificate().valid_to));
+  });
+  return secured;
 }
 
 /** RFC 6066 section 3: a server name is a name, never an IP address. */
@@ -172,7 +166,7 @@ function createPlain(options: ListenOptions): Server {
     const socket = moved ?? accepted;
     if (!admit(socket)) return;
     const peer = peerOf(socket, options.endpoint);
-    options.onConnection(createSocketTransport(socket, peer, moved && reading));
+    options.onConnection(createSocketTransport(socket, peer, moved && reading && { reading }));
   });
 }
 
