@@ -10,6 +10,7 @@ import type { ServingState } from '../proxy/admin/serving-state.ts';
 import type { RelayContext } from '../proxy/relay/context.ts';
 import { Dispatcher } from '../proxy/relay/dispatcher.ts';
 import { Forwarder } from '../proxy/relay/forwarder.ts';
+import { endDecisions } from '../proxy/relay/lease-lapse.ts';
 import type { ServerCall } from '../proxy/relay/server-call.ts';
 import { SidechannelRegistry } from '../proxy/relay/sidechannel-registry.ts';
 import { voteMethods } from '../proxy/relay/vote-service.ts';
@@ -122,7 +123,11 @@ export function createRelay(
   const outage = new StoreOutage({ clock, logger });
   const common = { store, owner, clock, logger, outage };
   const view = new RepositoryView(common);
-  const membership = new Membership({ ...common, ...(leaseMs === undefined ? {} : { leaseMs }) });
+  const membership = new Membership({
+    ...common,
+    ...(leaseMs === undefined ? {} : { leaseMs }),
+    onLapse: (leftMs) => endDecisions(leftMs, { storages, writes, logger }),
+  });
   const repair = {
     ...common,
     view,

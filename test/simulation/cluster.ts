@@ -5,7 +5,7 @@ import { isSettled } from '../../src/proxy/store/placement.ts';
 import { MemoryDatabase } from '../../src/proxy/store/memory-database.ts';
 import type { StorageIdentity } from '../../src/proxy/store/storage-identity.ts';
 import { inSyncVoters } from './in-sync.ts';
-import type { Committed } from './simulated-link.ts';
+import type { Committed } from './committed.ts';
 import type { ClockError } from './simulated-process.ts';
 import { SimulatedProxy, virtualStorageName, type Transaction } from './simulated-proxy.ts';
 import { SimulatedStorage, type StorageFaults } from './simulated-storage.ts';

@@ -57,12 +57,25 @@ export const replicaMutants: readonly Mutant[] = [
     faults: ['p1-a-cut', 'b-fails', 'p1-has-a-late-store'],
   },
   {
+    name: 'a-copy-hears-within-the-lease-or-never',
+    edits: [
+      {
+        file: 'src/proxy/transactions/copy-votes.ts',
+        guard: 'if (isHeld) unconfirmed.add(node);',
+        without: '',
+      },
+    ],
+    violates: /I[1346]/,
+    only: ['repair', 'move', 'more-replicas', 'fewer-then-more-replicas'],
+    faults: ['p1-is-not-heard-8000', 'p2-is-not-heard-8000'],
+  },
+  {
     name: 'copies-end-with-the-lease',
     edits: [
       {
         file: 'src/proxy/transactions/copy-votes.ts',
-        guard: "lease.hasHeldLeaseSince(term) ? 'commit' : 'abort'",
-        without: "'commit'",
+        guard: 'const isHeld = lease.hasHeldLeaseSince(term);',
+        without: 'const isHeld = true;',
       },
     ],
     violates: /I1/,

@@ -100,6 +100,17 @@ const proxyFaults = ['p1', 'p2'].flatMap((name): readonly ShortFault[] => {
       if (!store.isPrompt) store.disconnect();
     });
   };
+  // It hears nothing, or is not heard. What it has sent arrives later.
+  const isCutOffFor =
+    (forMs: number, how: 'stall' | 'mute') =>
+    ({ timeline }: Cluster, proxy: SimulatedProxy) => {
+      const { process, store, links } = proxy;
+      timeline.tell(() => `${name} is cut off for ${forMs} ms`);
+      for (const link of links) link[how](forMs);
+      process.receive(() => noticesSilence(proxy));
+      timeline.after(forMs, () => process.receive(() => store.reconnect()));
+      return forMs;
+    };
   return [
     on('crashes', (cluster, proxy) => {
       cluster.crashProxy(proxy);
@@ -110,6 +121,9 @@ const proxyFaults = ['p1', 'p2'].flatMap((name): readonly ShortFault[] => {
     on('pauses-1000', pausesFor(1000)),
     on('pauses-4000', pausesFor(4000)),
     on('pauses-15000', pausesFor(15_000)),
+    on('is-cut-off-2400', isCutOffFor(2400, 'stall')),
+    on('is-cut-off-5000', isCutOffFor(5000, 'stall')),
+    on('is-not-heard-8000', isCutOffFor(8000, 'mute')),
     on('loses-storages', ({ timeline }, { links }) => {
       for (const link of links) link.cut();
       timeline.after(800, () => links.forEach((link) => link.mend()));

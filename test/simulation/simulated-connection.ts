@@ -8,6 +8,8 @@ export interface Connection {
   isAdmitted: boolean;
   /** After it broke. */
   openToStorageUntilMs: number;
+  /** When the last of all messages arrives, each way. */
+  readonly last: Stream;
   /** The storage's process at the time: after a crash it is another one. */
   readonly storage: SimulatedProcess;
   /** Those that the proxy waits for. */

@@ -12,7 +12,9 @@ import { UpstreamError } from '../../src/proxy/upstream/unary-call.ts';
 import { statusTrailers } from '../../src/proxy/wire/grpc-status.ts';
 import { headerField, type HeaderField } from '../../src/proxy/wire/hpack/header-field.ts';
 import type { Http2Stream, StreamEvents } from '../../src/proxy/wire/http2/stream.ts';
+import type { Committed, OnCommit } from './committed.ts';
 import type { Connection, OpenCall, Stream, VotingCall } from './simulated-connection.ts';
+import { longestWayMs, SimulatedNetwork, type Way } from './simulated-network.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 import type {
   SimulatedStorage,
@@ -27,15 +29,8 @@ const regainMs = 1000;
 const checkMs = 500;
 /** As with the product, though much sooner: primaries are to come back within a schedule. */
 const steadyAfterMs = 400;
-/** How long a message is under way at most. */
-const longestWayMs = 60;
-
-/** What a storage is told to go on with: a write of that transaction, or a copy. */
-export type Committed =
-  { readonly kind: 'write'; readonly transaction: string } | { readonly kind: 'copy' };
-
-/** Called whenever a proxy tells a storage to commit what it has prepared. */
-export type OnCommit = (what: Committed, storage: string) => void;
+/** What only sends is given up that late. */
+const unansweredLimitMs = 10_000;
 
 /**
  * What a proxy has of one storage, with the network in between: it takes the place of
@@ -61,7 +56,7 @@ export class SimulatedLink {
   #health: NodeHealth = { kind: 'unknown' };
   #healthySinceMs = 0;
   #isCut = false;
-  #stalledUntilMs = 0;
+  readonly #network: SimulatedNetwork;
 
   constructor(
     proxy: SimulatedProcess,
@@ -79,6 +74,7 @@ export class SimulatedLink {
     this.#storageNamed = storageNamed;
     this.#onCommit = onCommit;
     this.#checkVolume = checkVolume;
+    this.#network = new SimulatedNetwork(proxy);
     this.control = this.#createControl();
     this.#connectWhenPossible(5);
   }
@@ -128,41 +124,65 @@ export class SimulatedLink {
    * hears of it only when the network works again.
    */
   stall(forMs: number): void {
-    const { timeline } = this.#proxy;
+    this.#fallSilent(forMs, ['toProxy', 'toStorage'], this.#proxy.timeline.between(1500, 2500));
+  }
+
+  /** Nothing arrives at the storage for a while, and what it sends does: the proxy takes longer to give it up. */
+  mute(forMs: number): void {
+    this.#fallSilent(forMs, ['toStorage'], unansweredLimitMs);
+  }
+
+  #fallSilent(forMs: number, ways: readonly Way[], noticedAfterMs: number): void {
     const connection = this.#connection;
-    this.#stalledUntilMs = timeline.monotonicMs() + forMs;
-    timeline.after(timeline.between(1500, 2500), () => {
-      const leftMs = this.#stalledUntilMs - timeline.monotonicMs();
-      if (leftMs > 0 && this.#connection === connection) this.drop('it is silent', leftMs);
+    this.#network.fallSilent(forMs, ways);
+    this.#proxy.timeline.after(noticedAfterMs, () => {
+      const isSilent = this.#network.silentMs > 0 && this.#connection === connection;
+      if (isSilent) this.drop('it is silent');
     });
   }
 
+  /** As the product's: what does not arrive within the limit is lost with the connection. */
+  confirmArrival(limitMs: number): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    const drop = () => {
+      if (this.#connection === connection) this.drop('what was sent may arrive too late');
+    };
+    if (limitMs <= 0) return drop();
+    const timer = this.#proxy.after(limitMs, drop);
+    const ping = { ...connection.last };
+    this.#network.send(connection, ping, 'toStorage', () =>
+      this.#network.send(connection, ping, 'toProxy', () => timer.cancel()),
+    );
+  }
+
   /** The connection breaks. A new one is made as soon as that is possible. */
-  drop(reason: string, untilStorageHearsMs = 0): void {
+  drop(reason: string): void {
     const connection = this.#connection;
     if (connection === undefined) return;
     const { timeline } = this.#proxy;
+    const { silentMs } = this.#network;
     this.#connection = undefined;
     connection.isOpen = false;
-    // What was sent before may arrive all the same.
-    const lingerMs = untilStorageHearsMs === 0 && timeline.chance(0.5) ? longestWayMs : 0;
+    // What is about to arrive may do so all the same.
+    const lingerMs = silentMs === 0 && timeline.chance(0.5) ? longestWayMs : 0;
     connection.openToStorageUntilMs = timeline.monotonicMs() + lingerMs;
     timeline.tell(() => `${this.#proxy.name} loses ${this.name}: ${reason}`);
     this.#proxy.receive(() => {
       this.#health = { kind: 'unhealthy', reason, passes: 0 };
       for (const call of connection.calls) call.breakAtProxy(new Error(reason));
     });
-    const breakAtStorage = () =>
+    timeline.after(Math.max(silentMs, lingerMs), () =>
       connection.storage.receive(() => {
         for (const call of connection.callsAtStorage) call.breakAtStorage();
-      });
-    timeline.after(Math.max(untilStorageHearsMs, lingerMs), breakAtStorage);
+      }),
+    );
     this.#proxy.after(reconnectMs, () => this.#connectWhenPossible(regainMs));
   }
 
   #connectWhenPossible(healthyAfterMs: number): void {
-    const isStalled = this.#stalledUntilMs > this.#proxy.timeline.monotonicMs();
-    const isReachable = !this.#isCut && !isStalled && this.#storage.process.isRunning;
+    const isSilent = this.#network.silentMs > 0;
+    const isReachable = !this.#isCut && !isSilent && this.#storage.process.isRunning;
     if (isReachable) this.#connect(healthyAfterMs);
     else this.#proxy.after(reconnectMs, () => this.#connectWhenPossible(regainMs));
   }
@@ -172,6 +192,7 @@ export class SimulatedLink {
       isOpen: true,
       isAdmitted: false,
       openToStorageUntilMs: 0,
+      last: { toProxy: 0, toStorage: 0 },
       storage: this.#storage.process,
       calls: new Set(),
       callsAtStorage: new Set(),
@@ -226,7 +247,7 @@ export class SimulatedLink {
     const storageCall: WriteStorageCall = Object.assign(voting, {
       finish: (code: number) => {
         connection.callsAtStorage.delete(call);
-        this.#send(connection, stream, 'toProxy', () => {
+        this.#network.send(connection, stream, 'toProxy', () => {
           if (connection.calls.delete(call)) {
             events.onHeaders(statusTrailers({ code, message: '' }), true);
           }
@@ -241,13 +262,13 @@ export class SimulatedLink {
       sendData: (bytes) => {
         const request = JSON.parse(bytes.toString()) as StorageRequest;
         what.transaction = request.transaction;
-        this.#send(connection, stream, 'toStorage', () => {
+        this.#network.send(connection, stream, 'toStorage', () => {
           void this.#storage.carryOut(request, storageCall);
         });
       },
       reset: () => {
         connection.calls.delete(call);
-        this.#send(connection, stream, 'toStorage', () => call.breakAtStorage());
+        this.#network.send(connection, stream, 'toStorage', () => call.breakAtStorage());
       },
     };
     return http2 as Http2Stream;
@@ -271,10 +292,10 @@ export class SimulatedLink {
           if (isBroken) return resolve('broken');
           waiting.add(resolve);
           const answer = (told: Answer) =>
-            this.#send(connection, stream, 'toStorage', () => {
+            this.#network.send(connection, stream, 'toStorage', () => {
               if (waiting.delete(resolve)) resolve(told);
             });
-          this.#send(connection, stream, 'toProxy', () =>
+          this.#network.send(connection, stream, 'toProxy', () =>
             this.#registry.vote(id, this.name, cast, (result) => {
               const told = result.kind === 'answered' ? result.answer : 'abort';
               if (told === 'commit' && cast.phase === 'prepared') this.#onCommit(what, this.name);
@@ -284,26 +305,6 @@ export class SimulatedLink {
           return undefined;
         }),
     };
-  }
-
-  #send(
-    connection: Connection,
-    stream: Stream,
-    way: 'toProxy' | 'toStorage',
-    arrive: () => void,
-  ): void {
-    const { timeline } = this.#proxy;
-    const nowMs = timeline.monotonicMs();
-    const soonMs = nowMs + timeline.between(0.1, timeline.chance(0.05) ? longestWayMs : 4);
-    const arrivalMs = Math.max(soonMs, stream[way], this.#stalledUntilMs);
-    stream[way] = arrivalMs;
-    const receiver = way === 'toProxy' ? this.#proxy : connection.storage;
-    timeline.after(arrivalMs - nowMs, () => {
-      const isOpen =
-        connection.isOpen ||
-        (way === 'toStorage' && timeline.monotonicMs() <= connection.openToStorageUntilMs);
-      if (isOpen) receiver.receive(arrive);
-    });
   }
 
   #createControl(): ControlCalls {
@@ -359,7 +360,7 @@ export class SimulatedLink {
       const timer = this.#proxy.after(limitMs, () => {
         fail('it took too long');
         if (connection !== undefined) {
-          this.#send(connection, stream, 'toStorage', call.breakAtStorage);
+          this.#network.send(connection, stream, 'toStorage', call.breakAtStorage);
         }
       });
       const connection = this.#admitted;
@@ -373,13 +374,13 @@ export class SimulatedLink {
       connection.callsAtStorage.add(call);
       const answer = (settle: () => void) => {
         connection.callsAtStorage.delete(call);
-        this.#send(connection, stream, 'toProxy', () => {
+        this.#network.send(connection, stream, 'toProxy', () => {
           connection.calls.delete(call);
           timer.cancel();
           settle();
         });
       };
-      this.#send(connection, stream, 'toStorage', () => {
+      this.#network.send(connection, stream, 'toStorage', () => {
         work(voting).then(
           (value) => answer(() => resolve(value)),
           (error: unknown) => answer(() => fail(String(error))),

@@ -4,6 +4,7 @@ import { statusCodes } from '../../src/rpc/status.ts';
 import { removeRepository } from '../../src/proxy/admin/repository-methods.ts';
 import { carryOutWrite } from '../../src/proxy/relay/carry-out-write.ts';
 import type { RelayContext } from '../../src/proxy/relay/context.ts';
+import { endDecisions } from '../../src/proxy/relay/lease-lapse.ts';
 import { beginCreation, takeBackCreation } from '../../src/proxy/relay/creation.ts';
 import { isToBeBelieved, knownForRead, recordForRead } from '../../src/proxy/relay/read-record.ts';
 import { SidechannelRegistry } from '../../src/proxy/relay/sidechannel-registry.ts';
@@ -13,7 +14,7 @@ import type { WriteClass } from '../../src/proxy/relay/write-classes.ts';
 import { acceptLoss, type AcceptLossOutcome } from '../../src/proxy/replication/accept-loss.ts';
 import { RepairLoop } from '../../src/proxy/replication/repair-loop.ts';
 import { Settler } from '../../src/proxy/replication/settler.ts';
-import { VolumeGuard, type VolumeMetrics } from '../../src/proxy/replication/volume-guard.ts';
+import { VolumeGuard } from '../../src/proxy/replication/volume-guard.ts';
 import type { Move, RepositoryRecord } from '../../src/proxy/routing/repository-record.ts';
 import { routeRead, type ReplicationPolicy } from '../../src/proxy/routing/route.ts';
 import type { RepositoryKey } from '../../src/proxy/store/control-store.ts';
@@ -22,12 +23,14 @@ import { changeReplicaCount } from '../../src/proxy/transactions/replica-count.t
 import { WriteRegistry } from '../../src/proxy/transactions/write-registry.ts';
 import { StorageDirectory, VirtualStorage } from '../../src/proxy/upstream/storage-directory.ts';
 import { VerificationLoop } from '../../src/proxy/verification/verification-loop.ts';
-import { verifyReplicas, type VerificationMetrics } from '../../src/proxy/verification/verifier.ts';
+import { verifyReplicas } from '../../src/proxy/verification/verifier.ts';
 import { Membership } from '../../src/proxy/view/membership.ts';
 import { RepositoryView } from '../../src/proxy/view/repository-view.ts';
 import { changeForPerson } from './change-for-person.ts';
+import type { OnCommit } from './committed.ts';
+import { noMetrics, noVerificationMetrics, noVolumeMetrics } from './no-metrics.ts';
 import { simulatedCall, type OnAnswer } from './simulated-call.ts';
-import { SimulatedLink, type OnCommit } from './simulated-link.ts';
+import { SimulatedLink } from './simulated-link.ts';
 import { SimulatedProcess, type ClockError } from './simulated-process.ts';
 import type { SimulatedStorage, StorageRequest, WriteRequest } from './simulated-storage.ts';
 import { SimulatedStore, type SimulatedStoreOptions } from './simulated-store.ts';
@@ -101,7 +104,10 @@ export class SimulatedProxy {
     const outage = { failed() {}, worked() {} };
     const common = { store: this.store, owner, clock, logger, outage, storages };
     const view = new RepositoryView(common);
-    const membership = new Membership(common);
+    const membership = new Membership({
+      ...common,
+      onLapse: (leftMs) => endDecisions(leftMs, { ...common, writes }),
+    });
     this.view = view;
     this.membership = membership;
     const repair = {
@@ -359,36 +365,6 @@ function tellingLogger(owner: string, timeline: Timeline): Logger {
   const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell, child: () => logger };
   return logger;
 }
-
-const noVolumeMetrics: VolumeMetrics = {
-  volumeCompared() {},
-  repositoriesKept() {},
-  replicasGivenUp() {},
-};
-
-const noVerificationMetrics: VerificationMetrics = {
-  verificationStarted() {},
-  verificationEnded() {},
-  leftBehind() {},
-};
-
-const noMetrics: RelayContext['metrics'] = {
-  callStarted() {},
-  callEnded() {},
-  repositoryLookedUp() {},
-  readRouted() {},
-  readRetried() {},
-  unknownMethodCalled() {},
-  writeStarted() {},
-  writeEnded() {},
-  replicaSettled() {},
-  writeSettled() {},
-  writeRoutedAgain() {},
-  underReplicatedWrite() {},
-  failedOver() {},
-  cameHome() {},
-  madeWay() {},
-};
 
 function bytesOf(request: StorageRequest): () => Buffer {
   return () => Buffer.from(JSON.stringify(request));

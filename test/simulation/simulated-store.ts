@@ -115,10 +115,10 @@ export class SimulatedStore implements ControlStore {
     this.#memory.reconnect();
   }
 
-  /** Each message takes up to four seconds from now on. */
+  /** Each message takes up to four seconds from now on, unless none comes back at all. */
   becomeLate(): void {
     this.#troubles += 1;
-    this.#state = 'late';
+    if (this.#state !== 'silent') this.#state = 'late';
     this.#limitWaiting();
   }
 

@@ -98,6 +98,26 @@ export const writeMutants: readonly Mutant[] = [
     faults: ['p1-pauses-4000', 'p2-pauses-4000'],
   },
   {
+    name: 'a-decision-arrives-within-the-lease-or-never',
+    edits: [{ file: membership, guard: 'onLapse?.(', without: 'void (' }],
+    violates: /I[36]/,
+    only: ['same-reference', 'voting', 'push', 'move'],
+    faults: ['p1-is-not-heard-8000', 'p2-is-not-heard-8000'],
+  },
+  {
+    name: 'what-does-not-vote-arrives-within-the-lease-or-never',
+    edits: [
+      {
+        file: 'src/proxy/transactions/active-write.ts',
+        guard: 'wasToldLast || !this.#options.changesNeedVotes',
+        without: 'wasToldLast',
+      },
+    ],
+    violates: /I[36]/,
+    only: ['other'],
+    faults: ['p1-is-not-heard-8000', 'p2-is-not-heard-8000'],
+  },
+  {
     name: 'what-does-not-vote-begins-only-while-the-lease-is-held',
     edits: [
       {

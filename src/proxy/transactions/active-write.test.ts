@@ -69,6 +69,34 @@ describe('a write whose primary is lost', () => {
   });
 });
 
+describe('who may not have heard a decision yet', () => {
+  const committed = { phase: 'committed', hash: 'aa' } as const;
+
+  it('is nobody before it', () => {
+    const { write } = start();
+    for (const node of ['a', 'b']) write.vote(node, prepared, () => {});
+    expect(write.unconfirmed).toEqual([]);
+  });
+
+  it('is everybody who was told of it and has not voted since, or finished', () => {
+    const { write } = start();
+    for (const node of nodes) write.vote(node, prepared, () => {});
+    expect(write.unconfirmed).toEqual(nodes);
+    write.vote('a', committed, () => {});
+    expect(write.unconfirmed).toEqual(['b', 'c']);
+    write.end('b', { kind: 'finished', code: 0 });
+    expect(write.unconfirmed).toEqual(['c']);
+    write.end('c', { kind: 'lost' });
+    expect(write.unconfirmed).toEqual(['c']);
+  });
+
+  it('is everybody who has not finished, if no vote is needed', () => {
+    const { write } = start({ changesNeedVotes: false });
+    write.end('c', { kind: 'finished', code: 0 });
+    expect(write.unconfirmed).toEqual(['a', 'b']);
+  });
+});
+
 describe('a voter that is later than the others', () => {
   it('is waited for, and takes part if it comes within 750 ms', async () => {
     const { clock, cutOff, write } = start();

@@ -118,6 +118,21 @@ export class ActiveWrite {
     return [...this.#state.nodes.keys()].some((node) => this.#wasToldToCommit(node));
   }
 
+  /**
+   * Storages that have not finished, and were told to go on without having shown since that they heard it; all that
+   * have not finished if something can change without a vote.
+   */
+  get unconfirmed(): readonly string[] {
+    const unconfirmed: string[] = [];
+    for (const [node, { ballots, end }] of this.#state.nodes) {
+      const last = ballots.at(-1);
+      const wasToldLast = last?.phase === 'prepared' && last.answer === 'commit';
+      const isAtStake = wasToldLast || !this.#options.changesNeedVotes;
+      if (isAtStake && end?.kind !== 'finished') unconfirmed.push(node);
+    }
+    return unconfirmed;
+  }
+
   /** How the write has ended on those whose votes count, as far as that tells something about them. */
   get storageEnds(): ReadonlyMap<string, StorageEnd> {
     return endsOnStorages(this.#state, this.#tooLate);

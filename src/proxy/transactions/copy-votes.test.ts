@@ -15,7 +15,7 @@ function start() {
     writes.vote(votes.transaction, 'a', cast, (result) => results.push(result));
     return results;
   };
-  return { lease, votes, vote };
+  return { lease, writes, votes, vote };
 }
 
 const commit = [{ kind: 'answered', answer: 'commit' }];
@@ -33,6 +33,23 @@ it('a copy is refused once the lease may have run out, also when there is a new 
   lease.isHeld = true;
   lease.leaseTerm = 2;
   expect(vote()).toEqual(abort);
+});
+
+it('a storage that was told to go on with a copy may not have heard it yet', () => {
+  const { lease, writes, votes, vote } = start();
+  expect(writes.unconfirmed).toEqual(new Set());
+  vote();
+  lease.isHeld = false;
+  expect(writes.unconfirmed).toEqual(new Set(['a']));
+  votes.end();
+  expect(writes.unconfirmed).toEqual(new Set());
+});
+
+it('a storage that was refused a copy has nothing to hear', () => {
+  const { lease, writes, vote } = start();
+  lease.isHeld = false;
+  vote();
+  expect(writes.unconfirmed).toEqual(new Set());
 });
 
 it('a copy that nobody waits for any more is refused', () => {

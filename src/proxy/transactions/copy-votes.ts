@@ -24,9 +24,13 @@ export function takeCopyVotes(
   lease: HeldLease,
 ): CopyVotes {
   const term = lease.leaseTerm;
+  const unconfirmed = new Set<string>();
   const transaction = writes.add({
-    vote(_node, _vote, answer) {
-      answer(lease.hasHeldLeaseSince(term) ? 'commit' : 'abort');
+    unconfirmed,
+    vote(node, _vote, answer) {
+      const isHeld = lease.hasHeldLeaseSince(term);
+      if (isHeld) unconfirmed.add(node);
+      answer(isHeld ? 'commit' : 'abort');
     },
     stopTransaction() {},
   });

@@ -3,6 +3,8 @@ import type { Answer, Vote } from './voting.ts';
 
 /** A call whose votes the storages cast on this proxy. */
 export interface VotedCall {
+  /** Storages that were told to carry something out, and have not shown that they have heard it. */
+  readonly unconfirmed: Iterable<string>;
   /** Casts a node's next vote. `answer` is called exactly once, maybe at once. */
   vote(node: string, vote: Vote, answer: (answer: Answer) => void): void;
   /** A storage calls the transaction off. */
@@ -53,6 +55,15 @@ export class WriteRegistry {
       if (others > 0) this.#held.set(transaction, others);
       else this.#held.delete(transaction);
     };
+  }
+
+  /** Storages that may not have heard yet what some call has told them to carry out. */
+  get unconfirmed(): ReadonlySet<string> {
+    const storages = new Set<string>();
+    for (const write of this.#writes.values()) {
+      for (const storage of write.unconfirmed) storages.add(storage);
+    }
+    return storages;
   }
 
   /** Whether no transaction is held. */

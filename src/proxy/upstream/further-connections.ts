@@ -62,6 +62,11 @@ export class FurtherConnections implements Stoppable {
     }
   }
 
+  /** See {@link StorageSession.confirmArrival}. */
+  confirmArrival(limitMs: number): void {
+    for (const session of this.#sessions.keys()) void session.confirmArrival(limitMs);
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const { http2 } of this.#sessions.keys()) http2.destroy(new Error('the proxy stops'));

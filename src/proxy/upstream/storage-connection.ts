@@ -67,6 +67,11 @@ export class StorageConnection implements Stoppable {
     this.#session?.http2.destroy(new Error(reason));
   }
 
+  /** See {@link StorageSession.confirmArrival}. */
+  confirmArrival(limitMs: number): void {
+    for (const session of [this.#session, ...this.#draining]) void session?.confirmArrival(limitMs);
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const session of [this.#session, ...this.#draining]) {

@@ -1,4 +1,4 @@
-import { withTimeout, type Clock } from '../../base/clock.ts';
+import { TimeoutError, withTimeout, type Clock } from '../../base/clock.ts';
 import { TurnEnd } from '../../base/turn-end.ts';
 import { dialBackchannel, type SidechannelStream } from '../wire/backchannel.ts';
 import { Keepalive } from '../wire/http2/keepalive.ts';
@@ -110,6 +110,19 @@ export class StorageSession {
   /** What has arrived on the connection, of whatever kind. */
   get receivedBytes(): number {
     return this.#mux.receivedBytes;
+  }
+
+  /**
+   * Sees to it that nothing which was sent on the connection arrives later than `limitMs` from now: a storage that
+   * has not answered a ping by then loses the connection, and what is on its way with it.
+   */
+  async confirmArrival(limitMs: number): Promise<void> {
+    try {
+      if (limitMs <= 0) throw new TimeoutError('what was sent', 0);
+      await this.#mux.ping(limitMs);
+    } catch {
+      this.http2.destroy(new Error('what was sent on the connection may arrive too late'));
+    }
   }
 
   /**

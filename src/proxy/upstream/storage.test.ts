@@ -24,6 +24,7 @@ function startMuteStorage(options: StorageOptions = {}) {
   const { maxConcurrentStreams = 2000, isHealthy = false, checkVolume } = options;
   const clock = new ManualClock();
   const servers: Http2Session[] = [];
+  const network = { isAway: false };
   /** Of the calls of its clients that run, in the order in which they came. */
   const running = new Map<string, Http2Stream>();
   const serve = (transport: Transport) => {
@@ -52,7 +53,7 @@ function startMuteStorage(options: StorageOptions = {}) {
     async connect() {
       const [near, far] = memoryTransportPair();
       acceptConnection(far, { clock, onHttp2: serve });
-      return near;
+      return stalling(near, () => network.isAway);
     },
     tokens: () => [],
     backchannel: {
@@ -71,6 +72,8 @@ function startMuteStorage(options: StorageOptions = {}) {
     servers,
     running,
     clock,
+    /** Whether nothing leaves for the storage. */
+    network,
     /** The latest connection sends something. */
     send: () =>
       void servers
@@ -86,6 +89,19 @@ function startMuteStorage(options: StorageOptions = {}) {
       for (let step = 0; step < 100 && running.size !== count; step++) await clock.advance(20);
       expect(running.size).toBe(count);
     },
+  };
+}
+
+/** Takes nothing while `isStalled` says so. */
+function stalling(inner: Transport, isStalled: () => boolean): Transport {
+  return {
+    peer: inner.peer,
+    start: (events) => inner.start(events),
+    capacity: () => (isStalled() ? 0 : inner.capacity()),
+    write: (bytes, length) => inner.write(bytes, length),
+    consumed: (length) => inner.consumed(length),
+    end: () => inner.end(),
+    destroy: (error) => inner.destroy(error),
   };
 }
 
@@ -195,6 +211,44 @@ describe('a storage that takes few calls on a connection', () => {
     for (const stream of streams) stream?.reset(8);
     await untilRunning(0);
     expect(servers[1]?.state).toBe('closed');
+    await storage.stop();
+  });
+});
+
+describe('a storage that has to have got what was sent', () => {
+  const scene = async () => {
+    const started = startMuteStorage({ maxConcurrentStreams: 3, isHealthy: true });
+    await started.advance(100);
+    // Two of them on a further connection.
+    const { ends } = makeCalls(started.storage, 4);
+    await started.untilRunning(4);
+    return { ...started, ends };
+  };
+
+  test('keeps its connections if it shows that in time', async () => {
+    const { storage, ends, advance } = await scene();
+    storage.confirmArrival(300);
+    await advance(1000);
+    expect(ends).toEqual([]);
+    await storage.stop();
+  });
+
+  test('loses all of them if it does not', async () => {
+    const { storage, ends, advance, network } = await scene();
+    network.isAway = true;
+    storage.confirmArrival(300);
+    await advance(280);
+    expect(ends).toEqual([]);
+    await advance(40);
+    expect(ends).toEqual(Array.from({ length: 4 }, () => 'connectionLost'));
+    await storage.stop();
+  });
+
+  test('loses them at once if there is no time', async () => {
+    const { storage, ends, advance } = await scene();
+    storage.confirmArrival(0);
+    await advance(20);
+    expect(ends).toEqual(Array.from({ length: 4 }, () => 'connectionLost'));
     await storage.stop();
   });
 });

@@ -150,6 +150,15 @@ export class Storage implements Stoppable {
     this.#monitor.start();
   }
 
+  /**
+   * Sees to it that nothing which was sent there arrives later than `limitMs` from now. Connections on which that is
+   * not certain are dropped.
+   */
+  confirmArrival(limitMs: number): void {
+    this.#connection.confirmArrival(limitMs);
+    this.#further.confirmArrival(limitMs);
+  }
+
   async #isServing(limitMs: number): Promise<boolean> {
     const [isServing] = await Promise.all([
       this.control.isServing(limitMs),

@@ -13,7 +13,9 @@ async function start() {
   const outage = { failed() {}, worked() {} };
   const join = async (owner: string) => {
     const store = createMemoryStore({ clock, database });
-    const membership = new Membership({ store, owner, clock, outage });
+    const lapses: number[] = [];
+    const onLapse = (leftMs: number) => lapses.push(leftMs);
+    const membership = new Membership({ store, owner, clock, outage, onLapse });
     await store.watch({
       onChanged() {},
       onInvalidated() {},
@@ -23,7 +25,7 @@ async function start() {
       onDisconnected() {},
     });
     await membership.start();
-    return { store, membership };
+    return { store, membership, lapses };
   };
   return { clock, join, first: await join('proxy-1') };
 }
@@ -79,9 +81,35 @@ describe('a lease', () => {
   });
 
   it('is over at once for a proxy that stops', async () => {
-    const { first } = await start();
+    const { clock, first } = await start();
     await first.membership.stop();
     expect(first.membership.holdsLease).toBe(false);
+    await clock.advance(10_000);
+    expect(first.lapses).toEqual([]);
+  });
+
+  it('tells when it lapses, once each time, and how long the others still count on it', async () => {
+    const { clock, first } = await start();
+    const { membership, store, lapses } = first;
+    await clock.advance(10_000);
+    expect(lapses).toEqual([]);
+    for (const awayMs of [20_000, 5000]) {
+      store.disconnect();
+      await clock.advance(awayMs);
+      store.reconnect();
+      await clock.advance(1000);
+    }
+    expect(lapses).toEqual([600, 600]);
+    await membership.stop();
+  });
+
+  it('leaves a proxy no time that stood still until others may take it for dead', async () => {
+    const { clock, first } = await start();
+    first.store.disconnect();
+    clock.standStill(5000);
+    await clock.advance(1);
+    expect(first.lapses).toEqual([0]);
+    await first.membership.stop();
   });
 });
 

@@ -1,4 +1,4 @@
-import { sleep, type Clock } from '../../base/clock.ts';
+import { sleep, type Clock, type Timer } from '../../base/clock.ts';
 import type { Stoppable } from '../../base/scope.ts';
 import type { Intent } from '../routing/repository-record.ts';
 import type { ControlStore } from '../store/control-store.ts';
@@ -12,6 +12,11 @@ export interface MembershipOptions {
   readonly outage: Pick<StoreOutage, 'failed' | 'worked'>;
   /** How long the others go on counting on this proxy after it fell silent. Default 3 s. */
   readonly leaseMs?: number;
+  /**
+   * The lease may not be relied on any more. The others take this proxy for dead in `leftMs` at the earliest: 0 if
+   * they may do so already.
+   */
+  onLapse?(leftMs: number): void;
 }
 
 /**
@@ -24,6 +29,7 @@ export class Membership implements Stoppable {
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #validUntilMs = Number.NEGATIVE_INFINITY;
+  #lapse: Timer | undefined;
   #leaseTerm = 0;
   #live: ReadonlySet<string> = new Set();
   /** How often the store was asked who is alive, and the last of these times that it has answered. */
@@ -45,6 +51,7 @@ export class Membership implements Stoppable {
     this.#stopping.abort();
     await this.#running;
     this.#validUntilMs = Number.NEGATIVE_INFINITY;
+    this.#lapse?.cancel();
     await this.#options.store.releaseLease(this.#options.owner).catch(() => {
       // It runs out by itself.
     });
@@ -100,7 +107,17 @@ export class Membership implements Stoppable {
     await store.renewLease({ owner, durationMs: this.#leaseMs });
     if (!this.holdsLease) this.#leaseTerm += 1;
     this.#validUntilMs = sentMs + this.#leaseMs * 0.8;
+    this.#awaitLapse(sentMs + this.#leaseMs);
     await this.refresh();
+  }
+
+  /** @param endMs when the others may take this proxy for dead, unless the lease is renewed */
+  #awaitLapse(endMs: number): void {
+    const { clock, onLapse } = this.#options;
+    this.#lapse?.cancel();
+    this.#lapse = clock.after(this.#validUntilMs - clock.monotonicMs(), () =>
+      onLapse?.(Math.max(0, endMs - clock.monotonicMs())),
+    );
   }
 
   async #renewForever(): Promise<void> {

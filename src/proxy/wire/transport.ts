@@ -23,7 +23,10 @@ export interface Transport {
   consumed(length: number): void;
   /** Ends our direction after what was written. Delivery goes on. May be called more than once. */
   end(): void;
-  /** Drops the connection in both directions at once; `onClose` follows. */
+  /**
+   * Drops the connection in both directions at once; `onClose` follows. What was written may still arrive, unless
+   * the transport was made to prevent that.
+   */
   destroy(error?: Error): void;
 }
 

@@ -12,6 +12,7 @@ import {
   YamuxProtocolError,
 } from './frames.ts';
 import { FrameOutput } from './output.ts';
+import { Pings } from './pings.ts';
 import { type StreamHost, YamuxStream } from './stream.ts';
 
 export interface YamuxSessionOptions {
@@ -42,7 +43,6 @@ export interface YamuxSessionOptions {
 const defaultWindowBytes = 1024 * 1024;
 /** After a GoAway for a violation, so long may the transport take to deliver it. */
 const lingerMs = 1000;
-const maxPingsPerSecond = 100;
 const maxOpeningsPerSecond = 10_000;
 
 /** Idle until started; draining after a GoAway from us; failing while a last GoAway is sent. */
@@ -71,7 +71,7 @@ export class YamuxSession {
   readonly #waiting = new Set<YamuxStream>();
   readonly #reader: FrameReader;
   readonly #output: FrameOutput;
-  readonly #pings: EventRate;
+  readonly #pings: Pings;
   readonly #openings: EventRate;
   readonly #host: StreamHost;
   #state: State = 'idle';
@@ -98,7 +98,6 @@ export class YamuxSession {
     this.#maxAcceptedWindowBytes = maxAcceptedWindowBytes;
     this.#maxStreams = options.maxStreams ?? 4096;
     this.#nextId = options.role === 'client' ? 1 : 2;
-    this.#pings = new EventRate(clock, maxPingsPerSecond, 1000);
     this.#openings = new EventRate(clock, maxOpeningsPerSecond, 1000);
     this.#host = this.#createHost();
     this.#reader = new FrameReader({
@@ -110,6 +109,7 @@ export class YamuxSession {
       onFlushed: () => this.#onFlushed(),
       onOverflow: () => this.destroy(new Error('yamux: the peer does not read our answers')),
     });
+    this.#pings = new Pings(this.#output, clock);
   }
 
   /** True from the moment that no stream of this session can work any more. */
@@ -164,6 +164,11 @@ export class YamuxSession {
     return stream;
   }
 
+  /** See {@link Pings.send}. */
+  ping(limitMs: number): Promise<void> {
+    return this.#pings.send(limitMs);
+  }
+
   /** Tells the peer to open no more streams; those that exist go on. */
   goAway(): void {
     if (this.#state !== 'open') return;
@@ -214,7 +219,7 @@ export class YamuxSession {
         this.#onStreamFrame(type, flags, streamId, length);
         break;
       case frameType.ping:
-        if ((flags & frameFlag.syn) !== 0) this.#onPing(length);
+        this.#pings.onFrame(flags, length);
         break;
       case frameType.goAway:
         this.#onGoAway(length);
@@ -267,11 +272,6 @@ export class YamuxSession {
     stream.grant(delta);
     this.#announceStream(stream, frameFlag.ack);
     this.#options.onStream(stream);
-  }
-
-  #onPing(value: number): void {
-    if (this.#pings.exceeds()) throw new YamuxProtocolError('the peer floods us with pings');
-    this.#output.control(frameType.ping, frameFlag.ack, 0, value);
   }
 
   #onGoAway(code: number): void {
@@ -390,5 +390,6 @@ export class YamuxSession {
     this.#receiving = undefined;
     const reason = this.#failure ?? new Error('yamux: the session is closed');
     for (const stream of this.#streams.values()) stream.close(reason);
+    this.#pings.close(reason);
   }
 }
