@@ -46,7 +46,8 @@ export class ConnectionAttempt {
       const onError = (error: Error) =>
         settle(new Error(`cannot connect to ${peer}: ${error.message}`, { cause: error }));
       const onTimeout = () => settle(new TimeoutError(`connecting to ${peer}`, timeoutMs));
-      const timer = clock.after(Math.max(0, this.#endsMs - clock.monotonicMs()), onTimeout);
+      const leftMs = Math.ceil(this.#endsMs - clock.monotonicMs());
+      const timer = clock.after(Math.max(0, leftMs), onTimeout);
       signal?.addEventListener('abort', onAbort, { once: true });
       socket.once('error', onError);
       socket.once(event, () => settle(undefined));
