@@ -1,17 +1,21 @@
-/**
- * The main job, on a real Kubernetes on this machine: `npm run demo`, or `npm run demo -- --json`.
- * Brings the testbed up, installs the product, pushes a real history, and kills the primary's pod
- * under a stream of pushes. It can be run again; `npm run testbed -- down` removes everything.
- */
-import { parseArgs } from 'node:util';
+/** The main job, on a real Kubernetes on this machine: `npm run demo -- --help`. */
+import { Command } from 'commander';
 import { errorMessage } from '../../src/base/errors.ts';
 import { openCluster } from '../testbed/cluster.ts';
 import { lineProgress, silentProgress } from '../testbed/progress.ts';
 import { run } from '../testbed/run.ts';
 import { playDemo } from './play-demo.ts';
 
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
-const progress = values.json ? silentProgress : lineProgress((line) => process.stdout.write(line));
+const { json } = new Command('npm run demo --')
+  .description(
+    `Brings the testbed up, installs the product, pushes a real history, and kills the primary's pod under a stream ` +
+      'of pushes. It can be run again; `npm run testbed -- down` removes everything.',
+  )
+  .option('--json', 'no progress, only the figures')
+  .allowExcessArguments(false)
+  .parse()
+  .opts<{ readonly json?: boolean }>();
+const progress = json ? silentProgress : lineProgress((line) => process.stdout.write(line));
 
 try {
   await progress.during('building the product', () =>

@@ -1,20 +1,10 @@
-/**
- * Patches the nodes of 160 storages with 1,000,000 repositories, and measures: `npm run patch-round`. See
- * docs/rollout.md. Real are etcd, the API server, its controllers, the scheduler and the operator; nodes, pods (by kwok)
- * and proxies are simulated. Needs root and Go; the first time builds Kubernetes.
- *
- * - `--nodes`: patches their nodes with a GitalyMaintenance; by default they get a new image, and boot their nodes;
- * - `--storages N`, `--repositories N`: default 160 and 1,000,000;
- * - `--group-size N`: default a zone at a time;
- * - `--speed N`: how many minutes of the round a minute of the machine is, what is real included; default 4;
- * - `--picture FILE`: where the schedule is drawn, as SVG.
- *
- * The last line that it prints is JSON. It fails if a promise is broken.
- */
+/** Patches the nodes of many storages, and measures: `npm run patch-round -- --help`. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
+import { parseCount } from '../../src/cli/count.ts';
+import { positiveNumber } from '../support/option-numbers.ts';
 import { lineProgress } from '../testbed/progress.ts';
 import { Pace } from './pace.ts';
 import { playRound } from './round.ts';
@@ -25,17 +15,42 @@ import { buildPrograms } from './simulated-cluster.ts';
 
 const zoneCount = 3;
 
-const { values } = parseArgs({
-  args: [...givenArguments()],
-  options: {
-    nodes: { type: 'boolean', default: false },
-    storages: { type: 'string', default: '160' },
-    repositories: { type: 'string', default: '1000000' },
-    'group-size': { type: 'string' },
-    speed: { type: 'string', default: '4' },
-    picture: { type: 'string' },
-  },
-});
+interface Options {
+  readonly nodes?: boolean;
+  readonly storages: number;
+  readonly repositories: number;
+  readonly groupSize?: number;
+  readonly speed: number;
+  readonly picture?: string;
+}
+
+const options = new Command('npm run patch-round --')
+  .description(
+    'Patches the nodes of many storages, and measures: see docs/rollout.md. Real are etcd, the API server, its ' +
+      'controllers, the scheduler and the operator; nodes, pods (by kwok) and proxies are simulated. Needs root and ' +
+      'Go; the first time builds Kubernetes. The last line is JSON. Fails if a promise is broken.',
+  )
+  .option(
+    '--nodes',
+    'by a GitalyMaintenance of their nodes; by default by a new image, for which they boot',
+  )
+  .option('--storages <number>', 'how many', parseCount, 160)
+  .option('--repositories <number>', 'how many', parseCount, 1_000_000)
+  .option(
+    '--group-size <number>',
+    'storages that may go together; by default a zone of them',
+    parseCount,
+  )
+  .option(
+    '--speed <number>',
+    'how many minutes of the round a minute of the machine is, what is real included',
+    positiveNumber,
+    4,
+  )
+  .option('--picture <file>', 'where the schedule is drawn, as SVG')
+  .allowExcessArguments(false)
+  .parse([...givenArguments()], { from: 'user' })
+  .opts<Options>();
 const progress = lineProgress((line) => process.stderr.write(line));
 
 if (isSealed()) await main();
@@ -46,18 +61,16 @@ else {
 }
 
 async function main(): Promise<void> {
-  const storages = Number(values.storages);
-  const repositories = Number(values.repositories);
-  const groupSize = Number(values['group-size'] ?? Math.ceil(storages / zoneCount));
-  const pace = new Pace(Number(values.speed));
+  const { storages, repositories, groupSize = Math.ceil(storages / zoneCount) } = options;
+  const pace = new Pace(options.speed);
   const folder = await mkdtemp(join(tmpdir(), 'patch-round-'));
   progress.say(`logs are in ${folder} until the end, or for good if it fails`);
-  const work = values.nodes ? 'nodes' : 'image';
+  const work = options.nodes ? 'nodes' : 'image';
   const size = { storages, repositories, groupSize };
   const outcome = await playRound({ work, ...size, pace, progress, folder });
   await rm(folder, { recursive: true, force: true });
-  if (values.picture !== undefined) {
-    await writeFile(values.picture, schedulePicture(outcome, pace));
+  if (options.picture !== undefined) {
+    await writeFile(options.picture, schedulePicture(outcome, pace));
   }
   const result = resultOf({ repositories, pace }, outcome);
   process.stdout.write(`${describeRound({ groupSize, pace }, outcome)}\n`);

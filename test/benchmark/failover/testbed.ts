@@ -1,9 +1,6 @@
-/**
- * How long writes stop when a primary is lost: `npm run benchmark:failover:testbed -- --fault pod --kills 20`, or
- * `--fault node` for the power of its whole node. Writes go on without a pause; the gap is the longest time
- * between two acknowledgements around the loss.
- */
-import { parseArgs } from 'node:util';
+/** How long writes stop on the testbed when a primary is lost: `npm run benchmark:failover:testbed -- --help`. */
+import { Command, Option } from 'commander';
+import { parseCount } from '../../../src/cli/count.ts';
 import type { GitalyClient } from '../../../src/client/gitaly-client.ts';
 import {
   exampleManifest,
@@ -38,7 +35,7 @@ interface Fault {
 
 type FaultOf = (cluster: Cluster, pod: string, node: string) => Fault;
 
-const faults: Readonly<Record<string, FaultOf>> = {
+const faults: Readonly<Record<'pod' | 'node', FaultOf>> = {
   pod: (cluster, pod) => ({
     strike: () => killPod(cluster, namespace, pod),
     async mend() {},
@@ -108,14 +105,20 @@ function summarize(fault: string, losses: readonly Loss[]) {
   };
 }
 
-const { values } = parseArgs({
-  options: {
-    fault: { type: 'string', default: 'pod' },
-    kills: { type: 'string', default: '20' },
-  },
-});
-const faultOf = faults[values.fault];
-if (faultOf === undefined) throw new Error(`--fault is ${Object.keys(faults).join(' or ')}`);
+const { fault, kills } = new Command('npm run benchmark:failover:testbed --')
+  .description(
+    'Kills primaries on the testbed. Writes go on without a pause; the gap is the longest time between two ' +
+      'acknowledgements around the loss. The last line is JSON.',
+  )
+  .addOption(
+    new Option('--fault <what>', 'what the primary loses: its pod, or the power of its whole node')
+      .choices(Object.keys(faults))
+      .default('pod'),
+  )
+  .option('--kills <number>', 'how often', parseCount, 20)
+  .allowExcessArguments(false)
+  .parse()
+  .opts<{ readonly fault: keyof typeof faults; readonly kills: number }>();
 
 const progress = lineProgress((line) => process.stderr.write(line));
 const cluster = await openCluster(progress);
@@ -128,8 +131,8 @@ await progress.during('the cluster under test', () => underTest.apply(manifest))
 const client = await underTest.client();
 
 const losses: Loss[] = [];
-for (let number = 1; number <= Number(values.kills); number++) {
-  const loss = await measure(underTest, client, faultOf);
+for (let number = 1; number <= kills; number++) {
+  const loss = await measure(underTest, client, faults[fault]);
   losses.push(loss);
   const { primary, gapMs, refused, repairedMs } = loss;
   progress.say(
@@ -138,5 +141,5 @@ for (let number = 1; number <= Number(values.kills); number++) {
   );
 }
 await underTest.stop();
-process.stdout.write(`${JSON.stringify(summarize(values.fault, losses))}\n`);
+process.stdout.write(`${JSON.stringify(summarize(fault, losses))}\n`);
 process.exit(0);

@@ -1,17 +1,11 @@
-/**
- * What it takes the operator to find out where repositories are and to plan which storages may go together:
- * `npm run benchmark:plan`. All of 160 storages should go, and as many as may. Each point has a process of its own, which
- * asks this one, as the operator asks a proxy.
- *
- * - `--repositories N,M`: how many, up to 10,000,000; default 1000,10000,100000,1000000;
- * - `--json`: prints JSON instead of a table.
- */
+/** What it takes the operator to plan which storages may go together: `npm run benchmark:plan -- --help`. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { formatTable } from '../../../src/cli/table.ts';
 import { lineProgress } from '../../testbed/progress.ts';
+import { parseCounts } from '../../support/option-numbers.ts';
 import { layouts, type Layout } from './layouts.ts';
 import type { Measurement, Order } from './measure.ts';
 import { startPlacementServer } from './placement-server.ts';
@@ -19,15 +13,29 @@ import { startPlacementServer } from './placement-server.ts';
 const maxRepositories = 10_000_000;
 const limitMs = 120_000;
 
-const { values } = parseArgs({
-  options: {
-    repositories: { type: 'string', default: '1000,10000,100000,1000000' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const counts = values.repositories.split(',').map(Number);
-if (!counts.every((count) => Number.isInteger(count) && count > 0 && count <= maxRepositories)) {
-  throw new Error(`--repositories takes numbers of 1 to ${maxRepositories}, and commas between`);
+interface Options {
+  readonly repositories: readonly number[];
+  readonly json?: boolean;
+}
+
+const { repositories: counts, json } = new Command('npm run benchmark:plan --')
+  .description(
+    'Measures what it takes the operator to find out where repositories are, and to plan which storages may go ' +
+      'together. All of 160 storages should go, and as many as may. Each point has a process of its own, which asks ' +
+      'this one, as the operator asks a proxy.',
+  )
+  .option(
+    '--repositories <numbers>',
+    `how many, up to ${maxRepositories}, with commas between`,
+    parseCounts,
+    [1000, 10_000, 100_000, 1_000_000],
+  )
+  .option('--json', 'JSON instead of a table')
+  .allowExcessArguments(false)
+  .parse()
+  .opts<Options>();
+if (counts.some((count) => count > maxRepositories)) {
+  throw new Error(`--repositories takes numbers up to ${maxRepositories}`);
 }
 
 const progress = lineProgress((line) => process.stderr.write(line));
@@ -38,7 +46,7 @@ for (const layout of layouts) {
     results.push(await progress.during(point, () => measure(layout, repositories)));
   }
 }
-process.stdout.write(`${values.json ? JSON.stringify(results) : tableOf(results)}\n`);
+process.stdout.write(`${json ? JSON.stringify(results) : tableOf(results)}\n`);
 
 /** In a process of its own: nothing is left of the point before, and its peak is its own. */
 async function measure(layout: Layout, repositories: number): Promise<Measurement> {

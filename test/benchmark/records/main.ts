@@ -1,23 +1,29 @@
-/**
- * What a proxy's work costs with more and more repositories: `npm run benchmark:records`. Each point has a PostgreSQL with
- * so many records, all of which a storage has fallen behind in, and a process of its own with the proxy's modules. Prints
- * a table of CPU, and as its last line JSON.
- *
- * - `--records N,M`: how many; default 1000,10000,100000.
- */
+/** What a proxy's work costs with more and more repositories: `npm run benchmark:records -- --help`. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { formatTable } from '../../../src/cli/table.ts';
 import { startPostgres } from '../../support/postgres-server.ts';
 import { lineProgress } from '../../testbed/progress.ts';
+import { parseCounts } from '../../support/option-numbers.ts';
 import type { Cost, Order } from './records.ts';
 
-const { values } = parseArgs({
-  options: { records: { type: 'string', default: '1000,10000,100000' } },
-});
-const counts = values.records.split(',').map(Number);
+const { records: counts } = new Command('npm run benchmark:records --')
+  .description(
+    'Measures what a proxy does for repositories. Each point has a PostgreSQL with so many records, all of which a ' +
+      "storage has fallen behind in, and a process of its own with the proxy's modules. Prints a table of CPU, and as " +
+      'its last line JSON.',
+  )
+  .option(
+    '--records <numbers>',
+    'how many, with commas between',
+    parseCounts,
+    [1000, 10_000, 100_000],
+  )
+  .allowExcessArguments(false)
+  .parse()
+  .opts<{ readonly records: readonly number[] }>();
 
 const progress = lineProgress((line) => process.stderr.write(line));
 const results: { readonly records: number; readonly costs: readonly Cost[] }[] = [];

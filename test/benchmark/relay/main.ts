@@ -1,37 +1,46 @@
-/**
- * The proxy beside a bare Go relay, in one run on one machine: `npm run bench`. Both stand before the
- * same storages, which do nothing, and get the same load in turns. The last line is JSON.
- *
- * - `--quick`: everything once and short, to see that it works;
- * - `--rounds N`: rounds of each work, whose median counts; default 7;
- * - `--only TEXT`: works whose name contains it;
- * - `--workers`: a proxy with one worker beside one with two; with `--share 0.1` each worker is held to a
- *   tenth of a core, so that a small machine has something to share out (as root);
- * - `--curve`: what a call costs with more and more repositories and connections.
- */
-import { parseArgs } from 'node:util';
+/** The proxy beside a bare Go relay: `npm run bench -- --help`. */
+import { Command } from 'commander';
+import { parseCount } from '../../../src/cli/count.ts';
 import { formatTable } from '../../../src/cli/table.ts';
 import { lineProgress } from '../../testbed/progress.ts';
+import { positiveNumber } from '../../support/option-numbers.ts';
 import { Benchmark, heldStreams } from './benchmark.ts';
 import { compare, missed, type Comparison, type Round, type Sample } from './comparison.ts';
 import { measureCurve } from './curve.ts';
 import { measureWorkers } from './worker-gain.ts';
 import { workloads, type Extent, type Workload } from './workloads.ts';
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '7' },
-    only: { type: 'string', default: '' },
-    curve: { type: 'boolean', default: false },
-    workers: { type: 'boolean', default: false },
-    share: { type: 'string' },
-  },
-});
+interface Options {
+  readonly quick?: boolean;
+  readonly rounds: number;
+  readonly only: string;
+  readonly curve?: boolean;
+  readonly workers?: boolean;
+  readonly share?: number;
+}
+
+const values = new Command('npm run bench --')
+  .description(
+    'Measures the proxy beside a bare relay in Go, in one run on one machine. Both stand before the same storages, ' +
+      'which do nothing, and get the same load in turns. The last line is JSON.',
+  )
+  .option('--quick', 'everything once and short, to see that it works')
+  .option('--rounds <number>', 'rounds of each work, whose median counts', parseCount, 7)
+  .option('--only <text>', 'works whose name contains it', '')
+  .option('--curve', 'instead: what a call costs with more and more repositories and connections')
+  .option('--workers', 'instead: a proxy with one worker beside one with two')
+  .option(
+    '--share <cores>',
+    'with --workers, as root: each is held to so much of a core, so that a small machine has something to share out',
+    positiveNumber,
+  )
+  .allowExcessArguments(false)
+  .parse()
+  .opts<Options>();
 const progress = lineProgress((line) => process.stderr.write(line));
 const extent: Extent = values.quick
   ? { rounds: 1, ms: 100, streamBytes: 1024 * 1024 }
-  : { rounds: Number(values.rounds), ms: 1500, streamBytes: 64 * 1024 * 1024 };
+  : { rounds: values.rounds, ms: 1500, streamBytes: 64 * 1024 * 1024 };
 
 async function run(): Promise<readonly Comparison[]> {
   const chosen = workloads.filter(({ name }) => name.includes(values.only));
@@ -118,8 +127,8 @@ function perUnit({ proxy, go }: Round): string {
 if (values.curve) {
   await measureCurve(extent, progress);
 } else if (values.workers) {
-  const share = values.share === undefined ? undefined : Number(values.share);
-  await measureWorkers({ only: values.only, extent, share }, progress);
+  const { only, share } = values;
+  await measureWorkers({ only, extent, share }, progress);
 } else {
   const comparisons = await run();
   process.stdout.write(`${JSON.stringify(comparisons)}\n`);
