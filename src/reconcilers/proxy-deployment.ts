@@ -9,6 +9,7 @@ import {
   tlsKeys,
   type SecretKey,
 } from '../api/names.ts';
+import { proxyNodeOptions } from '../api/proxy-node-options.ts';
 import type { ClusterContext, StorageTransport } from './cluster-context.ts';
 import { labelsOf, ownedMeta, selectorOf } from './object-meta.ts';
 import { spreadPlacement } from './pod-placement.ts';
@@ -75,7 +76,7 @@ function container({ spec }: ClusterContext): Container {
     name: 'proxy',
     image: spec.proxy.image,
     imagePullPolicy: 'IfNotPresent',
-    command: ['node', '/app/proxy.js', '--config', proxyPaths.configFile],
+    command: ['node', ...proxyNodeOptions, '/app/proxy.js', '--config', proxyPaths.configFile],
     // Its name is a proxy's identity among the others.
     env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
     ports: [

@@ -7,6 +7,7 @@ import type {
   ProxyStopPolicy,
   VirtualStorageConfig,
 } from '../../src/api/proxy-config.ts';
+import { proxyNodeOptions } from '../../src/api/proxy-node-options.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
 import { bundleProgram } from './bundle.ts';
 import { eventually } from './eventually.ts';
@@ -36,7 +37,7 @@ interface Ports {
   readonly httpPort: number;
 }
 
-/** The proxy as it runs in its image: a process on the image's Node.js, with files for configuration and secrets. */
+/** The proxy as it runs in its pod: a process on the image's Node.js, with files for configuration and secrets. */
 export class ProxyProcess implements Stoppable {
   readonly grpcPort: number;
   readonly grpcTlsPort: number;
@@ -146,7 +147,7 @@ async function spawnProxy(folder: string, options: ProxyProcessOptions) {
   // A file takes whatever comes, at no cost for whoever started the proxy.
   const logFile = join(folder, 'log');
   const log = await open(logFile, 'w');
-  const child = spawn(await imageNode(), [program, ...args], {
+  const child = spawn(await imageNode(), [...proxyNodeOptions, program, ...args], {
     env: { PATH: process.env['PATH'] },
     stdio: ['ignore', log.fd, 'inherit'],
   });
