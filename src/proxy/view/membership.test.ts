@@ -6,16 +6,21 @@ import { MemoryDatabase } from '../store/memory-database.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import { Membership } from './membership.ts';
 
-/** Two proxies; the first one's lease is held, and its connection can be cut. */
-async function start() {
+/** Two proxies; the first one's lease is held, and its connection can be cut. Timers may be early. */
+async function start(earlyMs = 0) {
   const clock = new ManualClock();
+  const timers = {
+    monotonicMs: () => clock.monotonicMs(),
+    wallMs: () => clock.wallMs(),
+    after: (delayMs: number, callback: () => void) => clock.after(delayMs - earlyMs, callback),
+  };
   const database = new MemoryDatabase({ clock });
   const outage = { failed() {}, worked() {} };
   const join = async (owner: string) => {
     const store = createMemoryStore({ clock, database });
     const lapses: number[] = [];
     const onLapse = (leftMs: number) => lapses.push(leftMs);
-    const membership = new Membership({ store, owner, clock, outage, onLapse });
+    const membership = new Membership({ store, owner, clock: timers, outage, onLapse });
     await store.watch({
       onChanged() {},
       onInvalidated() {},
@@ -101,6 +106,17 @@ describe('a lease', () => {
     }
     expect(lapses).toEqual([600, 600]);
     await membership.stop();
+  });
+
+  it('does not lapse while it is held, though a timer ends too early', async () => {
+    const { clock, first } = await start(0.5);
+    first.store.disconnect();
+    await clock.advance(2399.9);
+    expect([first.membership.holdsLease, first.lapses]).toEqual([true, []]);
+    await clock.advance(1);
+    expect(first.membership.holdsLease).toBe(false);
+    expect(first.lapses).toHaveLength(1);
+    await first.membership.stop();
   });
 
   it('leaves a proxy no time that stood still until others may take it for dead', async () => {

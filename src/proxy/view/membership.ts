@@ -115,9 +115,11 @@ export class Membership implements Stoppable {
   #awaitLapse(endMs: number): void {
     const { clock, onLapse } = this.#options;
     this.#lapse?.cancel();
-    this.#lapse = clock.after(this.#validUntilMs - clock.monotonicMs(), () =>
-      onLapse?.(Math.max(0, endMs - clock.monotonicMs())),
-    );
+    this.#lapse = clock.after(Math.ceil(this.#validUntilMs - clock.monotonicMs()), () => {
+      // Timers may be early by part of a millisecond, in which something may still be committed.
+      if (this.holdsLease) this.#awaitLapse(endMs);
+      else onLapse?.(Math.max(0, endMs - clock.monotonicMs()));
+    });
   }
 
   async #renewForever(): Promise<void> {
