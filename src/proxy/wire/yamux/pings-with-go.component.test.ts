@@ -1,5 +1,7 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { describeWithGo } from '../../../../test/support/describe-with-go.ts';
+import { eventually } from '../../../../test/support/eventually.ts';
 import { goProgram, goProgramLimitMs } from '../../../../test/support/go-program.ts';
 import { startInteropServer } from '../../../../test/support/interop-proxy.ts';
 import type { LineProcess } from '../../../../test/support/line-process.ts';
@@ -42,6 +44,14 @@ describeWithGo('hashicorp/yamux, as Gitaly serves it (skipped without Go)', () =
 
   test('answers none while its process stands still', async () => {
     process.kill(server.pid, 'SIGSTOP');
+    // Until then one of its threads may still answer.
+    await eventually('all of its threads stand still', async () => {
+      const threads = await readdir(`/proc/${server.pid}/task`);
+      const states = await Promise.all(
+        threads.map((thread) => readFile(`/proc/${server.pid}/task/${thread}/stat`, 'utf8')),
+      );
+      return states.every((state) => / T /.test(state));
+    });
     await expect(mux.ping(100)).rejects.toThrow('the answer to a ping took longer than 100 ms');
     process.kill(server.pid, 'SIGCONT');
     await expect(mux.ping(60_000)).resolves.toBeUndefined();
