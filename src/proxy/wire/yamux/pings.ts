@@ -1,6 +1,7 @@
-import { type Clock, TimeoutError } from '../../../base/clock.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { AwaitedPings } from '../awaited-pings.ts';
 import { EventRate } from './event-rate.ts';
-import { frameFlag, frameType, maxUint32, YamuxProtocolError } from './frames.ts';
+import { frameFlag, frameType, YamuxProtocolError } from './frames.ts';
 import type { FrameOutput } from './output.ts';
 
 const maxPerSecond = 100;
@@ -8,16 +9,13 @@ const maxPerSecond = 100;
 /** The PING frames of a session: answers the peer's, and sends our own. */
 export class Pings {
   readonly #output: Pick<FrameOutput, 'control'>;
-  readonly #clock: Clock;
   readonly #fromPeer: EventRate;
-  readonly #pending = new Map<number, (error?: Error) => void>();
-  #sent = 0;
-  #closed: Error | undefined;
+  readonly #awaited: AwaitedPings;
 
   constructor(output: Pick<FrameOutput, 'control'>, clock: Clock) {
     this.#output = output;
-    this.#clock = clock;
     this.#fromPeer = new EventRate(clock, maxPerSecond, 1000);
+    this.#awaited = new AwaitedPings(clock);
   }
 
   /**
@@ -25,27 +23,15 @@ export class Pings {
    *
    * @throws TimeoutError after `limitMs`, or what the session has ended with
    */
-  send(limitMs: number): Promise<void> {
-    if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    return new Promise((resolve, reject) => {
-      const number = (this.#sent = (this.#sent + 1) % maxUint32);
-      const settle = (error?: Error) => {
-        timer.cancel();
-        this.#pending.delete(number);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      const timer = this.#clock.after(limitMs, () =>
-        settle(new TimeoutError('the answer to a ping', limitMs)),
-      );
-      this.#pending.set(number, settle);
-      this.#output.control(frameType.ping, frameFlag.syn, 0, number);
-    });
+  async send(limitMs: number): Promise<void> {
+    await this.#awaited.send(limitMs, (number) =>
+      this.#output.control(frameType.ping, frameFlag.syn, 0, number),
+    );
   }
 
   /** @throws YamuxProtocolError if the peer floods us */
   onFrame(flags: number, value: number): void {
-    if ((flags & frameFlag.ack) !== 0) this.#pending.get(value)?.();
+    if ((flags & frameFlag.ack) !== 0) this.#awaited.answered(value);
     if ((flags & frameFlag.syn) === 0) return;
     if (this.#fromPeer.exceeds()) throw new YamuxProtocolError('the peer floods us with pings');
     this.#output.control(frameType.ping, frameFlag.ack, 0, value);
@@ -53,7 +39,6 @@ export class Pings {
 
   /** Rejects what is under way, and everything from now on. */
   close(error: Error): void {
-    this.#closed = error;
-    for (const settle of this.#pending.values()) settle(error);
+    this.#awaited.close(error);
   }
 }
