@@ -7,6 +7,7 @@ import {
   lateVoters,
   startVoting,
   stepVoting,
+  wasToldToCommit,
   type Answer,
   type NodeEnd,
   type Vote,
@@ -126,7 +127,7 @@ export class ActiveWrite {
     const unconfirmed: string[] = [];
     for (const [node, { ballots, end }] of this.#state.nodes) {
       const last = ballots.at(-1);
-      const wasToldLast = last?.phase === 'prepared' && last.answer === 'commit';
+      const wasToldLast = last !== undefined && wasToldToCommit(last);
       const isAtStake = wasToldLast || !this.#options.changesNeedVotes;
       if (isAtStake && end?.kind !== 'finished') unconfirmed.push(node);
     }
@@ -263,7 +264,7 @@ export class ActiveWrite {
 
   #wasToldToCommit(node: string): boolean {
     const ballots = this.#state.nodes.get(node)?.ballots ?? [];
-    return ballots.some((ballot) => ballot.phase === 'prepared' && ballot.answer === 'commit');
+    return ballots.some(wasToldToCommit);
   }
 
   /**

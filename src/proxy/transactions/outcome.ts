@@ -1,4 +1,4 @@
-import type { Ballot, NodeVotes, VotingState } from './voting.ts';
+import { wasToldToCommit, type Ballot, type NodeVotes, type VotingState } from './voting.ts';
 
 /**
  * What a write has left behind, judged from the votes and not from the primary's answer alone: a
@@ -76,10 +76,6 @@ function referenceOf(state: VotingState): string | undefined {
 
 function isFinished(state: VotingState): (name: string) => boolean {
   return (name) => state.nodes.get(name)?.end?.kind === 'finished';
-}
-
-function wasToldToCommit(ballot: Ballot): boolean {
-  return ballot.phase === 'prepared' && ballot.answer === 'commit';
 }
 
 /** Who asks, asks before it changes something: who was only ever refused has not. */

@@ -190,9 +190,7 @@ function answerNode(
  */
 function isAfterwards(state: VotingState, { phase }: Ballot): boolean {
   if (phase !== 'synchronized') return false;
-  return [...state.nodes.values()].some(({ ballots }) =>
-    ballots.some((ballot) => ballot.phase === 'prepared' && ballot.answer === 'commit'),
-  );
+  return [...state.nodes.values()].some(({ ballots }) => ballots.some(wasToldToCommit));
 }
 
 /** The answer to a vote, or undefined while it has to wait. */
@@ -289,11 +287,16 @@ function votersAt(
   return { agreeing, outstanding };
 }
 
+/** Whether this ballot let its node change something. */
+export function wasToldToCommit({ phase, answer }: Ballot): boolean {
+  return phase === 'prepared' && answer === 'commit';
+}
+
 /** Whether a node was already told to commit at this position. */
 function isDecided(state: VotingState, position: number): boolean {
   for (const node of state.nodes.values()) {
     const ballot = node.ballots[position];
-    if (ballot?.phase === 'prepared' && ballot.answer === 'commit') return true;
+    if (ballot !== undefined && wasToldToCommit(ballot)) return true;
   }
   return false;
 }
