@@ -12,7 +12,6 @@ const { json } = new Command('npm run demo --')
       'of pushes. It can be run again; `npm run testbed -- down` removes everything.',
   )
   .option('--json', 'no progress, only the figures')
-  .allowExcessArguments(false)
   .parse()
   .opts<{ readonly json?: boolean }>();
 const progress = json ? silentProgress : lineProgress((line) => process.stdout.write(line));

@@ -48,7 +48,6 @@ const options = new Command('npm run patch-round --')
     4,
   )
   .option('--picture <file>', 'where the schedule is drawn, as SVG')
-  .allowExcessArguments(false)
   .parse([...givenArguments()], { from: 'user' })
   .opts<Options>();
 const progress = lineProgress((line) => process.stderr.write(line));

@@ -34,7 +34,6 @@ const { fault, kills, writers, away } = new Command('npm run benchmark:failover 
     4,
   )
   .option('--away <seconds>', 'how long the database stays away', positiveNumber, 60)
-  .allowExcessArguments(false)
   .parse()
   .opts<Options>();
 

@@ -116,7 +116,6 @@ const { fault, kills } = new Command('npm run benchmark:failover:testbed --')
       .default('pod'),
   )
   .option('--kills <number>', 'how often', parseCount, 20)
-  .allowExcessArguments(false)
   .parse()
   .opts<{ readonly fault: keyof typeof faults; readonly kills: number }>();
 

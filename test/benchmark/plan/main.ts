@@ -31,7 +31,6 @@ const { repositories: counts, json } = new Command('npm run benchmark:plan --')
     [1000, 10_000, 100_000, 1_000_000],
   )
   .option('--json', 'JSON instead of a table')
-  .allowExcessArguments(false)
   .parse()
   .opts<Options>();
 if (counts.some((count) => count > maxRepositories)) {

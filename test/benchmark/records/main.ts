@@ -21,7 +21,6 @@ const { records: counts } = new Command('npm run benchmark:records --')
     parseCounts,
     [1000, 10_000, 100_000],
   )
-  .allowExcessArguments(false)
   .parse()
   .opts<{ readonly records: readonly number[] }>();
 

@@ -34,7 +34,6 @@ const values = new Command('npm run bench --')
     'with --workers, as root: each is held to so much of a core, so that a small machine has something to share out',
     positiveNumber,
   )
-  .allowExcessArguments(false)
   .parse()
   .opts<Options>();
 const progress = lineProgress((line) => process.stderr.write(line));
