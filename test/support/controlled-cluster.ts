@@ -121,6 +121,13 @@ export class ControlledCluster implements Stoppable {
     return this.eventPaths().map((path) => this.server.objects.at(path)?.['reason']);
   }
 
+  /** Waits for events of each reason: they are written after what they tell of. */
+  async tellsOf(...reasons: readonly string[]): Promise<void> {
+    for (const reason of reasons) {
+      await eventually(`an event tells of ${reason}`, () => this.events().includes(reason));
+    }
+  }
+
   eventPaths(): readonly string[] {
     return this.server.objects.paths().filter((path) => path.includes('/events/'));
   }
