@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { startClusterIp } from '../../test/support/cluster-ip.ts';
 import { eventually } from '../../test/support/eventually.ts';
-import { freePort } from '../../test/support/free-port.ts';
 import { startUnansweringPort } from '../../test/support/unanswering-port.ts';
 import { systemClock } from '../base/clock.ts';
 import { Scope } from '../base/scope.ts';
@@ -32,6 +31,9 @@ afterEach(async () => {
   scope = new Scope();
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** That of a service which has long been out of use, and which only root might begin. */
+const closedPort = 1;
 
 const addressOf = (port: number, tls = false): Address => ({
   kind: 'tcp',
@@ -89,8 +91,7 @@ describe('dialing', () => {
 
   test('tries again where it fails at once, as with a server that is being restarted', async () => {
     const port = await startServer({ tls: () => certificate });
-    const refused = await freePort();
-    const service = scope.own(await startClusterIp([refused, refused, port]));
+    const service = scope.own(await startClusterIp([closedPort, closedPort, port]));
     await dialTo([addressOf(service.port, true)]);
     expect(service.connections.made).toBeGreaterThanOrEqual(3);
   });
@@ -102,7 +103,7 @@ describe('dialing', () => {
       code: statusCodes.UNAVAILABLE,
       message: 'no server behind proxies answers: no answer within 1000 ms',
     });
-    const refused = dialTo([addressOf(await freePort())], { limitMs: 2000 });
+    const refused = dialTo([addressOf(closedPort)], { limitMs: 2000 });
     await expect(refused).rejects.toThrow(/no server behind proxies answers: .*ECONNREFUSED/);
     await expect(dialTo([])).rejects.toThrow('the name has no address');
   });
@@ -113,6 +114,8 @@ describe('dialing', () => {
     const dialing = dialTo([addressOf(silent.port)], { signal: giveUp.signal });
     giveUp.abort();
     await expect(dialing).rejects.toMatchObject({ code: statusCodes.CANCELLED });
-    await expect(dialTo([addressOf(1)], { signal: giveUp.signal })).rejects.toThrow('cancelled');
+    await expect(dialTo([addressOf(closedPort)], { signal: giveUp.signal })).rejects.toThrow(
+      'cancelled',
+    );
   });
 });

@@ -8,6 +8,7 @@ import { StoreUnavailableError, type ControlStore } from '../../src/proxy/store/
 import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
+import { ownLoopback } from '../support/own-loopback.ts';
 
 describe('a proxy that starts before its database', () => {
   const scope = new Scope();
@@ -18,7 +19,7 @@ describe('a proxy that starts before its database', () => {
     const started = startProxyServer({
       config: {
         grpcListen: '127.0.0.1:0',
-        httpListen: `127.0.0.1:${port}`,
+        httpListen: `${ownLoopback}:${port}`,
         virtualStorages: [],
         stop: { lameDuckMs: 0, callsMs: 45_000 },
       },
@@ -29,7 +30,7 @@ describe('a proxy that starts before its database', () => {
       logger: silentLogger,
       ...(signal === undefined ? {} : { signal }),
     });
-    const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+    const get = (path: string) => fetch(`http://${ownLoopback}:${port}${path}`);
     return { started, get };
   }
 

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { systemClock, withTimeout } from '../../src/base/clock.ts';
 import type { Stoppable } from '../../src/base/scope.ts';
+import { ownLoopback } from '../support/own-loopback.ts';
 import type { Fault } from './faults.ts';
 
 const startTimeoutMs = 30_000;
@@ -84,7 +85,7 @@ async function writeConfig(options: SpawnOptions, storagePath: string): Promise<
   const file = path.join(options.root, 'config.toml');
   const text = JSON.stringify;
   const lines = [
-    `listen_addr = "127.0.0.1:${options.port ?? 0}"`,
+    `listen_addr = "${ownLoopback}:${options.port ?? 0}"`,
     `runtime_dir = ${text(runtimeDir)}`,
     `graceful_restart_timeout = "${options.gracefulRestartTimeoutMs ?? 5_000}ms"`,
     '[auth]',

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
+import { ownLoopback } from '../support/own-loopback.ts';
 import type { NodeConfig } from './config.ts';
 import { Faults } from './faults.ts';
 import type { Handler } from './grpc/handler.ts';
@@ -49,7 +50,7 @@ export interface StartedStorageNode extends StorageNode {
   kill(): Promise<void>;
 }
 
-/** Starts a storage node in this process, on a port of 127.0.0.1. Stop it when the test ends. */
+/** Starts a storage node in this process, on a port of {@link ownLoopback}. Stop it when the test ends. */
 export async function startStorageNode(options: StartOptions): Promise<StartedStorageNode> {
   const config = await prepare(options);
   const kill = async () => {
@@ -76,10 +77,10 @@ async function prepare(options: StartOptions): Promise<NodeConfig> {
   await mkdir(storagePath, { recursive: true });
   await mkdir(runtimeDir, { recursive: true });
   return {
-    listen: { host: '127.0.0.1', port: options.port ?? 0 },
+    listen: { host: ownLoopback, port: options.port ?? 0 },
     tls: options.tls && {
       ...options.tls,
-      listen: { host: '127.0.0.1', port: options.tls.port ?? 0 },
+      listen: { host: ownLoopback, port: options.tls.port ?? 0 },
     },
     trusted: options.tls?.trusted,
     prometheusListen: undefined,

@@ -5,6 +5,7 @@ import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
 import { eventually } from './eventually.ts';
 import { startInProcessProxy } from './in-process-proxy.ts';
 import { LineProcess } from './line-process.ts';
+import { ownLoopback } from './own-loopback.ts';
 
 /** What the clients of an {@link InteropProxy} sign with. */
 export const interopToken = 'token of the clients';
@@ -20,7 +21,7 @@ export const interopMethods = {
 export const interopStorage = 'gitaly-0';
 
 export interface InteropServerOptions {
-  /** Default: any free one of loopback. */
+  /** Default: any free one of {@link ownLoopback}. */
   readonly address?: string;
   /** Calls that it takes on a connection. Default: any number. */
   readonly maxStreams?: number;
@@ -29,7 +30,7 @@ export interface InteropServerOptions {
 /** Starts the program `interop` of test/go in place of a storage. Its first line is its address. */
 export function startInteropServer(
   program: string,
-  { address = '127.0.0.1:0', maxStreams = 0 }: InteropServerOptions = {},
+  { address = `${ownLoopback}:0`, maxStreams = 0 }: InteropServerOptions = {},
 ): Promise<LineProcess> {
   const args = ['server', '-address', address, '-max-streams', String(maxStreams)];
   return LineProcess.start(program, args);

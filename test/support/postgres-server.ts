@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Stoppable } from '../../src/base/scope.ts';
 import { freePort } from './free-port.ts';
+import { ownLoopback } from './own-loopback.ts';
 
 /** Where a database is and how to log in, in the words of CloudNativePG's secrets. */
 export interface DatabaseCoordinates {
@@ -108,7 +109,7 @@ class LocalServer implements PostgresServer {
 
   coordinates(dbname: string): DatabaseCoordinates {
     const { password } = this.#options;
-    return { host: '127.0.0.1', port: this.#port, dbname, username: 'postgres', password };
+    return { host: ownLoopback, port: this.#port, dbname, username: 'postgres', password };
   }
 
   /** Makes the data folder and starts the server on a port that is free. */
@@ -146,8 +147,8 @@ class LocalServer implements PostgresServer {
     if (this.#running !== undefined) throw new Error('the server is running already');
     if (role === 'standby') await writeFile(join(this.#dataDir, 'standby.signal'), '');
     const settings = {
+      listen_addresses: ownLoopback,
       ...this.#options.settings,
-      listen_addresses: '127.0.0.1',
       port: String(this.#port),
       unix_socket_directories: this.socketDir,
     };

@@ -20,6 +20,7 @@ import { createRpcClient, type RpcClient } from '../../src/rpc/client.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { eventually } from './eventually.ts';
 import { startInProcessProxy } from './in-process-proxy.ts';
+import { ownLoopback } from './own-loopback.ts';
 import { SilentRelay } from './silent-relay.ts';
 import { patience, patientMs } from './steady-load.ts';
 import type { Handler } from '../storage-node/grpc/handler.ts';
@@ -225,7 +226,7 @@ function startNode(
     ...(gitlab && { gitlab: { url: gitlab.url, secret: 'not checked' } }),
     ...(storageAuthority && {
       tls: {
-        ...storageAuthority.issue(),
+        ...storageAuthority.issue({ names: `IP:${ownLoopback}` }),
         trusted: storageAuthority.cert,
         port: portOf(old?.tlsAddress),
       },

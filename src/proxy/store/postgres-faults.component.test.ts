@@ -159,8 +159,12 @@ describe('a server that is frozen', () => {
 
 describe('a network that swallows everything', () => {
   test('is noticed; the first calls over the healed one succeed', async () => {
-    const network = scope.own(await startNetwork(coordinates.port));
-    const { store, recorder } = await openWatching({ ...coordinates, port: network.port });
+    const network = scope.own(await startNetwork(coordinates));
+    const { store, recorder } = await openWatching({
+      ...coordinates,
+      host: '127.0.0.1',
+      port: network.port,
+    });
     const record = await create(store);
     await Promise.all(Array.from({ length: 10 }, () => store.get(record)));
     network.swallow();
@@ -296,11 +300,11 @@ async function expectUnavailable(call: Promise<unknown>): Promise<void> {
 }
 
 /** A way to the server that can lose every packet, as a broken network does. */
-async function startNetwork(serverPort: number) {
+async function startNetwork({ host, port }: Pick<DatabaseCoordinates, 'host' | 'port'>) {
   let isBroken = false;
   const relay = await TcpRelay.start({}, (near) => {
     if (isBroken) return;
-    const far = relay.connect({ host: '127.0.0.1', port: serverPort });
+    const far = relay.connect({ host, port });
     near.pipe(far).pipe(near);
   });
   return {

@@ -23,11 +23,13 @@ beforeAll(async () => {
   makeCertificate('other');
   await giveToServers(folder, join(folder, 'server.key'), join(folder, 'server.crt'));
   server = await startPostgres({
+    // The address of the name that the certificate is for.
+    listen_addresses: '127.0.0.1',
     ssl: 'on',
     ssl_cert_file: join(folder, 'server.crt'),
     ssl_key_file: join(folder, 'server.key'),
   });
-  await migrate(server.coordinates('postgres'));
+  await migrate({ ...server.coordinates('postgres'), host: '127.0.0.1' });
 });
 afterEach(async () => {
   await scope.stop();

@@ -10,6 +10,7 @@ import { openRpcChannel } from '../../../src/rpc/channel.ts';
 import { createRpcClient, type RpcClient } from '../../../src/rpc/client.ts';
 import { spawnStorageNode, type SpawnedStorageNode } from '../../storage-node/spawn.ts';
 import { freePort } from '../../support/free-port.ts';
+import { ownLoopback } from '../../support/own-loopback.ts';
 import { startPostgres, type PostgresServer } from '../../support/postgres-server.ts';
 import { ProxyProcess } from '../../support/proxy-process.ts';
 import { waitFor } from '../../scenario/wait-for.ts';
@@ -141,7 +142,10 @@ function startStorage(place: Place): Promise<SpawnedStorageNode> {
 }
 
 function startProxy(database: PostgresServer, places: readonly Place[]): Promise<ProxyProcess> {
-  const storages = places.map(({ name, port }) => ({ name, address: `tcp://127.0.0.1:${port}` }));
+  const storages = places.map(({ name, port }) => ({
+    name,
+    address: `tcp://${ownLoopback}:${port}`,
+  }));
   return ProxyProcess.start({
     virtualStorages: [
       { name: virtualStorage, replicationFactor: 3, minInSyncReplicas: 2, storages },
