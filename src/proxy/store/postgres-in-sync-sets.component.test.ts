@@ -1,10 +1,11 @@
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { clientConfig, useDatabase } from '../../../test/support/postgres.ts';
 import { change, create, eventually, useStores } from './conformance/support.ts';
 import { StoreUnavailableError, type ControlStore } from './control-store.ts';
 import { TooManyListsError, type InSyncSet, type InSyncSetPage } from './in-sync-sets.ts';
-import { connect, migrate } from './testing.ts';
+import { connect, migrate, patientLimits } from './testing.ts';
 
 const database = useDatabase();
 const virtualStorage = 'default';
@@ -27,8 +28,15 @@ beforeEach(() =>
 );
 
 const open = useStores({ open: () => connect(database.coordinates), interrupt: async () => {} });
-const hurried = useStores({
-  open: () => connect(database.coordinates, { limits: { listMs: 300 } }),
+/** Whose time the test tells; the database's own limit, as long, is not to be the first. */
+const clock = new ManualClock();
+const listMs = 60_000;
+const timed = useStores({
+  open: () =>
+    connect(database.coordinates, {
+      clock,
+      limits: { ...patientLimits, listMs },
+    }),
   interrupt: async () => {},
 });
 
@@ -85,11 +93,13 @@ describe('the list of in-sync sets in PostgreSQL', () => {
   });
 
   test('leaves the database when its time is over, though its reader has fallen asleep', async () => {
-    const store = await hurried();
+    const store = await timed();
     const pages = store.inSyncSets({ virtualStorage })[Symbol.asyncIterator]();
     await pages.next();
+    expect(await sessions()).toBe(1);
+    await clock.advance(listMs);
     await eventually(async () => (await sessions()) === 0);
-    await expect(pages.next()).rejects.toThrow(/not read within 300 ms/);
+    await expect(pages.next()).rejects.toThrow(`not read within ${listMs} ms`);
   });
 
   test('ends with its store', async () => {

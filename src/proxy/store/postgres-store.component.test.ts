@@ -5,10 +5,12 @@ import type { Intent } from '../routing/repository-record.ts';
 import { create, newRecord, useStores, WatchRecorder } from './conformance/support.ts';
 import { describeControlStore } from './control-store.conformance.ts';
 import { swap } from './queries.ts';
-import { connect, migrate } from './testing.ts';
+import { connect, migrate, patientLimits } from './testing.ts';
 
 const database = useDatabase();
-const harness = { open: () => connect(database.coordinates), interrupt };
+/** No probe is to come after LISTEN: {@link interrupt} knows a listening connection by its last statement. */
+const limits = { ...patientLimits, probeIntervalMs: 600_000 };
+const harness = { open: () => connect(database.coordinates, { limits }), interrupt };
 
 beforeAll(() => migrate(database.coordinates));
 

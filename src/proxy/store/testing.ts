@@ -25,7 +25,7 @@ export function migrate(
 }
 
 /** Tests are not about the limits of calls, unless they set some, and machines may be busy. */
-const limits = { connectMs: 20_000, callMs: 20_000 };
+export const patientLimits = { connectMs: 20_000, callMs: 20_000, listMs: 120_000 };
 
 /** Connects a store to a test's database. */
 export function connect(
@@ -37,7 +37,7 @@ export function connect(
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
-    limits,
+    limits: patientLimits,
     ...options,
   });
 }
