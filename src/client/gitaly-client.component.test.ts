@@ -6,6 +6,7 @@ import {
   type RpcServer,
 } from '../../test/support/rpc-server.ts';
 import { startClusterIp } from '../../test/support/cluster-ip.ts';
+import { patience } from '../../test/support/steady-load.ts';
 import { deferred } from '../base/deferred.ts';
 import { Scope } from '../base/scope.ts';
 import { BlobService } from '../gen/gitaly/blob_pb.ts';
@@ -61,7 +62,12 @@ async function startProxies(...overrides: readonly RepositoryHandlers[]) {
 
 function clientOf(port: number, options: Partial<GitalyClientOptions> = {}) {
   return scope.own(
-    createGitalyClient({ address: `dns:///proxies:${port}`, token: 's3cret', ...options }),
+    createGitalyClient({
+      address: `dns:///proxies:${port}`,
+      token: 's3cret',
+      ...patience,
+      ...options,
+    }),
   );
 }
 
