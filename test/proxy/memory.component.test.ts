@@ -154,7 +154,7 @@ describeWithGo('the memory of the proxy (skipped without Go)', () => {
       await others();
       expect(await proxy.peakMiB()).toBeLessThan(maxPeakMiB);
     },
-    limitMs,
+    2 * limitMs,
   );
 
   test(
@@ -177,7 +177,7 @@ describeWithGo('the memory of the proxy (skipped without Go)', () => {
       await others();
       expect(await proxy.peakMiB()).toBeLessThan(maxPeakMiB);
     },
-    limitMs,
+    2 * limitMs,
   );
 
   test(
@@ -205,7 +205,7 @@ describeWithGo('the memory of the proxy (skipped without Go)', () => {
       const grownKiB = ((await opened(count - first)) - beforeMiB) * 1024;
       expect(grownKiB / (count - first)).toBeLessThan(maxKiBPerConnection);
     },
-    limitMs,
+    2 * limitMs,
   );
 
   /** Opens a connection on which nothing happens after the handshake. Resolves after that. */

@@ -114,7 +114,7 @@ describe('a proxy with TLS on both sides', () => {
         metrics.match(/^gitaly_proxy_storage_certificate_not_after_seconds\{.*\} \d+$/gm),
       ).toHaveLength(3);
     },
-    limitMs,
+    2 * limitMs,
   );
 
   test('serves nobody who trusts another authority', async () => {
