@@ -37,6 +37,8 @@ export interface ChaosOptions {
   readonly faults?: number;
   /** Ends after the wave that is under way then. */
   readonly minutes?: number;
+  /** Only these faults strike, see `faultNames`. Default: all. */
+  readonly only?: readonly string[];
   /** Where to write all that clients did and saw. Default: a file of its own, and only if something is wrong. */
   readonly historyFile?: string;
 }
@@ -136,10 +138,12 @@ async function prepare(options: ChaosOptions, scope: Scope): Promise<Prepared> {
 
 /** Plays waves of faults until it is enough, and resolves with how many faults have struck. */
 async function strike(options: ChaosOptions, tally: Tally): Promise<number> {
-  const { cluster, namespace, progress, seed, faults = Infinity, minutes = Infinity } = options;
+  const { cluster, namespace, progress, seed, only } = options;
+  const { faults = Infinity, minutes = Infinity } = options;
   const runner = new FaultRunner({ cluster, nodes: cluster.nodes, namespace, progress });
   const endMs = performance.now() + minutes * 60_000;
-  const surroundings = { storages: 3, proxies: 2, nodes: cluster.nodes.names.length };
+  const nodes = cluster.nodes.names.length;
+  const surroundings = { storages: 3, proxies: 2, nodes, ...(only && { only }) };
   const reminder = setInterval(() => {
     progress.say(`${runner.struck} faults, ${JSON.stringify(tally.figures)}`);
   }, progressMs);

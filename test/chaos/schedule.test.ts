@@ -3,6 +3,7 @@ import { fc } from '../support/properties.ts';
 import {
   describeFault,
   describeTarget,
+  faultNames,
   wavesOf,
   type Surroundings,
   type Wave,
@@ -62,6 +63,14 @@ describe('a schedule of faults', () => {
       ({ faults }) => faults.filter(({ whom }) => whom.kind === 'storage').length,
     );
     expect(Math.max(...storagesHit)).toBe(3);
+  });
+
+  test('keeps to the faults that are asked for', () => {
+    const only = ['cut off node', 'hang database'];
+    const all = waves(1, 100, { ...surroundings, only }).flatMap(({ faults }) => faults);
+    const struck = new Set(all.map(({ what, whom }) => `${what} ${whom.kind}`));
+    expect([...struck].toSorted()).toEqual(only);
+    expect(faultNames).toEqual(expect.arrayContaining(only));
   });
 
   test('leaves nodes alone that are not ours to break', () => {

@@ -54,6 +54,8 @@ export interface Surroundings {
   readonly proxies: number;
   /** 0 where nodes are not ours to break. */
   readonly nodes: number;
+  /** Only these faults strike, of {@link faultNames}. Default: all. */
+  readonly only?: readonly string[];
 }
 
 /** How long something stands still or is away: around the 2 to 2.5 s after which it counts as lost. */
@@ -69,6 +71,11 @@ const kindsOf: Readonly<Record<Target['kind'], readonly FaultKind[]>> = {
   operator: ['kill', 'restart', 'hang'],
 };
 
+/** What can strike whom, like `cut off node`. */
+export const faultNames: readonly string[] = Object.entries(kindsOf).flatMap(([target, kinds]) =>
+  [...new Set(kinds)].map((kind) => `${kind} ${target}`),
+);
+
 const targetKinds: readonly Target['kind'][] = [
   ...Array.from({ length: 5 }, () => 'storage' as const),
   ...Array.from({ length: 4 }, () => 'proxy' as const),
@@ -78,6 +85,9 @@ const targetKinds: readonly Target['kind'][] = [
   'operator',
 ];
 
+/** So many faults are thought of for a wave, most of which may not join it. */
+const maxAttempts = 30;
+
 /** The waves that a seed stands for, without end. The same seed gives the same waves. */
 export function* wavesOf(seed: number, surroundings: Surroundings): Generator<Wave, never> {
   const random = seededRandom(seed);
@@ -85,7 +95,7 @@ export function* wavesOf(seed: number, surroundings: Surroundings): Generator<Wa
     const kind = random.next() < 0.6 ? 'bearable' : 'rough';
     const wanted = 3 + Math.floor(random.next() * 3);
     const faults: Fault[] = [];
-    for (let attempt = 0; attempt < 30 && faults.length < wanted; attempt++) {
+    for (let attempt = 0; attempt < maxAttempts && faults.length < wanted; attempt++) {
       const fault = randomFault(random, surroundings);
       if (fault !== undefined && mayJoin(fault, faults, kind)) faults.push(fault);
     }
@@ -110,7 +120,10 @@ function isSame(one: Target, other: Target): boolean {
 function randomFault(random: Random, surroundings: Surroundings): Fault | undefined {
   const whom = randomTarget(random, surroundings);
   if (whom === undefined) return undefined;
-  const what = pick(random, kindsOf[whom.kind]) ?? 'kill';
+  const { only } = surroundings;
+  const isWanted = (kind: FaultKind) => only?.includes(`${kind} ${whom.kind}`) !== false;
+  const what = pick(random, kindsOf[whom.kind].filter(isWanted));
+  if (what === undefined) return undefined;
   const afterMs = between(random, { from: 0, to: 6_000 });
   return { what, whom, afterMs, forMs: durationMs(random, what) };
 }

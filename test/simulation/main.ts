@@ -1,6 +1,8 @@
 /** Explores schedules of the write protocol: `npm run sim -- --help`. */
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
+import { parseCount } from '../../src/cli/count.ts';
+import { positiveNumber } from '../support/option-numbers.ts';
 import { explore, type Figures } from './explorer.ts';
 import { mutants } from './mutants.ts';
 import { parseSchedule, play } from './schedule.ts';
@@ -25,10 +27,10 @@ const options = new Command('sim')
     `Plays the write protocol with proxies, storages and a store in simulated time, lets anything go wrong before ` +
       `any step, and checks the invariants after each one.`,
   )
-  .option('--runs <number>', `how many schedules; ${usualRuns} if no time is given`, Number)
-  .option('--seconds <number>', 'for how long', Number)
-  .option('--seed <number>', 'which schedules', Number, 1)
-  .option('--workers <number>', 'processes', Number, availableParallelism())
+  .option('--runs <number>', `how many schedules; ${usualRuns} if no time is given`, parseCount)
+  .option('--seconds <number>', 'for how long', positiveNumber)
+  .option('--seed <number>', 'which schedules', parseCount, 1)
+  .option('--workers <number>', 'processes', parseCount, availableParallelism())
   .option('--replay <schedule>', 'plays one schedule and tells what happens in it')
   .option(
     '--without <guard>',
