@@ -62,14 +62,17 @@ const readLimitMs = 180_000;
 export async function finalCheck(options: FinalCheckOptions): Promise<Findings> {
   const violations: string[] = [];
   const storages = new Map<string, GitalyClient>();
-  for (const repository of options.repositories) {
-    try {
-      await takesWrites(options, repository);
-      violations.push(...(await compareReplicas(options, repository, storages)));
-    } catch (error) {
-      violations.push(`${repository.relativePath}: ${errorMessage(error)}`);
+  const checkEach = async (check: (repository: ChaosRepository) => Promise<readonly string[]>) => {
+    for (const repository of options.repositories) {
+      try {
+        violations.push(...(await check(repository)));
+      } catch (error) {
+        violations.push(`${repository.relativePath}: ${errorMessage(error)}`);
+      }
     }
-  }
+  };
+  await checkEach((repository) => takesWrites(options, repository));
+  await checkEach((repository) => compareReplicas(options, repository, storages));
   const held = (by: string) => storages.has(by);
   const found = [...options.history].map((entry) => findingOf(entry, held));
   const ofKind = (kind: Finding['kind']) =>
@@ -84,7 +87,7 @@ export async function finalCheck(options: FinalCheckOptions): Promise<Findings> 
 async function takesWrites(
   { client, recorder }: FinalCheckOptions,
   repository: ChaosRepository,
-): Promise<void> {
+): Promise<readonly string[]> {
   const method = 'WriteRef';
   await waitFor(`${repository.relativePath} to take a write`, writableLimitMs, async () => {
     const change = { ref: sharedRef, value: repository.unusedCommit() };
@@ -99,6 +102,7 @@ async function takesWrites(
     );
     return isDone ? undefined : failure;
   });
+  return [];
 }
 
 async function compareReplicas(

@@ -7,6 +7,14 @@ import type { GrpcServer } from './server.ts';
 
 const magic = Buffer.from('backchannel');
 
+/**
+ * When a client that says nothing is asked whether it is still there, how often again, and after how many questions
+ * without an answer its connection is lost: as the listener of a program in Go does, which Gitaly leaves as it is.
+ * Until then a write whose proxy is gone without a word holds its locks. Node.js before version 26 asks as soon, and then
+ * ten times, a second apart.
+ */
+const keepAlive = { initialDelay: 15_000, interval: 15_000, count: 9 };
+
 /** How long a client may take to send the first bytes. */
 const openingTimeoutMs = 120_000;
 
@@ -33,7 +41,10 @@ export class Listener {
   /** @returns where it listens, `host:port` */
   async start(host: string, port: number): Promise<string> {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-    server.on('connection', (socket: Socket) => this.#onConnection(socket));
+    server.on('connection', (socket: Socket) => {
+      keepsAlive(socket);
+      this.#onConnection(socket);
+    });
     return this.#listen(server, host, port);
   }
 
@@ -46,7 +57,10 @@ export class Listener {
     const options = { allowHalfOpen: true, noDelay: true, ALPNProtocols: ['h2'] };
     const server = createTlsServer({ ...options, ...certificate, minVersion: 'TLSv1.2' });
     // Also one whose handshake fails has to go when the node does.
-    server.on('connection', (socket: Socket) => this.#own(socket));
+    server.on('connection', (socket: Socket) => {
+      keepsAlive(socket);
+      this.#own(socket);
+    });
     server.on('secureConnection', (socket: Socket) => this.#onConnection(socket));
     return this.#listen(server, host, port);
   }
@@ -130,4 +144,11 @@ export class Listener {
     const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
     server.serve(socket, { peer, backchannel: undefined });
   }
+}
+
+function keepsAlive(socket: Socket): void {
+  const { initialDelay, interval, count } = keepAlive;
+  // The types are those of a Node.js that does not take the last two.
+  const set: (...options: readonly [boolean, ...number[]]) => void = socket.setKeepAlive;
+  set.call(socket, true, initialDelay, interval, count);
 }
