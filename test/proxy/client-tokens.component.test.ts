@@ -4,6 +4,7 @@ import { createGitalyClient, type GitalyClient } from '../../src/client/gitaly-c
 import type { ProxyServer } from '../../src/main/proxy-server.ts';
 import { authorizationHeader } from '../../src/rpc/token.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
+import { eventually } from '../support/eventually.ts';
 import { ProxyCluster, type ProxyClusterOptions } from '../support/proxy-cluster.ts';
 import { singleCall } from '../support/single-call.ts';
 import { patience } from '../support/steady-load.ts';
@@ -27,10 +28,19 @@ function clientOf({ grpcPort }: ProxyServer, token: string): GitalyClient {
   );
 }
 
-async function authenticationsOf({ httpPort }: ProxyServer): Promise<string[]> {
-  const response = await fetch(`http://127.0.0.1:${httpPort}/metrics`);
-  const lines = (await response.text()).split('\n');
-  return lines.filter((line) => line.startsWith('gitaly_authentication')).toSorted();
+/** What the metrics tell of tokens, when so many have been counted. */
+async function authenticationsOf({ httpPort }: ProxyServer, tokens: number): Promise<string[]> {
+  return eventually(`${tokens} tokens are counted`, async () => {
+    const response = await fetch(`http://127.0.0.1:${httpPort}/metrics`);
+    const lines = (await response.text()).split('\n');
+    const counts = lines
+      .filter((line) => line.startsWith('gitaly_authentications_total{'))
+      .map((line) => Number(line.split(' ').at(-1)));
+    const isComplete = counts.reduce((sum, count) => sum + count, 0) >= tokens;
+    return (
+      isComplete && lines.filter((line) => line.startsWith('gitaly_authentication')).toSorted()
+    );
+  });
 }
 
 const serverInfo = '/gitaly.ServerService/ServerInfo';
@@ -49,7 +59,7 @@ describe("the clients' tokens", () => {
       code: statusCodes.PERMISSION_DENIED,
       message: 'permission denied: wrong hmac signature',
     });
-    expect(await authenticationsOf(proxy)).toEqual([
+    expect(await authenticationsOf(proxy, 4)).toEqual([
       'gitaly_authentication_errors_total{version="v2",error="wrong hmac signature"} 1',
       'gitaly_authentications_total{enforced="true",status="denied"} 1',
       'gitaly_authentications_total{enforced="true",status="ok"} 3',
@@ -65,7 +75,7 @@ describe("the clients' tokens", () => {
       const call = { path: serverInfo, headers: { authorization }, body: emptyMessage };
       expect(await singleCall(proxy.grpcPort, call)).toMatchObject({ code: statusCodes.OK });
     }
-    expect(await authenticationsOf(proxy)).toEqual([
+    expect(await authenticationsOf(proxy, 4)).toEqual([
       'gitaly_authentication_errors_total{version="v2",error="token has expired"} 1',
       'gitaly_authentication_errors_total{version="v2",error="wrong hmac signature"} 1',
       'gitaly_authentications_total{enforced="false",status="denied"} 2',

@@ -3,6 +3,7 @@ import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
 import { headerField } from '../../src/proxy/wire/hpack/header-field.ts';
 import type { ServerCall } from '../../src/proxy/relay/server-call.ts';
 import { statusCodes } from '../../src/rpc/status.ts';
+import { eventually } from '../support/eventually.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
 import { requestAbout } from '../support/requests.ts';
 import { ScriptedCluster } from '../support/scripted-cluster.ts';
@@ -45,6 +46,7 @@ describe('a method that only a newer Gitaly knows', () => {
     cluster.storage('gitaly-2').checksum = 'another';
     const { code } = await cluster.call(path, requestAbout(repository));
     expect(code).toBe(statusCodes.OK);
+    await eventually('it is told', () => fallen().length > 0);
     expect(fallen()).toEqual([['gitaly-2']]);
   });
 
@@ -67,8 +69,9 @@ describe('a method that only a newer Gitaly knows', () => {
 
   test('is logged once', async () => {
     for (let round = 0; round < 3; round++) await cluster.call(path, requestAbout(repository));
-    const lines = log.entries.filter(({ fields }) => fields['method'] === path);
-    expect(lines.map(({ level }) => level)).toEqual(['warn']);
+    const told = () => log.entries.filter(({ fields }) => fields['method'] === path);
+    await eventually('it is logged', () => told().length > 0);
+    expect(told().map(({ level }) => level)).toEqual(['warn']);
   });
 
   test('may answer with a stream, however long', async () => {
