@@ -64,7 +64,7 @@ describe('startPostgres', () => {
 async function query(
   database: { readonly coordinates: Parameters<typeof clientConfig>[0] },
   statement: string,
-  connectionTimeoutMillis = 5_000,
+  connectionTimeoutMillis = 20_000,
 ): Promise<unknown[]> {
   const client = new pg.Client({ ...clientConfig(database.coordinates), connectionTimeoutMillis });
   await client.connect();
