@@ -19,7 +19,7 @@ import { Tally } from './tally.ts';
 const secondsBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 10, 30, 60, 300, 1500];
 /** A copy may take an hour. */
 const repairBounds = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];
-/** The storages of a virtual storage are at most 64. */
+/** `replicationFactor` is at most 64. */
 const voterBounds = [1, 2, 3, 4, 5, 8, 16, 32, 64];
 
 /**

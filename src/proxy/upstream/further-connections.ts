@@ -20,7 +20,7 @@ const idleCheckMs = 30_000;
  * The connections to one Gitaly beside the first, for calls of which it does not take as many as are
  * needed on one. Each is like the first: votes and sidechannels come back on the connection that the
  * call went on. They are made when calls wait for room, are not made again when they break, and are
- * closed when nothing has run there for half a minute.
+ * closed when nothing runs there at one of the looks, every half a minute.
  */
 export class FurtherConnections implements Stoppable {
   readonly #options: FurtherConnectionsOptions;
