@@ -36,7 +36,7 @@ function createProgram(io: CliIo): Command {
     )
     .option('--token-file <file>', 'with the secret of the proxies ($GITALY_HA_TOKEN_FILE)')
     .option('--ca-file <file>', 'with certificates to trust ($GITALY_HA_CA_FILE)')
-    .option('--timeout <seconds>', 'how long a command may take', parseSeconds, 30)
+    .option('--timeout <seconds>', 'how long each call of a command may take', parseSeconds, 30)
     .option('--json', 'print JSON for programs')
     .exitOverride()
     .configureOutput({
