@@ -385,7 +385,7 @@ export interface GitalyClusterStatus {
    */
   ready?: string;
   /**
-   * `Safe`: each replica that should exist is in sync. `Degraded`: some are not, but every repository has its `minInSyncReplicas`. `AtRisk`: a repository has fewer and accepts no writes. `Unavailable`: a repository has no healthy replica that is in sync. `Unknown`: no proxy can say.
+   * `Safe`: each replica that should exist is in sync. `Degraded`: some are not, but every repository has its `minInSyncReplicas`. `AtRisk`: a repository has fewer and accepts no writes, or only a person can tell which of its replicas is right. `Unavailable`: a repository has no healthy replica that is in sync. `Unknown`: no proxy can say.
    */
   data?: 'Safe' | 'Degraded' | 'AtRisk' | 'Unavailable' | 'Unknown';
   /**
