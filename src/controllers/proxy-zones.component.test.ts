@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import { patientClock } from '../../test/support/patient-clock.ts';
 import { implement, startRpcServer } from '../../test/support/rpc-server.ts';
-import { systemClock } from '../base/clock.ts';
 import { Scope } from '../base/scope.ts';
 import { AdminService } from '../gen/gitaly_operator/v1/admin_pb.ts';
 import { rpcProxyZones } from './proxy-zones.ts';
@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => scope.stop());
 
-const zones = rpcProxyZones(systemClock);
+const zones = rpcProxyZones(patientClock);
 const change = { virtualStorage: 'default', storage: 's-0', zone: 'europe-west1-b' };
 
 describe('a zone', () => {

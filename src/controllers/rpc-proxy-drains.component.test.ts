@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import { patientClock } from '../../test/support/patient-clock.ts';
 import { implement, startRpcServer } from '../../test/support/rpc-server.ts';
-import { systemClock } from '../base/clock.ts';
 import { Scope } from '../base/scope.ts';
 import { AdminService } from '../gen/gitaly_operator/v1/admin_pb.ts';
 import { verifyToken } from '../rpc/token.ts';
@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => scope.stop());
 
-const drains = rpcProxyDrains(systemClock);
+const drains = rpcProxyDrains(patientClock);
 const place = { virtualStorage: 'default', storage: 's-0', requester: 'operator' };
 const grace = { unarySeconds: 60, streamSeconds: 300, fetchSeconds: 0, pushSeconds: 540 };
 const request: DrainChange = { kind: 'requestDrain', ...place, reason: 'a new image', grace };
@@ -64,7 +64,7 @@ describe('a drain', () => {
       },
       { kind: 'cancelDrain', ...place },
     ]);
-    expect(verifyToken(tokens[0], ['secret'], Date.now()).kind).toBe('accepted');
+    expect(verifyToken(tokens[0], ['secret'], patientClock.wallMs()).kind).toBe('accepted');
   });
 
   test('is asked of the next proxy if one does not answer', async () => {

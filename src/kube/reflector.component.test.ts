@@ -151,11 +151,9 @@ describe('the reflector', () => {
     const { changes, has, reflector } = reflect();
     await reflector.synced;
     await watching();
-    server.setFault(({ watch }) => (watch ? { kind: 'status', code: 503 } : undefined));
     server.closeWatches();
     server.objects.remove(podPath('b'));
     server.objects.compact();
-    server.setFault(() => undefined);
     await has('a');
     expect(changes).toContain('deleted b');
     expect(lists()).toBeGreaterThan(1);

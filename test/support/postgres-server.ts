@@ -66,8 +66,9 @@ export async function giveToServers(...paths: readonly string[]): Promise<void> 
   if (isRoot) await Promise.all(paths.map((path) => chown(path, nobody, nobody)));
 }
 
-const startLimitMs = 20_000;
-const stopLimitMs = 10_000;
+/** For what hangs: on a machine that does much else, a start or a stop takes many times what it takes alone. */
+const startLimitMs = 60_000;
+const stopLimitMs = 60_000;
 const portAttempts = 5;
 
 /** PostgreSQL refuses to run as root: it then runs as this user and group, usually `nobody`. */
