@@ -3,9 +3,9 @@ import { statusCodes } from '../../rpc/status.ts';
 import type { RelayContext } from '../relay/context.ts';
 import { LocalCallError, unaryMethod, type LocalMethod } from '../relay/local-method.ts';
 import { isBeingCreated } from '../relay/write-admission.ts';
-import { removeReplicas } from '../replication/settler.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
+import { removeReplicas } from '../upstream/remove-replicas.ts';
 import { keyOf } from './repository-key.ts';
 
 /** Calls about the existence of repositories: the control store knows, no storage is asked. */
@@ -47,7 +47,7 @@ export async function removeRepository(
     await view.settled(record.id, removalVersion(record));
     const virtualStorage = storages.get(key.virtualStorage);
     if (virtualStorage !== undefined) {
-      await removeReplicas(record, record.replicaPath, virtualStorage, logger);
+      await removeReplicas(record, virtualStorage, logger);
     }
     return 'removed';
   }

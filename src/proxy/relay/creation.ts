@@ -6,6 +6,7 @@ import { placeBeside, placeRepository, type PlacementRoute } from '../routing/pl
 import { primaryFirst } from '../routing/route.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
 import type { RepositoryKey } from '../store/control-store.ts';
+import { removeReplicas } from '../upstream/remove-replicas.ts';
 import type { VirtualStorage } from '../upstream/storage-directory.ts';
 import type { RelayContext } from './context.ts';
 import { LocalCallError } from './local-method.ts';
@@ -95,9 +96,5 @@ export async function takeBackCreation(
   const removed = await context.store.remove(latest);
   await context.view.refresh(record);
   if (removed.kind !== 'swapped') return;
-  await Promise.allSettled(
-    record.replicas.map(({ storage }) =>
-      virtualStorage.control(storage).remove(record.replicaPath),
-    ),
-  );
+  await removeReplicas(record, virtualStorage, context.logger);
 }

@@ -8,6 +8,7 @@ import {
 } from '../routing/repository-record.ts';
 import { settleAbandoned } from '../transactions/record-changes.ts';
 import type { ControlCalls } from '../upstream/control-calls.ts';
+import { removeReplicas } from '../upstream/remove-replicas.ts';
 import type { ControlStore } from '../store/control-store.ts';
 import type { VerificationQueue } from '../store/verification-queue.ts';
 import { underBarrier, type BarrierOptions } from './barrier.ts';
@@ -125,31 +126,10 @@ export class Settler {
     const removed = await store.remove(record);
     await view.refresh(record);
     if (removed.kind !== 'swapped') return;
-    const { id, relativePath, replicaPath } = record;
+    const { id, relativePath } = record;
     logger.warn({ id, relativePath }, 'a creation that was not finished was taken back');
-    await removeReplicas(record, replicaPath, virtualStorage, logger);
+    await removeReplicas(record, virtualStorage, logger);
   }
-}
-
-/** Removes what a repository left on its storages. Failures are logged: what stays is harmless. */
-export async function removeReplicas(
-  record: RepositoryRecord,
-  replicaPath: string,
-  virtualStorage: SettlingStorages,
-  logger: Logger,
-): Promise<void> {
-  await Promise.all(
-    record.replicas.map(async ({ storage }) => {
-      try {
-        await virtualStorage.control(storage).remove(replicaPath);
-      } catch (error) {
-        logger.warn(
-          { storage, replicaPath, err: errorMessage(error) },
-          'a replica was left behind',
-        );
-      }
-    }),
-  );
 }
 
 async function checksumsOf(
