@@ -117,12 +117,18 @@ describe('a read whose storage is lost', () => {
   const whole = encodeMessage(Buffer.alloc(1000));
   const long = encodeMessage(Buffer.alloc(100_000));
 
-  /** The first storage that is asked answers like this, and the others with one whole message. */
+  /** The first storage that is asked answers like this, and the others, by default, with one whole message. */
   async function askWhenFirst(
     answer: (call: ServerCall, received: ReceivedCall, storage: string) => void,
-    options: { readonly method?: string; readonly path?: string; onData?(): void } = {},
+    options: {
+      readonly method?: string;
+      readonly path?: string;
+      others?(call: ServerCall): void;
+      onData?(): void;
+    } = {},
   ) {
     const { method = read, path = repository, ...callOptions } = options;
+    const { others = (call: ServerCall) => call.reply(whole) } = options;
     const asked: string[] = [];
     const byDefault = cluster.storages.map((storage) => storage.answer);
     for (const storage of cluster.storages) {
@@ -130,7 +136,7 @@ describe('a read whose storage is lost', () => {
         ignoreRequest(call);
         if (received.path === method) asked.push(storage.name);
         if (asked.length === 1) answer(call, received, storage.name);
-        else call.reply(whole);
+        else others(call);
       };
     }
     const got = await cluster.call(method, requestAbout(path), callOptions);
@@ -199,6 +205,27 @@ describe('a read whose storage is lost', () => {
     );
     expect(asked).toBe(2);
     expect(got).toMatchObject({ code: statusCodes.OK, bytes: whole.length });
+  });
+
+  test('of what its proxy has forgotten meanwhile is answered by another one', async () => {
+    const { got, asked } = await askWhenFirst((call) => {
+      void cluster
+        .forgetRepositories()
+        .then(() => call.fail({ code: statusCodes.NOT_FOUND, message: 'it is gone' }));
+    });
+    expect(asked).toBe(2);
+    expect(got).toMatchObject({ code: statusCodes.OK, bytes: whole.length });
+  });
+
+  test('of what is gone everywhere ends as they all say', async () => {
+    const isGone = (call: ServerCall) =>
+      call.fail({ code: statusCodes.NOT_FOUND, message: 'it is gone' });
+    const { got, asked } = await askWhenFirst(
+      (call) => void cluster.forgetRepositories().then(() => isGone(call)),
+      { others: isGone },
+    );
+    expect(asked).toBe(3);
+    expect(got).toMatchObject({ code: statusCodes.NOT_FOUND });
   });
 
   test('a while after the first message, which the client has got by then, ends with UNAVAILABLE', async () => {

@@ -6,7 +6,12 @@ import { carryOutWrite } from '../../src/proxy/relay/carry-out-write.ts';
 import type { RelayContext } from '../../src/proxy/relay/context.ts';
 import { endDecisions } from '../../src/proxy/relay/lease-lapse.ts';
 import { beginCreation, takeBackCreation } from '../../src/proxy/relay/creation.ts';
-import { isToBeBelieved, knownForRead, recordForRead } from '../../src/proxy/relay/read-record.ts';
+import {
+  type ErrorWeight,
+  knownForRead,
+  recordForRead,
+  weightOfError,
+} from '../../src/proxy/relay/read-record.ts';
 import { SidechannelRegistry } from '../../src/proxy/relay/sidechannel-registry.ts';
 import { admitWrite, isBeingCreated } from '../../src/proxy/relay/write-admission.ts';
 import { WriteCall } from '../../src/proxy/relay/write-call.ts';
@@ -266,13 +271,15 @@ export class SimulatedProxy {
       const record = knownForRead(key, this.#context) ?? (await recordForRead(key, this.#context));
       if (record === undefined || isBeingCreated(record)) return undefined;
       const excluded = new Set<string>();
+      let answer: ReadonlyMap<string, string> | undefined;
       for (;;) {
         const options = { primaryOnly: false, excluded, random };
         const latest = this.view.latest(record);
         const route = routeRead(latest, this.virtualStorage.nodes(), options);
-        if (route.kind !== 'read') return undefined;
-        const refs = await this.#readFrom(route.storage, record);
-        if (refs !== undefined) return refs;
+        if (route.kind !== 'read') return answer;
+        const { refs, weight } = await this.#readFrom(route.storage, record);
+        if (weight === 'stands') return refs;
+        answer = weight === 'doubtful' ? refs : undefined;
         excluded.add(route.storage);
       }
     } catch {
@@ -280,19 +287,20 @@ export class SimulatedProxy {
     }
   }
 
-  /** What that storage answers, or undefined if that is no answer for the client. */
+  /** What that storage answers, and what that counts: nothing is found where there is no repository. */
   async #readFrom(
     storage: string,
     record: RepositoryRecord,
-  ): Promise<ReadonlyMap<string, string> | undefined> {
+  ): Promise<{ readonly refs: ReadonlyMap<string, string>; readonly weight: ErrorWeight }> {
     const link = this.links.find(({ name }) => name === storage);
+    const nothing = new Map<string, string>();
     try {
       const refs = await link?.read(record.replicaPath);
-      if (refs !== undefined) return refs;
+      if (refs !== undefined) return { refs, weight: 'stands' };
     } catch {
-      return undefined;
+      return { refs: nothing, weight: 'void' };
     }
-    return isToBeBelieved(storage, record, this.#context) ? new Map() : undefined;
+    return { refs: nothing, weight: weightOfError(storage, record, this.#context) };
   }
 
   /** A person asks for that number of replicas. Returns whether it was accepted. */

@@ -5,8 +5,8 @@ import { silentLogger, type Logger } from '../../src/base/logger.ts';
 import { Scope, type Stoppable } from '../../src/base/scope.ts';
 import type { ProxyServer } from '../../src/main/proxy-server.ts';
 import type { Replica } from '../../src/proxy/routing/repository-record.ts';
-import { createMemoryStore } from '../../src/proxy/store/memory-store.ts';
-import type { ControlStore } from '../../src/proxy/store/control-store.ts';
+import { createMemoryStore, type MemoryStore } from '../../src/proxy/store/memory-store.ts';
+import type { WatchEvents } from '../../src/proxy/store/control-store.ts';
 import { encodeMessage } from '../../src/proxy/wire/grpc-frame.ts';
 import { openRpcChannel } from '../../src/rpc/channel.ts';
 import { createRpcClient, type RpcClient } from '../../src/rpc/client.ts';
@@ -28,12 +28,21 @@ export interface ScriptedClusterOptions {
 
 const gitalyToken = 'token of the storages';
 
+const ignoreEvents: WatchEvents = {
+  onChanged() {},
+  onInvalidated() {},
+  onRemoved() {},
+  onAcknowledged() {},
+  onReset() {},
+  onDisconnected() {},
+};
+
 /** Storages that answer as a test says, and a proxy before them: all in this process, on loopback. */
 export class ScriptedCluster implements Stoppable {
   static readonly clientToken = 'token of the clients';
 
   readonly storages: readonly ScriptedStorage[];
-  readonly #store: ControlStore;
+  readonly #store: MemoryStore;
   readonly #scope: Scope;
   #proxy: ProxyServer | undefined;
 
@@ -136,22 +145,38 @@ export class ScriptedCluster implements Stoppable {
   async letLeave(relativePath: string, storage: string): Promise<void> {
     const record = await this.#store.get({ virtualStorage: 'default', relativePath });
     if (record === undefined) throw new Error(`there is no repository ${relativePath}`);
-    const heard = deferred<undefined>();
-    // Who watches the same store hears at the same time.
-    const watch = await this.#store.watch({
-      onChanged: (changed) => {
-        if (changed.id === record.id) heard.resolve(undefined);
-      },
-      onInvalidated() {},
-      onRemoved() {},
-      onAcknowledged() {},
-      onReset() {},
-      onDisconnected() {},
-    });
     const replicas = record.replicas.map((replica) =>
       replica.storage === storage ? { ...replica, role: 'leaving' as const } : replica,
     );
-    await this.#store.compareAndSwap({ ...record, replicas });
+    await this.#untilHeard(
+      (heard) => ({
+        onChanged(changed) {
+          if (changed.id === record.id) heard();
+        },
+      }),
+      () => this.#store.compareAndSwap({ ...record, replicas }),
+    );
+  }
+
+  /** Cuts the proxy off from its store for a moment, and resolves when it has forgotten every repository. */
+  async forgetRepositories(): Promise<void> {
+    await this.#untilHeard(
+      (heard) => ({ onReset: heard }),
+      () => {
+        this.#store.disconnect();
+        this.#store.reconnect();
+      },
+    );
+  }
+
+  /** Does something, and resolves when who watches the store has heard of it: the proxy hears at the same time. */
+  async #untilHeard(
+    listen: (heard: () => void) => Partial<WatchEvents>,
+    action: () => unknown,
+  ): Promise<void> {
+    const heard = deferred<void>();
+    const watch = await this.#store.watch({ ...ignoreEvents, ...listen(heard.resolve) });
+    await action();
     await heard.promise;
     await watch.stop();
   }

@@ -13,7 +13,7 @@ import { LocalCallError, statusOf } from './local-method.ts';
 import { maintain } from './maintenance-call.ts';
 import { QuarantineHolders } from './quarantine-holders.ts';
 import { ReadCall } from './read-call.ts';
-import { isToBeBelieved, knownForRead, recordForRead } from './read-record.ts';
+import { knownForRead, recordForRead, weightOfError } from './read-record.ts';
 import { findSecondRepository, requestFor, spread } from './second-repository.ts';
 import type { ServerCall } from './server-call.ts';
 import { forwardToStorage, readFromAnyStorage } from './storage-call.ts';
@@ -167,8 +167,8 @@ export class Forwarder {
               random,
             })
           : routeToQuarantine(holder, virtualStorage.nodes(), excluded),
-      isToBeBelieved: (storage) =>
-        storage === holder || isToBeBelieved(storage, record, this.#context),
+      weightOfError: (storage) =>
+        storage === holder ? 'stands' : weightOfError(storage, record, this.#context),
       answersOnce: method.answersOnce === true,
       rewrite: (storage) => rewriteFor(call, method, { storage, relativePath: record.replicaPath }),
     }).start();

@@ -6,6 +6,7 @@ import { describeAbort } from '../upstream/unary-call.ts';
 import { headerField, type HeaderField } from '../wire/hpack/header-field.ts';
 import type { RelayContext } from './context.ts';
 import { NodeCall, type NodeCallEnd } from './node-call.ts';
+import type { ErrorWeight } from './read-record.ts';
 import { cutStatus, type CallAbort, type RequestSink, type ServerCall } from './server-call.ts';
 import type { OfferedSidechannel } from './sidechannel-registry.ts';
 import { storageHeaders } from './storage-headers.ts';
@@ -16,8 +17,8 @@ export interface ReadCallOptions {
   readonly context: RelayContext;
   /** Chooses a storage, without those that failed already. */
   route(excluded: ReadonlySet<string>): ReadRoute;
-  /** Whether an error that it has answered with says something about the repository. */
-  isToBeBelieved(storage: string): boolean;
+  /** What an error counts that it has answered with. */
+  weightOfError(storage: string): ErrorWeight;
   /** Whether the answer is one message, with which nobody can do anything before the end. */
   readonly answersOnce: boolean;
   /** The first message as that storage is to get it, with its prefix. */
@@ -219,10 +220,10 @@ export class ReadCall implements RequestSink {
     if (node !== this.#node || call.ended) return;
     this.#patience?.cancel();
     const { storage } = node;
-    const isBelieved = end.kind === 'answered' && this.#isBelieved(storage, end.code);
-    if (this.#canGoElsewhere(end, isBelieved)) {
+    const weight = this.#weightOf(storage, end);
+    if (this.#canGoElsewhere(end, weight)) {
       this.#failed = new Set([...this.#failed, storage]);
-      if (this.#attempt({ storage, end, mayStand: isBelieved })) return;
+      if (this.#attempt({ storage, end, mayStand: weight !== 'void' })) return;
     }
     if (this.#sidechannel === undefined) this.#finish(node, end, undefined);
     else void this.#sidechannel.finished().then((failure) => this.#finish(node, end, failure));
@@ -246,8 +247,9 @@ export class ReadCall implements RequestSink {
     }
   }
 
-  #isBelieved(storage: string, code: number): boolean {
-    return code === statusCodes.OK || this.#options.isToBeBelieved(storage);
+  #weightOf(storage: string, end: NodeCallEnd): ErrorWeight {
+    if (end.kind === 'lost') return 'void';
+    return end.code === statusCodes.OK ? 'stands' : this.#options.weightOfError(storage);
   }
 
   /**
@@ -256,9 +258,9 @@ export class ReadCall implements RequestSink {
    * on to the others, and clients know how to wait. What else a storage says, another would say too,
    * unless its replica counts no more.
    */
-  #canGoElsewhere(end: NodeCallEnd, isBelieved: boolean): boolean {
+  #canGoElsewhere(end: NodeCallEnd, weight: ErrorWeight): boolean {
     if (this.#answering || this.#replay === undefined || this.#sidechannel?.used) return false;
-    return end.kind === 'lost' || end.code === statusCodes.UNAVAILABLE || !isBelieved;
+    return end.kind === 'lost' || end.code === statusCodes.UNAVAILABLE || weight !== 'stands';
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { recordWith, replica } from '../../../test/support/repository-records.ts';
 import type { RepositoryRecord } from '../routing/repository-record.ts';
-import { isToBeBelieved, knownForRead, recordForRead } from './read-record.ts';
+import { knownForRead, recordForRead, weightOfError } from './read-record.ts';
 
 const known = recordWith();
 const current = { ...known, version: known.version + 1n };
@@ -56,23 +56,23 @@ describe('an error that a storage answers a read with', () => {
     recordWith({ replicas: [replica('a', 5n), replica('b', 5n), replica('c', lsn)] });
 
   it.each([
-    ['whose replica is in sync', { ...lease }, true],
-    ['whose replica has fallen behind', { ...lease, peeked: without(4n) }, false],
+    ['whose replica is in sync', { ...lease }, 'stands'],
+    ['whose replica has fallen behind', { ...lease, peeked: without(4n) }, 'void'],
     [
       'whose replica has left',
       { ...lease, peeked: recordWith({ replicas: [replica('a', 5n)] }) },
-      false,
+      'void',
     ],
-    ['of a repository that was removed', { ...lease, peeked: undefined }, true],
+    ['of a repository that is not known any more', { ...lease, peeked: undefined }, 'doubtful'],
     [
       'of one that was made anew',
       { ...lease, peeked: { ...without(4n), id: known.id + 1n } },
-      true,
+      'stands',
     ],
-    ['after this proxy has stood still', { holdsLease: false, connected: true }, false],
-    ['while the store is not heard', { holdsLease: false, connected: false }, true],
-  ])('counts or not: %s', (_what, options, isBelieved) => {
+    ['after this proxy has stood still', { holdsLease: false, connected: true }, 'void'],
+    ['while the store is not heard', { holdsLease: false, connected: false }, 'stands'],
+  ])('has its weight: %s', (_what, options, weight) => {
     const { context } = contextWith(options);
-    expect(isToBeBelieved('c', known, context)).toBe(isBelieved);
+    expect(weightOfError('c', known, context)).toBe(weight);
   });
 });

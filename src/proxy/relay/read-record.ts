@@ -21,20 +21,30 @@ export function knownForRead(
 }
 
 /**
- * Whether to believe a storage that has answered a read with an error. Its replica may have left while the read waited
- * there, or have fallen behind: what it does not find another one may have. Of a repository that is not known any more
- * anybody may say that it is not there.
+ * What an error counts that a storage has answered a read with:
+ *
+ * - `stands`: another storage would say the same.
+ * - `doubtful`: others are asked, and it stands if none of them is left.
+ * - `void`: others are asked, and it never stands.
+ */
+export type ErrorWeight = 'stands' | 'doubtful' | 'void';
+
+/**
+ * What an error of that storage counts. Its replica may have left while the read waited there, or have fallen behind:
+ * what it does not find another one may have. Of a repository that is not known any more it may be true: that is
+ * removed, or only forgotten.
  *
  * @param record what the read was routed by
  */
-export function isToBeBelieved(
+export function weightOfError(
   storage: string,
   record: RepositoryRecord,
   { view, membership }: ReadContext,
-): boolean {
-  if (!membership.holdsLease && view.connected) return false;
+): ErrorWeight {
+  if (!membership.holdsLease && view.connected) return 'void';
   const known = view.peek(record);
-  return known?.id !== record.id || inSyncVoters(known).includes(storage);
+  if (known === undefined) return 'doubtful';
+  return known.id !== record.id || inSyncVoters(known).includes(storage) ? 'stands' : 'void';
 }
 
 /**

@@ -60,7 +60,7 @@ export function readFromAnyStorage(
       const reason = `accessor storage scoped: route storage accessor ${name}: no healthy nodes`;
       return { kind: 'unavailable', reason };
     },
-    isToBeBelieved: () => true,
+    weightOfError: () => 'stands',
     answersOnce: method.answersOnce === true,
     rewrite: (storage) => rewriteFor(call, method, { storage, relativePath }),
   }).start();
