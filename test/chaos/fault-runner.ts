@@ -138,9 +138,7 @@ export class FaultRunner {
     const { cluster, namespace } = this.#options;
     const where = namespaceOf(target, namespace);
     const pods = await podsOf(cluster, where, labels[target.kind]);
-    const inOrder = pods.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-    const index = 'index' in target ? target.index : 0;
-    const pod = inOrder[index % Math.max(1, inOrder.length)];
+    const pod = podOf(target, pods);
     return pod === undefined || pod.address === '' ? undefined : pod;
   }
 
@@ -163,6 +161,14 @@ export class FaultRunner {
 }
 
 const nothing: Mend = async () => {};
+
+/** A storage's pod goes by its number, also while that of another one is away. */
+function podOf(target: Target, pods: readonly PodPlace[]): PodPlace | undefined {
+  const index = 'index' in target ? target.index : 0;
+  if (target.kind === 'storage') return pods.find(({ name }) => name.endsWith(`-${index}`));
+  const inOrder = pods.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return inOrder[index % Math.max(1, inOrder.length)];
+}
 
 function namespaceOf(target: Target, namespace: string): string {
   return target.kind === 'operator' ? operatorNamespace : namespace;
