@@ -36,8 +36,11 @@ const startLimitMs = 5000;
 const answerLimitMs = 90_000;
 /** A repair that fails again and again waits up to a minute. */
 const repairLimitMs = 240_000;
-/** How long a write may take when all is well: its proxy may just have got its lease back. */
-const writeLimitMs = 4000;
+/**
+ * How long a write may take when all is well: its proxy may have just got its lease back, for which it may have waited
+ * for messages of the store that were late.
+ */
+const writeLimitMs = 8000;
 /** After how long a client tries again. */
 const retryMs = 100;
 
