@@ -87,8 +87,9 @@ const proxyFaults = ['p1', 'p2'].flatMap((name): readonly ShortFault[] => {
   };
   const pausesFor =
     (forMs: number) =>
-    ({ timeline }: Cluster, { process }: SimulatedProxy) => {
+    ({ timeline }: Cluster, { process, links }: SimulatedProxy) => {
       timeline.tell(() => `${name} stands still for ${forMs} ms`);
+      for (const link of links) link.forgetUnheard();
       process.pause();
       timeline.after(forMs, () => process.resume());
       return forMs;

@@ -127,6 +127,11 @@ export class SimulatedLink {
     this.#fallSilent(forMs, ['toProxy', 'toStorage'], this.#proxy.timeline.between(1500, 2500));
   }
 
+  /** Its proxy is to stand still. What it cannot take back if it is cut off (docs/limits.md) is not played: it is lost. */
+  forgetUnheard(): void {
+    if (this.#network.silentMs > 0) this.drop('its proxy stands still');
+  }
+
   /** Nothing arrives at the storage for a while, and what it sends does: the proxy takes longer to give it up. */
   mute(forMs: number): void {
     this.#fallSilent(forMs, ['toStorage'], unansweredLimitMs);
