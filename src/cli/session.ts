@@ -39,7 +39,7 @@ export async function withSession(
 ): Promise<void> {
   const { json = false, timeout, ...flags } = command.optsWithGlobals<GlobalFlags>();
   const connection = readConnection(flags, io.env);
-  const client = createGitalyClient({ ...connection, deadlineMs: timeout * 1000 });
+  const client = createGitalyClient({ ...connection, ...io.client, deadlineMs: timeout * 1000 });
   const print = (line: string) => writeTo(io.stdout, Buffer.from(`${line}\n`));
   try {
     await run({

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { Scope } from '../../src/base/scope.ts';
 import { runCli } from '../../src/cli/program.ts';
 import { startRpcServer, type Implementation } from './rpc-server.ts';
+import { patience } from './steady-load.ts';
 
 /** What a command printed, and how it ended. */
 export interface CliResult {
@@ -26,7 +27,8 @@ export class CliRunner {
     const stdout = new PassThrough();
     const stderr = new PassThrough();
     const outputs = Promise.all([text(stdout), text(stderr)]);
-    const io = { stdin: Readable.from([]), stdout, stderr, env };
+    const { connectLimitMs } = patience;
+    const io = { stdin: Readable.from([]), stdout, stderr, env, client: { connectLimitMs } };
     const exitCode = await runCli(line === '' ? [] : line.split(' '), io);
     stdout.end();
     stderr.end();
