@@ -95,12 +95,12 @@ async function fetchObjects(
   index.stdout.resume();
   const stderr = readAll(index.stderr);
   await source.fetch(wants, haves.slice(0, maxHaves), async (chunk) => {
-    if (!index.stdin.write(chunk)) {
-      await new Promise((resolve) => {
-        index.stdin.once('drain', resolve);
-        index.stdin.once('close', resolve);
-      });
-    }
+    // It may be gone before the source has sent all: its exit code tells, and nothing is told twice.
+    if (index.stdin.destroyed || index.stdin.write(chunk)) return;
+    await new Promise((resolve) => {
+      index.stdin.once('drain', resolve);
+      index.stdin.once('close', resolve);
+    });
   });
   index.stdin.end();
   const exitCode = await index.exited;
