@@ -356,13 +356,15 @@ describe('a supervisor that is killed', () => {
     const folder = await mkdtemp(join(tmpdir(), 'workers-'));
     scope.onStop(() => rm(folder, { recursive: true }));
     const address = `unix:${join(folder, 'proxy.socket')}`;
-    const proxy = await ProxyProcess.start({
-      virtualStorages: [fleet.storages],
-      store: database.coordinates,
-      clientToken: token,
-      gitalyToken: ProxyFleet.gitalyToken,
-      config: { workers: 2, grpcSocket: address },
-    });
+    const proxy = scope.own(
+      await ProxyProcess.start({
+        virtualStorages: [fleet.storages],
+        store: database.coordinates,
+        clientToken: token,
+        gitalyToken: ProxyFleet.gitalyToken,
+        config: { workers: 2, grpcSocket: address },
+      }),
+    );
     for (const _ of [1, 2]) {
       const client = scope.own(createGitalyClient({ address, token, ...patience }));
       await client.server.serverInfo({});

@@ -8,7 +8,8 @@ import type { Stoppable } from '../../src/base/scope.ts';
 import { ownLoopback } from '../support/own-loopback.ts';
 import type { Fault } from './faults.ts';
 
-const startTimeoutMs = 30_000;
+/** For what hangs: on a machine that does much else, a start takes many times what it takes alone. */
+const startTimeoutMs = 60_000;
 
 export interface SpawnOptions {
   /** Name of the storage. */

@@ -78,6 +78,7 @@ export class ProxyProcess implements Stoppable {
       return new ProxyProcess(folder, child, child.pid, ports);
     } catch (error) {
       child.kill('SIGKILL');
+      await rm(folder, { recursive: true, force: true });
       throw error;
     }
   }
