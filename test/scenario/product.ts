@@ -49,10 +49,10 @@ function splitImage(image: string): { readonly repository: string; readonly tag:
   return { repository: image.slice(0, colon), tag: image.slice(colon + 1) };
 }
 
-/** An empty namespace: what an earlier run left in one of this name goes, volumes included. */
+/** An empty namespace: what an earlier run left in one of this name goes, volumes included. Proxies may take 5 min. */
 export async function freshNamespace(cluster: Cluster, name: string): Promise<void> {
-  const deletion = ['delete', 'namespace', name, '--ignore-not-found', '--timeout', '180s'];
-  await cluster.kubectl(deletion, { limitMs: 190_000 });
+  const deletion = ['delete', 'namespace', name, '--ignore-not-found', '--timeout', '400s'];
+  await cluster.kubectl(deletion, { limitMs: 410_000 });
   await cluster.kubectl(['create', 'namespace', name]);
 }
 
