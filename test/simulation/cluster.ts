@@ -282,7 +282,8 @@ export class Cluster {
 
   /**
    * I1: no storage is told to commit before the intent is durable, or after it was settled. Nor may
-   * it copy unless its replica is claimed. What no record names any more nobody reads.
+   * it copy unless its replica is claimed. What no record names any more nobody reads, as when a repository is removed
+   * while it is written to or copied.
    */
   #onCommit({ name }: SimulatedProxy, what: Committed, storage: string): void {
     const isRight = what.kind === 'copy' ? this.#isClaimed(storage, name) : this.#isDurable(what);
@@ -299,9 +300,9 @@ export class Cluster {
   }
 
   #isClaimed(storage: string, owner: string): boolean {
-    return this.records.some(({ replicas }) =>
-      replicas.some((replica) => replica.storage === storage && replica.repair?.owner === owner),
-    );
+    const isClaim = ({ replicas }: RepositoryRecord) =>
+      replicas.some((replica) => replica.storage === storage && replica.repair?.owner === owner);
+    return this.recordOf(key) === undefined || this.records.some(isClaim);
   }
 
   #dropLinks(storage: SimulatedStorage, reason: string): void {
