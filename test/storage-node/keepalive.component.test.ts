@@ -31,8 +31,9 @@ test('a storage node asks a silent client for a sign of life after 15 s, as Gita
     scope.onStop(() => rm(root, { recursive: true, force: true }));
     const node = await spawnStorageNode({ name: 'gitaly-1', root });
     scope.onStop(() => node.stop());
-    const port = Number(new URL(`tcp://${node.address}`).port);
-    const client = connect(port, '127.0.0.1');
+    const { hostname, port: portText } = new URL(`tcp://${node.address}`);
+    const port = Number(portText);
+    const client = connect(port, hostname);
     scope.onStop(() => void client.destroy());
     await once(client, 'connect');
     const timer = await eventually('the timer runs', async () => {
