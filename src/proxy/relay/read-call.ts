@@ -221,7 +221,7 @@ export class ReadCall implements RequestSink {
     this.#patience?.cancel();
     const { storage } = node;
     const weight = this.#weightOf(storage, end);
-    if (this.#canGoElsewhere(end, weight)) {
+    if (weight !== 'stands' && this.#canGoElsewhere) {
       this.#failed = new Set([...this.#failed, storage]);
       if (this.#attempt({ storage, end, mayStand: weight !== 'void' })) return;
     }
@@ -247,20 +247,21 @@ export class ReadCall implements RequestSink {
     }
   }
 
+  /**
+   * What an end counts. Of the statuses of a storage only UNAVAILABLE says that the call was not served.
+   * RESOURCE_EXHAUSTED does not: a storage that sheds load would pass it on to the others, and clients know how to
+   * wait. What else a storage says, another would say too, unless its replica counts no more.
+   */
   #weightOf(storage: string, end: NodeCallEnd): ErrorWeight {
     if (end.kind === 'lost') return 'void';
-    return end.code === statusCodes.OK ? 'stands' : this.#options.weightOfError(storage);
+    if (end.code === statusCodes.OK) return 'stands';
+    const weight = this.#options.weightOfError(storage);
+    return weight === 'stands' && end.code === statusCodes.UNAVAILABLE ? 'doubtful' : weight;
   }
 
-  /**
-   * Whether the call was not served, and the client has seen nothing. Of the statuses of a storage
-   * only UNAVAILABLE says that. RESOURCE_EXHAUSTED does not: a storage that sheds load would pass it
-   * on to the others, and clients know how to wait. What else a storage says, another would say too,
-   * unless its replica counts no more.
-   */
-  #canGoElsewhere(end: NodeCallEnd, weight: ErrorWeight): boolean {
-    if (this.#answering || this.#replay === undefined || this.#sidechannel?.used) return false;
-    return end.kind === 'lost' || end.code === statusCodes.UNAVAILABLE || weight !== 'stands';
+  /** Whether the client has seen nothing, and all that it has sent is there to be sent again. */
+  get #canGoElsewhere(): boolean {
+    return !this.#answering && this.#replay !== undefined && this.#sidechannel?.used !== true;
   }
 }
 
