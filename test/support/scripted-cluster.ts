@@ -12,6 +12,7 @@ import { openRpcChannel } from '../../src/rpc/channel.ts';
 import { createRpcClient, type RpcClient } from '../../src/rpc/client.ts';
 import { authorizationHeader } from '../../src/rpc/token.ts';
 import { eventually } from './eventually.ts';
+import { ignoreChanges } from './ignore-changes.ts';
 import { startInProcessProxy } from './in-process-proxy.ts';
 import { ScriptedStorage } from './scripted-storage.ts';
 import { singleCall, type Answer, type SingleCallOptions } from './single-call.ts';
@@ -27,15 +28,6 @@ export interface ScriptedClusterOptions {
 }
 
 const gitalyToken = 'token of the storages';
-
-const ignoreEvents: WatchEvents = {
-  onChanged() {},
-  onInvalidated() {},
-  onRemoved() {},
-  onAcknowledged() {},
-  onReset() {},
-  onDisconnected() {},
-};
 
 /** Storages that answer as a test says, and a proxy before them: all in this process, on loopback. */
 export class ScriptedCluster implements Stoppable {
@@ -175,7 +167,7 @@ export class ScriptedCluster implements Stoppable {
     action: () => unknown,
   ): Promise<void> {
     const heard = deferred<void>();
-    const watch = await this.#store.watch({ ...ignoreEvents, ...listen(heard.resolve) });
+    const watch = await this.#store.watch({ ...ignoreChanges, ...listen(heard.resolve) });
     await action();
     await heard.promise;
     await watch.stop();

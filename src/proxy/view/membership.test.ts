@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { ignoreChanges } from '../../../test/support/ignore-changes.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { deferred, type Deferred } from '../../base/deferred.ts';
 import { intentOf } from '../../../test/support/repository-records.ts';
@@ -21,14 +22,7 @@ async function start(earlyMs = 0) {
     const lapses: number[] = [];
     const onLapse = (leftMs: number) => lapses.push(leftMs);
     const membership = new Membership({ store, owner, clock: timers, outage, onLapse });
-    await store.watch({
-      onChanged() {},
-      onInvalidated() {},
-      onRemoved() {},
-      onAcknowledged() {},
-      onReset() {},
-      onDisconnected() {},
-    });
+    await store.watch(ignoreChanges);
     await membership.start();
     return { store, membership, lapses };
   };
